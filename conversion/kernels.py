@@ -1,0 +1,106 @@
+"""The inner loops of the engine: what the spikes of one step add to their targets (numba, one core).
+
+Neurons are laid out image by image and, within an image, row by row with the channels last, so that the targets
+of one spike through one row of a convolution kernel are contiguous in memory and so are the weights.
+In every function `spikes` holds the indices that spiked, in the source's group; the source population starts at
+`source_start` in its group, the target population at `target_start`, and `target` is the variable that receives the input.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+
+@njit(cache=True, nogil=True)
+def deliver_dense(spikes, source_start, target, target_start, weight):
+    """Each spike adds its row of `weight` (n_source, n_target)."""
+    n_source, n_target = weight.shape
+    for spike in spikes:
+        image, neuron = divmod(spike - source_start, n_source)
+        row = weight[neuron]
+        first = target_start + image * n_target
+        receiver = target[first : first + n_target]
+        for j in range(n_target):
+            receiver[j] += row[j]
+
+
+@njit(cache=True, nogil=True)
+def deliver_sparse(spikes, source_start, target, target_start, n_source, n_target, indptr, indices, weight):
+    """Each spike adds its row of a compressed sparse matrix."""
+    for spike in spikes:
+        image, neuron = divmod(spike - source_start, n_source)
+        first = target_start + image * n_target
+        for entry in range(indptr[neuron], indptr[neuron + 1]):
+            target[first + indices[entry]] += weight[entry]
+
+
+@njit(cache=True, nogil=True)
+def deliver_max(spikes, source_start, target, target_start, n_source, n_target, indptr, indices, counts, best):
+    """A window passes a spike on when the largest spike count among its units rises (exact for any winner).
+
+    `counts` are the spikes so far of each source neuron, `best` the largest count in each target's window.
+    """
+    for spike in spikes:
+        local = spike - source_start
+        counts[local] += 1
+        image, neuron = divmod(local, n_source)
+        for entry in range(indptr[neuron], indptr[neuron + 1]):
+            window = image * n_target + indices[entry]
+            if counts[local] > best[window]:
+                best[window] = counts[local]
+                target[target_start + window] += 1
+
+
+@njit(cache=True, nogil=True)
+def deliver_conv(spikes, source_start, target, target_start, source_shape, target_shape, kernel, rows, columns, groups):
+    """Each spike adds the kernel, seen from its input channel, around its position.
+
+    `kernel` is (c_in, k_y, k_x, c_out / groups); `rows` and `columns` are the tap tables of `connections.Taps`.
+    """
+    _, width, channels = source_shape
+    height_out, width_out, channels_out = target_shape
+    n_source = source_shape[0] * width * channels
+    n_target = height_out * width_out * channels_out
+    row_first, row_count, row_target, row_step = rows
+    column_first, column_count, column_target, column_step = columns
+    per_group = kernel.shape[3]
+    channels_per_group = channels // groups
+    weights = kernel.reshape(-1)
+    contiguous = column_step == 1 and groups == 1
+    for spike in spikes:
+        image, neuron = divmod(spike - source_start, n_source)
+        pixel, channel = divmod(neuron, channels)
+        y, x = divmod(pixel, width)
+        n_columns = column_count[x]
+        origin = target_start + image * n_target + channel // channels_per_group * per_group
+        for tap in range(row_count[y]):
+            weight_start = ((channel * kernel.shape[1] + row_first[y] + tap) * kernel.shape[2] + column_first[x]) * per_group
+            target_row = origin + (row_target[y] + tap * row_step) * width_out * channels_out
+            first = target_row + column_target[x] * channels_out
+            if contiguous:
+                receiver = target[first : first + n_columns * per_group]
+                sender = weights[weight_start : weight_start + n_columns * per_group]
+                for j in range(n_columns * per_group):
+                    receiver[j] += sender[j]
+            else:
+                for k in range(n_columns):
+                    position = first + k * column_step * channels_out
+                    for j in range(per_group):
+                        target[position + j] += weights[weight_start + k * per_group + j]
+
+
+@njit(cache=True, nogil=True)
+def count_spikes(spikes, start, n_images, size, counts, fan_out):
+    """Add this step's spikes of one population to `counts`; return how many there were and the synapses they reach.
+
+    Only the first `n_images` of the batch count: the rest is filling.
+    """
+    n_spikes, n_synapses = 0, 0
+    for spike in spikes:
+        local = spike - start
+        if local >= n_images * size:
+            break
+        counts[local] += 1
+        n_spikes += 1
+        n_synapses += fan_out[local % size]
+    return n_spikes, n_synapses

@@ -1,0 +1,116 @@
+"""What reads the running network: a counter of spikes, and the opener of each population's window.
+
+Both act between the resets and the synapses of a step, when the potentials are those of this step alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from brian2 import BrianObject, Clock
+from numpy.typing import NDArray
+
+from conversion import kernels
+from conversion.connections import neuron_order
+from conversion.plan import Population
+from conversion.projections import Place
+from conversion.recording import Probe
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """A population, where it is, and the number of synapses of each of its neurons."""
+
+    population: Population
+    place: Place
+    fan_out: NDArray[np.int64]
+
+
+class Stepper(BrianObject):
+    """Calls `step(k)` in every step of a presentation, k counting from 0 after `restart`."""
+
+    def __init__(self, clock: Clock, name: str, order: int) -> None:
+        super().__init__(clock=clock, when="before_synapses", order=order, name=name)
+        self.k = 0
+
+    def restart(self) -> None:
+        self.k = 0
+
+    def run(self) -> None:
+        self.step(self.k)
+        self.k += 1
+
+    def step(self, k: int) -> None:
+        raise NotImplementedError
+
+
+class WindowOpener(Stepper):
+    """Puts each population back into its initial state just before the first spikes of its window arrive.
+
+    `openings` lists, for each step, arrays and the values that they get.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock, "window_opener", order=1)
+        self.openings: dict[int, list[tuple[NDArray, NDArray]]] = {}
+
+    def step(self, k: int) -> None:
+        for array, initial in self.openings.get(k, ()):
+            array[:] = initial
+
+
+class Counter(Stepper):
+    """Counts spikes and synaptic operations of every population over its own window of T steps."""
+
+    def __init__(self, windows: Sequence[Window], steps: int, readouts: NDArray[np.int64], probe: Probe, clock: Clock) -> None:
+        super().__init__(clock, "counter", order=0)
+        self.windows, self.steps, self.probe = windows, steps, probe
+        self.readout_of = {int(step): r for r, step in enumerate(readouts)}
+        self.orders = {w.population.name: neuron_order(w.population.shape) for w in windows}
+
+    def restart(self, n_images: int = 0) -> None:
+        """Begin a batch whose first `n_images` images count."""
+        super().restart()
+        self.n_images = n_images
+        self.totals = np.zeros((self.steps, len(self.windows), 2), np.int64)
+        self.counts = {w.population.name: np.zeros(n_images * w.population.size, np.int32) for w in self.windows}
+        shape = (len(self.readout_of), n_images, self.windows[-1].population.size)
+        self.output_counts, self.output_potentials = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
+        self.rasters: dict[str, list[NDArray]] = {name: [] for name in self.probe.rasters}
+        self.traces = {
+            name: np.zeros((self.steps, n_images, len(chosen)), np.float32) for name, chosen in self.probe.traces.items()
+        }
+
+    def step(self, k: int) -> None:
+        for p, window in enumerate(self.windows):
+            own_k = k - window.population.depth
+            if 0 <= own_k < self.steps:
+                self._count(p, window, own_k)
+        output_k = k - self.windows[-1].population.depth
+        if output_k in self.readout_of:
+            self._read_output(self.readout_of[output_k])
+
+    def _count(self, p: int, window: Window, own_k: int) -> None:
+        name, size, place = window.population.name, window.population.size, window.place
+        spikes = place.spikes()
+        self.totals[own_k, p] = kernels.count_spikes(
+            spikes, place.start, self.n_images, size, self.counts[name], window.fan_out
+        )
+        if name in self.rasters:
+            local = spikes[spikes < place.start + self.n_images * size] - place.start
+            self.rasters[name].append(np.column_stack([*np.divmod(local, size), np.full(len(local), own_k)]))
+        if name in self.traces:
+            chosen = self.orders[name][list(self.probe.traces[name])]
+            self.traces[name][own_k] = self._potentials(place, size)[:, chosen]
+
+    def _read_output(self, r: int) -> None:
+        window = self.windows[-1]
+        size = window.population.size
+        self.output_counts[r] = self.counts[window.population.name].reshape(-1, size)
+        self.output_potentials[r] = self._potentials(window.place, size)
+
+    def _potentials(self, place: Place, size: int) -> NDArray:
+        values = place.array(place.variable)[place.start : place.start + self.n_images * size]
+        return values.reshape(self.n_images, size)

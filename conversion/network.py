@@ -1,0 +1,253 @@
+"""The Brian2 network of a plan: neuron groups, input, projections, monitors.
+
+All neurons of all layers and of a whole batch of images live in one NeuronGroup, so that a step costs a few code
+objects however deep the network is; max pooling and concatenation are a second group, of relays.
+
+A step is: state update, thresholds, resets, then synapses, so that a reset never erases the input that arrives in the
+step of the spike. A population of depth d therefore does in step t + d what a loop without delays does in step t.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import brian2
+import numpy as np
+from brian2 import Clock, NeuronGroup, PoissonGroup, Quantity, SpikeGeneratorGroup, Synapses, prefs
+from brian2.core.variables import ArrayVariable, Variable
+from numpy.typing import NDArray
+
+from conversion.monitors import Counter, Window, WindowOpener
+from conversion.plan import ConversionError, Plan, Population, Projection
+from conversion.projections import Place, SharedProjection, unrolled_synapses
+from conversion.recording import Probe
+from models.encoders import Encoder, Poisson, SpikeTrains
+from models.graph import INPUT, Array, Concat, MaxPool2d
+from models.neurons import Neuron, accumulator, relay
+
+Connectivity = Literal["shared", "synapses"]
+Readout = Literal["count", "potential"]
+SCHEDULE = ["start", "groups", "thresholds", "resets", "synapses", "end"]
+
+
+@dataclass(frozen=True, eq=False)
+class SpikingNetwork:
+    """A built network for batches of up to `batch_size` images, ready to be shown them by `present`."""
+
+    plan: Plan
+    network: brian2.Network
+    clock: Clock
+    neurons: Mapping[str, Neuron]
+    groups: Mapping[str, brian2.Group]
+    places: Mapping[str, Place]
+    projections: tuple[tuple[Projection, SharedProjection | Synapses], ...]
+    opener: WindowOpener
+    counter: Counter
+    batch_size: int
+
+
+def build(
+    plan: Plan,
+    *,
+    neuron: Neuron,
+    encoder: Encoder,
+    dt: Quantity,
+    readouts: NDArray[np.int64],
+    batch_size: int,
+    connectivity: Connectivity = "shared",
+    readout: Readout = "count",
+    probe: Probe | None = None,
+) -> SpikingNetwork:
+    """Make the Brian2 objects of a plan.
+
+    Parameters
+    ----------
+    readouts : array of int
+        Steps of the window, from 0, after which the output is read; the last one ends the window.
+    connectivity : {"shared", "synapses"}
+        One stored kernel per layer, or plain Brian2 `Synapses`; both give the same spikes.
+    readout : {"count", "potential"}
+        Whether the output neurons spike, or only accumulate their input.
+    """
+    if prefs.codegen.target == "auto":
+        prefs.codegen.target = "numpy"  # starts at once; the compiled targets would keep a newcomer waiting
+    clock = Clock(dt, name="network_clock")
+    neurons = {"neurons": neuron, "relays": relay(), "outputs": accumulator()}
+    members = _members(plan, readout)
+    sizes = {name: batch_size * sum(p.size for p in populations) for name, populations in members.items()}
+    groups = {name: _group(name, neurons[name], sizes[name], clock) for name in neurons if sizes[name]}
+    groups |= _input_group(plan, encoder, batch_size, clock)
+    places = _places(members, groups, neurons, batch_size)
+    projections = tuple(_projections(plan, places, neurons, connectivity, clock))
+    windows = [
+        Window(population, places[population.name], _fan_out(plan, population))
+        for population in plan.populations
+        if population.name in places
+    ]
+    counter = Counter(windows, int(readouts[-1]) + 1, readouts, probe or Probe(), clock)
+    opener = WindowOpener(clock)
+    network = brian2.Network(*groups.values(), *(p for _, p in projections), counter, opener)
+    network.schedule = SCHEDULE
+    return SpikingNetwork(plan, network, clock, neurons, groups, places, projections, opener, counter, batch_size)
+
+
+def present(network: SpikingNetwork, encoder: Encoder, values: Array, currents: Mapping[str, Array], seed: int) -> None:
+    """Show one batch of images, from the initial state; the results are in `network.counter`.
+
+    Parameters
+    ----------
+    values : array, shape (n_images, n_inputs), or (steps, n_images, n_inputs) for spike trains
+        What the encoder encodes, in the engine's order of neurons.
+    currents : mapping of str to array, shape (n_images, size)
+        The constant current of each population, in units of activation, in the engine's order.
+    """
+    brian2.seed(seed)
+    n_images = values.shape[-2]
+    network.counter.restart(n_images)
+    network.opener.restart()
+    _set_input(network, encoder, values)
+    _initialise(network)
+    for name, current in currents.items():
+        _set_drive(network, name, current * float(encoder.max_rate))
+    network.opener.openings = _openings(network)
+    steps = network.counter.steps + network.plan.output.depth
+    with np.errstate(over="ignore"):  # Brian2 compares float32 potentials with 1e50 after an exact update
+        network.network.run(steps * network.clock.dt, namespace={})
+
+
+def _members(plan: Plan, readout: Readout) -> dict[str, list[Population]]:
+    """Which populations are in which group."""
+    members: dict[str, list[Population]] = {"input": [], "neurons": [], "relays": [], "outputs": []}
+    for population in plan.populations:
+        kind = "input" if population.role == "input" else f"{population.role}s"
+        members["outputs" if population is plan.output and readout == "potential" else kind].append(population)
+    if any(population.role == "relay" for population in members["outputs"]):
+        raise ConversionError(f"{plan.output.name!r} only relays spikes and has no potential to read; use readout 'count'")
+    return members
+
+
+def _group(name: str, neuron: Neuron, size: int, clock: Clock) -> NeuronGroup:
+    group = NeuronGroup(
+        size,
+        neuron.equations,
+        threshold=neuron.threshold or None,
+        reset=neuron.reset or None,
+        refractory=neuron.refractory if neuron.refractory > 0 * brian2.ms else False,
+        method=neuron.method,
+        namespace=dict(neuron.parameters),
+        clock=clock,
+        dtype=np.float32,
+        name=name,
+    )
+    if neuron.every_step:
+        group.run_regularly(neuron.every_step, clock=clock, when="after_resets", name=f"{name}_every_step")
+    return group
+
+
+def _input_group(plan: Plan, encoder: Encoder, batch_size: int, clock: Clock) -> dict[str, brian2.Group]:
+    size = batch_size * plan.populations[0].size
+    match encoder:
+        case Poisson():
+            return {"input": PoissonGroup(size, np.zeros(size) * brian2.Hz, clock=clock, name="input", namespace={})}
+        case SpikeTrains():
+            return {"input": SpikeGeneratorGroup(size, [], [] * brian2.second, clock=clock, name="input")}
+    return {}
+
+
+def _places(
+    members: Mapping[str, Iterable[Population]],
+    groups: Mapping[str, brian2.Group],
+    neurons: Mapping[str, Neuron],
+    batch_size: int,
+) -> dict[str, Place]:
+    places = {}
+    for name, group in groups.items():
+        start = 0
+        for population in members[name]:
+            stop = start + batch_size * population.size
+            places[population.name] = Place(group, start, stop, "" if name == "input" else neurons[name].input_variable)
+            start = stop
+    return places
+
+
+def _projections(
+    plan: Plan, places: Mapping[str, Place], neurons: Mapping[str, Neuron], connectivity: Connectivity, clock: Clock
+) -> Iterator[tuple[Projection, SharedProjection | Synapses]]:
+    make = {"shared": SharedProjection, "synapses": unrolled_synapses}
+    if connectivity not in make:
+        raise ValueError(f"connectivity is {connectivity!r}; known are {', '.join(map(repr, make))}")
+    for projection in plan.projections:
+        if projection.source in places:
+            target = places[projection.target]
+            unit = float(neurons[target.group.name].input_unit)
+            yield projection, make[connectivity](projection, places[projection.source], target, unit, clock)
+        elif isinstance(projection.layer, MaxPool2d | Concat):
+            raise ConversionError(f"{projection.target!r} relays spikes, and a constant-current input has none; use Poisson")
+
+
+def _fan_out(plan: Plan, population: Population) -> NDArray[np.int64]:
+    outgoing = [p.connection.fan_out() for p in plan.projections if p.source == population.name]
+    return sum(outgoing, np.zeros(population.size, np.int64))
+
+
+def _set_input(network: SpikingNetwork, encoder: Encoder, values: Array) -> None:
+    match encoder:
+        case Poisson():
+            rates = np.zeros(network.places[INPUT].stop)
+            rates[: values.size] = values.ravel() * float(encoder.max_rate)
+            network.groups["input"].variables["rates"].set_value(rates)
+        case SpikeTrains():
+            steps, neurons = np.nonzero(values.reshape(len(values), -1))
+            now = network.clock.variables["timestep"].item()
+            network.groups["input"].set_spikes(neurons, (steps + now) * network.clock.dt, sorted=True)
+
+
+def _initialise(network: SpikingNetwork) -> None:
+    for name in network.neurons.keys() & network.groups.keys():
+        group = network.groups[name]
+        for variable, expression in network.neurons[name].initial.items():
+            setattr(group, variable, expression)
+        if "lastspike" in group.variables:
+            group.variables["lastspike"].set_value(-1e4)
+            group.variables["not_refractory"].set_value(True)
+
+
+def _set_drive(network: SpikingNetwork, name: str, current: Array) -> None:
+    place = network.places[name]
+    if "drive" not in place.group.variables:
+        if np.any(current):
+            raise ConversionError(f"{name!r} has a bias or a current, but its neuron's equations declare no `drive`")
+        return
+    unit = float(network.neurons[place.group.name].input_unit)
+    drive = place.array("drive")[place.start : place.stop]
+    drive[: current.size] = current.ravel() * unit
+    drive[current.size :] = 0
+
+
+def _openings(network: SpikingNetwork) -> dict[int, list[tuple[NDArray, NDArray]]]:
+    """What the opener has to restore in which step: every state variable, and the counts of max pooling."""
+    openings: dict[int, list[tuple[NDArray, NDArray]]] = {}
+    for population in network.plan.populations[1:]:
+        place = network.places[population.name]
+        variables = place.group.variables.values()
+        states = [v.get_value() for v in variables if _changes(v, len(place.group))]
+        parts = [array[place.start : place.stop] for array in states]
+        openings.setdefault(population.depth - 1, []).extend((part, part.copy()) for part in parts)
+    depths = {population.name: population.depth for population in network.plan.populations}
+    for projection, brian_object in network.projections:
+        for counts in _pooling_counts(brian_object):
+            openings[depths[projection.target] - 1].append((counts, np.zeros_like(counts)))
+    return openings
+
+
+def _changes(variable: Variable, size: int) -> bool:
+    """Whether a variable of a group is part of its state, one value per neuron."""
+    return isinstance(variable, ArrayVariable) and not variable.constant and variable.size == size
+
+
+def _pooling_counts(brian_object: SharedProjection | Synapses) -> tuple[NDArray, ...]:
+    if isinstance(brian_object, SharedProjection):
+        return brian_object.state
+    return (brian_object.variables["count"].get_value(),) if "count" in brian_object.variables else ()

@@ -1,0 +1,208 @@
+"""Normalisation: rescale a network so that its activations fit the range of firing rates. Graph -> Graph.
+
+Every scheme chooses, for each layer with weights and each junction, a scale s (one number, or one per channel): the
+activation that is to become the rate 1. Then W_l <- W_l * s_(l-1) / s_l and b_l <- b_l / s_l (Diehl 2015, Rueckauer
+2017; per channel, Kim 2020), and the network computes the same function up to the scale of its last layer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Literal, get_args
+
+import numpy as np
+from scipy.cluster.hierarchy import DisjointSet
+
+from conversion.plan import per_channel, source_of
+from models.graph import INPUT, Add, Array, Concat, Conv2d, Dense, Flatten, Graph, Layer
+from models.onnx_runtime import activations
+
+Scheme = Literal["none", "model", "data", "percentile", "channel"]
+Scales = Mapping[str, Array]
+
+
+def normalize(graph: Graph, images: Array, scheme: Scheme, percentile: float | None = None) -> Graph:
+    """The same network with weights and biases scaled for firing rates.
+
+    Parameters
+    ----------
+    graph : Graph
+    images : array, shape (n_images, *graph.input_shape)
+        Calibration images; "none" and "model" do not look at them.
+    scheme : {"none", "model", "data", "percentile", "channel"}
+        - none: as trained.
+        - model: the largest activation that inputs in [0, 1] could cause, the sum of the positive weights (Diehl 2015).
+        - data: the largest activation or weight (Diehl 2015, the telescoping form).
+        - percentile: that percentile of the positive activations (Rueckauer 2017).
+        - channel: the same per channel (Kim 2020).
+    percentile : float, optional
+        In (0, 100], for "percentile" (default 99.9) and "channel" (default 100, the maximum).
+
+    Raises
+    ------
+    ValueError
+        On an unknown scheme, or a percentile that is out of range or that the scheme would ignore.
+    """
+    if scheme not in get_args(Scheme):
+        raise ValueError(f"normalization is {scheme!r}; known are {', '.join(map(repr, get_args(Scheme)))}")
+    if percentile is not None and not 0 < percentile <= 100:
+        raise ValueError(f"percentile is {percentile}; it lies in (0, 100]")
+    if percentile is not None and scheme not in ("percentile", "channel"):
+        raise ValueError(f"percentile is {percentile}, but normalization {scheme!r} does not use one")
+    match scheme:
+        case "none":
+            return graph
+        case "model":
+            return rescale(graph, model_scales(graph))
+        case "data":
+            return rescale(graph, data_scales(graph, images))
+        case "percentile":
+            return rescale(graph, percentile_scales(graph, images, 99.9 if percentile is None else percentile))
+        case "channel":
+            return rescale(graph, channel_scales(graph, images, 100.0 if percentile is None else percentile))
+
+
+def rescale(graph: Graph, scales: Scales) -> Graph:
+    """The network whose layer `name` outputs its old output divided by `scales[name]`.
+
+    Parameters
+    ----------
+    scales : mapping of str to array, shape () or (channels,)
+        For each layer with weights and each junction. Layers without weights inherit the scale of what they read; paths
+        that meet at a junction all get the largest of their scales.
+    """
+    effective = _propagated(graph, _alike_at_junctions(graph, scales))
+    return Graph(graph.input_shape, tuple(_rescaled(graph, layer, effective) for layer in graph))
+
+
+def model_scales(graph: Graph) -> Scales:
+    """Diehl 2015, algorithm 1: with inputs in [0, 1] no activation can exceed its scale, whatever the image."""
+    bounds: dict[str, Array] = {}
+    for layer in graph:
+        known = _propagated(graph, bounds)
+        if isinstance(layer, Add):
+            bounds[layer.name] = np.max(np.asarray(layer.gain) * sum(known[name] for name in layer.inputs))
+        elif isinstance(layer, Conv2d | Dense):
+            bounds[layer.name] = _worst_case(layer, _per_weight(graph, layer, known[layer.inputs[0]]))
+    return bounds
+
+
+def data_scales(graph: Graph, images: Array) -> Scales:
+    """Diehl 2015, algorithm 2: the largest activation over the images, or the largest weight if that is larger."""
+    weights = {layer.name: layer.weight.max() for layer in graph if isinstance(layer, Conv2d | Dense)}
+    largest = _per_layer(graph, images, np.max)
+    return {name: np.maximum(value, weights.get(name, 0)) for name, value in largest.items()}
+
+
+def percentile_scales(graph: Graph, images: Array, percentile: float) -> Scales:
+    """Rueckauer 2017: a percentile of the positive activations, robust against a few outliers."""
+    return _per_layer(graph, images, lambda values: _positive_percentile(values, percentile))
+
+
+def channel_scales(graph: Graph, images: Array, percentile: float) -> Scales:
+    """Kim 2020: a scale per channel, so that channels of small activation fire fast too; one for the whole output.
+
+    A channel that the images never activate gets the scale of the layer's most active one.
+    """
+
+    def by_channel(values: Array) -> Array:
+        channels = np.moveaxis(values, 1, 0).reshape(values.shape[1], -1)
+        scales = np.array([_positive_percentile(channel, percentile) for channel in channels])
+        return np.where(scales > 0, scales, scales.max())
+
+    scales = dict(_per_layer(graph, images, by_channel))
+    output = source_of(graph, graph.output.name)
+    return {name: scale.max() if name == output else scale for name, scale in scales.items()}
+
+
+def _per_layer(graph: Graph, images: Array, statistic: Callable[[Array], Array]) -> Scales:
+    """A statistic of the activations of each layer with a scale of its own; one layer in memory at a time."""
+    names = [layer.name for layer in graph if isinstance(layer, Conv2d | Dense | Add)]
+    return {name: np.asarray(statistic(activations(graph, images, [name])[name]), np.float64) for name in names}
+
+
+def _positive_percentile(values: Array, percentile: float) -> np.float64:
+    positive = values[values > 0]
+    return np.percentile(positive, percentile) if positive.size else np.float64(0)
+
+
+def _worst_case(layer: Conv2d | Dense, input_bound: Array) -> Array:
+    positive = np.maximum(layer.weight * input_bound, 0).reshape(len(layer.weight), -1).sum(axis=1)
+    bias = 0.0 if layer.bias is None else np.maximum(layer.bias, 0).reshape(len(layer.weight), -1).max(axis=1)
+    return np.max(positive + bias)
+
+
+def _alike_at_junctions(graph: Graph, scales: Scales) -> Scales:
+    """Give the layers whose paths meet at a junction the largest of their scales (Sengupta 2019, section 3.3)."""
+    meeting = DisjointSet([INPUT, *scales])
+    for layer in graph:
+        if isinstance(layer, Add):
+            first, *others = (owner for name in layer.inputs for owner in _owners(graph, name))
+            for other in others:
+                meeting.merge(first, other)
+    alike = dict(scales)
+    for group in meeting.subsets():
+        members = [np.asarray(scales[name]) for name in group if name != INPUT] or [np.ones(())]
+        same_channels = len({member.shape for member in members}) == 1
+        largest = np.max(members, axis=0) if same_channels else np.max([member.max() for member in members])
+        largest = np.where(largest > 0, largest, 1.0)
+        alike.update({name: np.ones(()) if INPUT in group else largest for name in group if name != INPUT})
+    return alike
+
+
+def _owners(graph: Graph, name: str) -> list[str]:
+    """The layers whose scales an output has: its own, or those of the layers behind pooling and concatenation."""
+    if name == INPUT or isinstance(graph[name], Conv2d | Dense | Add):
+        return [name]
+    return [owner for source in graph[name].inputs for owner in _owners(graph, source)]
+
+
+def _propagated(graph: Graph, scales: Scales) -> Scales:
+    """A scale for every layer up to the last that `scales` names, inherited where a layer has none of its own."""
+    complete: dict[str, Array] = {INPUT: np.ones(())}
+    for layer in graph:
+        if layer.name in scales:
+            complete[layer.name] = np.asarray(scales[layer.name], np.float64)
+        elif isinstance(layer, Conv2d | Dense | Add) or any(name not in complete for name in layer.inputs):
+            continue
+        else:
+            complete[layer.name] = _inherited(graph, layer, [complete[name] for name in layer.inputs])
+    return complete
+
+
+def _inherited(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
+    if isinstance(layer, Concat):
+        channels = [graph.shapes[name][0] for name in layer.inputs]
+        return np.concatenate([np.broadcast_to(i, (n,)) for i, n in zip(inputs, channels, strict=True)])
+    if isinstance(layer, Flatten) and inputs[0].ndim == 1:
+        return np.repeat(inputs[0], math.prod(graph.shapes[layer.inputs[0]][1:]))
+    return inputs[0]
+
+
+def _rescaled(graph: Graph, layer: Layer, scales: Scales) -> Layer:
+    if not isinstance(layer, Conv2d | Dense | Add):
+        return layer
+    before, after = scales[layer.inputs[0]], scales[layer.name]
+    activation = replace(layer.activation, ceiling=_as_field(layer.activation.ceiling / after))
+    if isinstance(layer, Add):
+        return replace(layer, gain=_as_field(layer.gain * before / after), activation=activation)
+    weight = layer.weight * _per_weight(graph, layer, before) / per_channel(after, layer.weight.ndim)
+    bias = None if layer.bias is None else (layer.bias / per_channel(after, layer.bias.ndim)).astype(np.float32)
+    return replace(layer, weight=weight.astype(np.float32), bias=bias, activation=activation)
+
+
+def _per_weight(graph: Graph, layer: Conv2d | Dense, input_scale: Array) -> Array:
+    """The scale of the input that each weight reads, in a shape that multiplies `layer.weight`."""
+    if input_scale.ndim == 0:
+        return input_scale
+    if isinstance(layer, Dense):
+        return input_scale[None, :]
+    by_group = input_scale.reshape(layer.groups, 1, -1).repeat(len(layer.weight) // layer.groups, axis=1)
+    return by_group.reshape(len(layer.weight), -1, 1, 1)
+
+
+def _as_field(value: float | Array) -> float | Array:
+    value = np.asarray(value)
+    return float(value) if value.ndim == 0 else value.astype(np.float32)

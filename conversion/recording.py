@@ -1,0 +1,79 @@
+"""What a simulation leaves behind: plain arrays, in ONNX's order of the neurons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from models.graph import Shape
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What to record beside the counts, for every image.
+
+    Parameters
+    ----------
+    rasters : tuple of str
+        Populations of which every spike is kept.
+    traces : mapping of str to tuple of int
+        Neurons (elements of the layer's flattened output) whose potential is kept in every step.
+    """
+
+    rasters: tuple[str, ...] = ()
+    traces: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """Spikes and potentials of N images over a window of T steps.
+
+    Every population is read over its own window, which opens `depth` steps after the input's, so that index k means
+    the same thing for all: what a network without delays does in step k.
+
+    Parameters
+    ----------
+    dt, duration : float
+        Seconds.
+    max_rate : float
+        The firing rate in Hz that stands for the activation 1.
+    times : array, shape (R,)
+        Readout times in seconds: the output and the totals are kept after this much of the window.
+    output_counts, output_potentials : array, shape (R, N, *output_shape)
+        Spikes so far, and potentials in units of activation, of the output population.
+    populations : tuple of str
+        "input" first (absent under constant current), the output last.
+    shapes : mapping of str to tuple
+        ONNX's shape of each.
+    spikes, synops : array, shape (R, P)
+        Spikes so far, and the synapses they reached (exactly, borders included), per image.
+    spike_counts : mapping of str to array, shape (N, *shape)
+        Spikes of each neuron over the whole window.
+    rasters : mapping of str to DataFrame
+        Columns image, neuron, time_ms, for the populations that a `Probe` names.
+    traces : mapping of str to array, shape (T, N, n_chosen)
+        Potentials in the equations' base units, after the reset of each step.
+    """
+
+    dt: float
+    duration: float
+    max_rate: float
+    times: NDArray[np.float64]
+    output_counts: NDArray[np.int32]
+    output_potentials: NDArray[np.float32]
+    populations: tuple[str, ...]
+    shapes: Mapping[str, Shape]
+    spikes: NDArray[np.float64]
+    synops: NDArray[np.float64]
+    spike_counts: Mapping[str, NDArray[np.int32]]
+    rasters: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    traces: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Neurons per image of each population."""
+        return {name: int(np.prod(self.shapes[name])) for name in self.populations}

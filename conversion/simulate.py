@@ -1,0 +1,233 @@
+"""Show images to a spiking network and record what it answers. Graph x neuron x input -> Recording."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from brian2 import Quantity, ms
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from conversion.connections import neuron_order
+from conversion.monitors import Counter
+from conversion.network import Connectivity, Readout, SpikingNetwork, build, present
+from conversion.plan import Plan, per_channel, plan
+from conversion.recording import Probe, Recording
+from models.encoders import ConstantCurrent, Encoder, Poisson, SpikeTrains
+from models.graph import INPUT, LINEAR, Add, Array, Conv2d, Dense, Flatten, Graph, Layer, sequential
+from models.neurons import Neuron
+from models.onnx_runtime import predict
+
+LARGEST_BATCH = 250
+
+
+def simulate(
+    graph: Graph,
+    images: Array,
+    *,
+    neuron: Neuron,
+    encoder: Encoder,
+    duration: Quantity,
+    dt: Quantity = 1 * ms,
+    seed: int = 0,
+    connectivity: Connectivity = "shared",
+    readout: Readout = "count",
+    readout_times: Quantity | None = None,
+    probe: Probe | None = None,
+    memory_limit: float = 1e9,
+    progress: bool = False,
+) -> Recording:
+    """Simulate a network on images.
+
+    Parameters
+    ----------
+    graph : Graph
+        Normalised or not; see `conversion.normalize`.
+    images : array, shape (N, *graph.input_shape)
+        Values in [0, 1].
+    neuron : Neuron
+        The model of every hidden neuron, and of the output neurons if they spike.
+    encoder : Poisson, ConstantCurrent or SpikeTrains
+    duration, dt : Quantity
+        Window per image and time step.
+    seed : int
+        Of the input spikes and of random initial potentials.
+    connectivity : {"shared", "synapses"}
+        See `conversion.network.build`.
+    readout : {"count", "potential"}
+        Whether the output neurons spike or only accumulate.
+    readout_times : Quantity, optional
+        When to read the output and the totals; by default after every step.
+    probe : Probe, optional
+        Rasters and traces to keep as well.
+    memory_limit : float
+        Bytes that a batch may take; it sets how many images are simulated at once, and with it, how the random numbers
+        are dealt.
+    progress : bool
+        Show a progress bar.
+
+    Raises
+    ------
+    ValueError
+        If images do not fit the network or are not in [0, 1], or an input would spike more than once a step.
+    """
+    _check_images(graph, images)
+    readouts = _readout_steps(duration, dt, readout_times)
+    _check_encoder(encoder, dt, (int(readouts[-1]) + 1, *images.shape))
+    structure = plan(graph)
+    batch_size = _batch_size(structure, len(images), memory_limit, connectivity)
+    network = build(
+        structure, neuron=neuron, encoder=encoder, dt=dt, readouts=readouts, batch_size=batch_size,
+        connectivity=connectivity, readout=readout, probe=probe,
+    )  # fmt: skip
+    batches = []
+    starts = range(0, len(images), batch_size)
+    for number, start in enumerate(tqdm(starts, "batches", disable=not progress, leave=False)):
+        batch = slice(start, min(start + batch_size, len(images)))
+        batch_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+        currents = _currents(graph, structure, encoder, images[batch])
+        present(network, encoder, _encoded(graph, encoder, images, batch), currents, batch_seed)
+        batches.append(_results(network.counter, start))
+    return _recording(network, batches, readouts, dt, float(encoder.max_rate))
+
+
+def bytes_per_image(structure: Plan, connectivity: Connectivity) -> int:
+    """About how much memory one image of a batch takes: neurons with their state and counts, and unrolled synapses."""
+    neurons = sum(population.size for population in structure.populations)
+    synapses = sum(int(p.connection.fan_out().sum()) for p in structure.projections)
+    return 60 * neurons + (48 * synapses if connectivity == "synapses" else 0)
+
+
+def _batch_size(structure: Plan, n_images: int, memory_limit: float, connectivity: Connectivity) -> int:
+    """As many images as fit, in batches of equal size."""
+    fitting = int(memory_limit // bytes_per_image(structure, connectivity))
+    largest = max(1, min(fitting, LARGEST_BATCH))
+    return math.ceil(n_images / math.ceil(n_images / largest))
+
+
+def _check_images(graph: Graph, images: Array) -> None:
+    if images.ndim == 0 or images.shape[1:] != graph.input_shape or len(images) == 0:
+        raise ValueError(f"images have shape {images.shape}, but the network reads (N, {', '.join(map(str, graph.input_shape))})")
+    if not np.isfinite(images).all() or images.min() < 0 or images.max() > 1:
+        raise ValueError(f"pixels reach from {images.min()} to {images.max()}; firing rates need finite values in [0, 1]")
+
+
+def _check_encoder(encoder: Encoder, dt: Quantity, shape: tuple[int, ...]) -> None:
+    probability = float(encoder.max_rate * dt)
+    if isinstance(encoder, Poisson) and probability > 1 + 1e-9:
+        raise ValueError(f"max_rate * dt is {encoder.max_rate} * {dt} = {probability:g}, but an input spikes at most once a step")
+    if isinstance(encoder, SpikeTrains) and encoder.spikes.shape != shape:
+        raise ValueError(f"spike trains have shape {encoder.spikes.shape}, but steps and images make {shape}")
+
+
+def _readout_steps(duration: Quantity, dt: Quantity, times: Quantity | None) -> NDArray[np.int64]:
+    """The steps of the window, counted from 0, after which the output is read; the last step always is."""
+    steps = round(float(duration / dt))
+    if steps < 1:
+        raise ValueError(f"duration is {duration}, shorter than a step of {dt}")
+    if times is None:
+        return np.arange(steps)
+    after = np.unique(np.append(np.rint(np.asarray(times / dt)).astype(np.int64), steps))
+    if after[0] < 1 or after[-1] > steps:
+        raise ValueError(f"readout times {times} do not lie between dt = {dt} and duration = {duration}")
+    return after - 1
+
+
+def _encoded(graph: Graph, encoder: Encoder, images: Array, batch: slice) -> Array:
+    order = neuron_order(graph.input_shape)
+    flat = images[batch].reshape(batch.stop - batch.start, -1)
+    if isinstance(encoder, SpikeTrains):
+        flat = encoder.spikes[:, batch].reshape(len(encoder.spikes), len(flat), -1)
+    by_neuron = np.empty_like(flat)
+    by_neuron[..., order] = flat
+    return by_neuron
+
+
+def _currents(graph: Graph, structure: Plan, encoder: Encoder, images: Array) -> Mapping[str, Array]:
+    """The constant current of each population in units of activation: its bias, and the image where it enters so."""
+    currents = {name: np.broadcast_to(bias, (len(images), *bias.shape)) for name, bias in structure.biases.items()}
+    if isinstance(encoder, ConstantCurrent):
+        for projection in (p for p in structure.projections if p.source == INPUT):
+            currents[projection.target] = currents[projection.target] + _drive(graph, projection.layer, images)
+    return {name: _by_neuron(current) for name, current in currents.items()}
+
+
+def _drive(graph: Graph, layer: Layer, images: Array) -> Array:
+    """What a layer that reads the input makes of the images, without its bias and activation function."""
+    if isinstance(layer, Add):
+        return images * per_channel(layer.gain, len(graph.input_shape))
+    if isinstance(layer, Conv2d | Dense):
+        layer = replace(layer, bias=None, activation=LINEAR)
+    flatten = (Flatten(name="flatten", inputs=()),) if isinstance(layer, Dense) else ()
+    return predict(sequential(graph.input_shape, *flatten, layer), images)
+
+
+def _by_neuron(values: Array) -> Array:
+    by_neuron = np.empty((len(values), math.prod(values.shape[1:])), np.float32)
+    by_neuron[:, neuron_order(values.shape[1:])] = values.reshape(len(values), -1)
+    return by_neuron
+
+
+def _results(counter: Counter, first_image: int) -> dict[str, Any]:
+    """What the counter holds after a batch, with the images of the rasters numbered from the first of all."""
+    rasters = {name: np.concatenate([np.empty((0, 3), np.int64), *rows]) for name, rows in counter.rasters.items()}
+    for rows in rasters.values():
+        rows[:, 0] += first_image
+    sizes = {w.population.name: w.population.size for w in counter.windows}
+    return {
+        "totals": counter.totals,
+        "spike_counts": {name: counts.reshape(-1, sizes[name]) for name, counts in counter.counts.items()},
+        "output_counts": counter.output_counts,
+        "output_potentials": counter.output_potentials,
+        "rasters": rasters,
+        "traces": counter.traces,
+    }
+
+
+def _recording(
+    network: SpikingNetwork, batches: list[dict[str, Any]], readouts: NDArray[np.int64], dt: Quantity, max_rate: float
+) -> Recording:
+    windows = network.counter.windows
+    names = tuple(w.population.name for w in windows)
+    shapes = {w.population.name: w.population.shape for w in windows}
+    orders = network.counter.orders
+    n_images = sum(batch["output_counts"].shape[1] for batch in batches)
+    totals = np.cumsum(sum(batch["totals"] for batch in batches), axis=0)[readouts] / n_images
+
+    def output(key: str) -> NDArray:
+        joined = np.concatenate([batch[key] for batch in batches], axis=1)[..., orders[names[-1]]]
+        return joined.reshape(*joined.shape[:2], *shapes[names[-1]])
+
+    def counts(name: str) -> NDArray:
+        joined = np.concatenate([batch["spike_counts"][name] for batch in batches])[:, orders[name]]
+        return joined.reshape(-1, *shapes[name])
+
+    return Recording(
+        dt=float(dt),
+        duration=(int(readouts[-1]) + 1) * float(dt),
+        max_rate=max_rate,
+        times=(readouts + 1) * float(dt),
+        output_counts=output("output_counts"),
+        output_potentials=output("output_potentials"),
+        populations=names,
+        shapes=shapes,
+        spikes=totals[..., 0],
+        synops=totals[..., 1],
+        spike_counts={name: counts(name) for name in names},
+        rasters={name: _raster(batches, name, orders[name], float(dt)) for name in network.counter.probe.rasters},
+        traces={
+            name: np.concatenate([batch["traces"][name] for batch in batches], axis=1)
+            for name in network.counter.probe.traces
+        },
+    )
+
+
+def _raster(batches: list[dict[str, Any]], name: str, order: NDArray[np.int64], dt: float) -> pd.DataFrame:
+    image, neuron, step = np.concatenate([batch["rasters"][name] for batch in batches]).T
+    element = np.argsort(order)[neuron]
+    return pd.DataFrame({"image": image, "neuron": element, "time_ms": (step + 1) * dt * 1e3})

@@ -1,0 +1,183 @@
+"""Neuron models as text: whole Brian2 equations with units, and the paper each comes from.
+
+A potential of 1 is the activation 1 of the (normalised) network. The engine writes two variables where the
+equations declare them: `drive`, the constant current of a bias or of constant-current input, and `v_th`, the
+threshold. Write your own `Neuron` the same way; nothing here is special.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from brian2 import Quantity, ms
+
+Reset = Literal["subtract", "zero"]
+InitialPotential = Literal["zero", "half", "uniform"]
+
+RESETS: Mapping[str, str] = {"subtract": "v -= v_th", "zero": "v = 0"}
+INITIAL_POTENTIALS: Mapping[str, str] = {"zero": "0", "half": "v_th / 2", "uniform": "rand() * v_th"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neuron:
+    """A spiking neuron in Brian2's language.
+
+    Parameters
+    ----------
+    equations, threshold, reset : str
+        As `brian2.NeuronGroup` takes them.
+    input_variable : str
+        The variable that a presynaptic spike raises by the synaptic weight.
+    input_unit : Quantity or float
+        What a weight of 1 adds to it; also the unit of `drive` (times 1/s) and of `v_th`.
+    initial : mapping of str to str
+        Variables at the start of each image, as Brian2 expressions, evaluated in this order.
+    parameters : mapping of str to Quantity
+        The constants that the equations name.
+    refractory : Quantity
+        How long a neuron stays silent after a spike; flag its equations `(unless refractory)`.
+    every_step : str
+        Statements that run in every step after the resets, such as a lower clamp.
+    method : str
+        Brian2's integration method.
+    source : str
+        The paper.
+    """
+
+    equations: str
+    threshold: str
+    reset: str
+    source: str
+    input_variable: str = "v"
+    input_unit: Quantity | float = 1.0
+    initial: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Quantity | float] = field(default_factory=dict)
+    refractory: Quantity = field(default_factory=lambda: 0 * ms)
+    every_step: str = ""
+    method: str = "euler"
+
+
+INTEGRATE_AND_FIRE = """
+dv/dt = drive : 1
+drive : Hz (constant)
+v_th : 1 (constant)
+"""
+REFRACTORY_INTEGRATE_AND_FIRE = """
+dv/dt = drive : 1 (unless refractory)
+drive : Hz (constant)
+v_th : 1 (constant)
+"""
+LEAKY_INTEGRATE_AND_FIRE = """
+dv/dt = drive - v / tau_m : 1
+drive : Hz (constant)
+v_th : 1 (constant)
+"""
+REFRACTORY_LEAKY_INTEGRATE_AND_FIRE = """
+dv/dt = drive - v / tau_m : 1 (unless refractory)
+drive : Hz (constant)
+v_th : 1 (constant)
+"""
+ACCUMULATOR = """
+dv/dt = drive : 1
+drive : Hz (constant)
+"""
+RELAY = """
+v : 1
+wins : 1
+"""
+
+
+def integrate_and_fire(
+    *,
+    v_th: float = 1.0,
+    reset: Reset = "subtract",
+    v_init: InitialPotential = "zero",
+    refractory: Quantity = 0 * ms,
+    v_min: float | None = None,
+) -> Neuron:
+    """The non-leaky neuron of Cao 2015 and Diehl 2015: v sums its weighted input and spikes at `v_th`.
+
+    Parameters
+    ----------
+    v_th : float
+        Threshold, in units of activation.
+    reset : {"subtract", "zero"}
+        `v -= v_th` keeps the residue (Rueckauer 2017, Han 2020); `v = 0` is the papers' hard reset.
+    v_init : {"zero", "half", "uniform"}
+        Potential at the start: 0, half a threshold (Bu 2022), or uniform in [0, v_th).
+    refractory : Quantity
+        Input that arrives during the refractory period is lost.
+    v_min : float, optional
+        Lower clamp: v never stays below it (Cao 2015, with 0).
+    """
+    return Neuron(
+        equations=REFRACTORY_INTEGRATE_AND_FIRE if refractory > 0 * ms else INTEGRATE_AND_FIRE,
+        source="Cao, Chen, Khosla, IJCV 2015; Diehl et al., IJCNN 2015",
+        **_common(v_th, reset, v_init, refractory, v_min),
+    )
+
+
+def leaky_integrate_and_fire(
+    tau_m: Quantity,
+    *,
+    v_th: float = 1.0,
+    reset: Reset = "subtract",
+    v_init: InitialPotential = "zero",
+    refractory: Quantity = 0 * ms,
+    v_min: float | None = None,
+) -> Neuron:
+    """The leaky neuron: between spikes v decays to 0 with the membrane time constant `tau_m`, solved exactly.
+
+    With a constant drive I its rate is 1 / (t_ref + tau_m * log(tau_m I / (tau_m I - v_th))) under a reset to
+    zero, and 0 below the rheobase I = v_th / tau_m (Gerstner et al., *Neuronal Dynamics*, eq. 1.12). The other
+    parameters are those of `integrate_and_fire`.
+    """
+    if not tau_m > 0 * ms:
+        raise ValueError(f"tau_m is {tau_m}; a membrane time constant is positive")
+    return Neuron(
+        equations=REFRACTORY_LEAKY_INTEGRATE_AND_FIRE if refractory > 0 * ms else LEAKY_INTEGRATE_AND_FIRE,
+        source="Lapicque 1907; Gerstner et al., Neuronal Dynamics, section 1.3",
+        method="exact",
+        **_common(v_th, reset, v_init, refractory, v_min, {"tau_m": tau_m}),
+    )
+
+
+def accumulator() -> Neuron:
+    """The output neuron that never spikes: v sums its input for ever (Rueckauer 2017, Kim 2020)."""
+    return Neuron(equations=ACCUMULATOR, threshold="", reset="", source="Kim et al., AAAI 2020", initial={"v": "0"})
+
+
+def relay() -> Neuron:
+    """Passes a spike on, one step later; what max pooling and concatenation are made of.
+
+    `wins` counts its own spikes, which is what the units of a max-pooling window have to beat.
+    """
+    return Neuron(
+        equations=RELAY, threshold="v > 0.5", reset="v = 0\nwins += 1", source="", initial={"v": "0", "wins": "0"}
+    )
+
+
+def _common(
+    v_th: float,
+    reset: Reset,
+    v_init: InitialPotential,
+    refractory: Quantity,
+    v_min: float | None,
+    parameters: Mapping[str, Quantity] | None = None,
+) -> dict:
+    if not v_th > 0:
+        raise ValueError(f"v_th is {v_th}; a threshold is positive")
+    for name, value, known in (("reset", reset, RESETS), ("v_init", v_init, INITIAL_POTENTIALS)):
+        if value not in known:
+            raise ValueError(f"{name} is {value!r}; known are {', '.join(map(repr, known))}")
+    clamp = {} if v_min is None else {"v_min": v_min}
+    return {
+        "threshold": "v >= v_th",
+        "reset": RESETS[reset],
+        "initial": {"v_th": repr(float(v_th)), "v": INITIAL_POTENTIALS[v_init]},
+        "refractory": refractory,
+        "every_step": "" if v_min is None else "v = clip(v, v_min, inf)",
+        "parameters": {**(parameters or {}), **clamp},
+    }
