@@ -1,0 +1,92 @@
+"""The oracle of the engine: the papers' simulation loop in plain NumPy, with no delay between layers.
+
+As Diehl 2015 describes it: in each step the layers are updated one after the other, V += W s; a neuron with V >= V_th
+spikes and is reset. Written from the definitions, without anything of the engine; (channels, rows, columns) throughout.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.graph import INPUT, Add, AvgPool2d, Concat, Conv2d, Dense, Flatten, MaxPool2d
+
+
+def zero_delay_loop(graph, spikes, reset="subtract", v_th=1.0, v_init=0.0):
+    """Spike counts of every layer, (images, *shape), for input spikes (steps, images, *input_shape)."""
+    v, counts, inputs_so_far = {}, {}, {}
+    for step_input in spikes.astype(np.float64):
+        out = {INPUT: step_input}
+        for layer in graph:
+            x = [out[name] for name in layer.inputs]
+            if isinstance(layer, Flatten):
+                out[layer.name] = x[0].reshape(len(x[0]), -1)
+            elif isinstance(layer, Concat):
+                out[layer.name] = np.concatenate(x, axis=1)
+            elif isinstance(layer, MaxPool2d):
+                so_far = inputs_so_far.get(layer.name, 0 * x[0])
+                out[layer.name] = maximum(layer, so_far + x[0]) - maximum(layer, so_far)
+                inputs_so_far[layer.name] = so_far + x[0]
+            elif is_linear_path(graph, layer):
+                out[layer.name] = weighted_input(layer, x)
+            else:
+                potential = v.get(layer.name, v_init) + weighted_input(layer, x)
+                spike = potential >= v_th
+                v[layer.name] = np.where(spike, potential - v_th if reset == "subtract" else 0.0, potential)
+                out[layer.name] = spike.astype(float)
+            if not (isinstance(layer, Flatten) or is_linear_path(graph, layer)):
+                counts[layer.name] = counts.get(layer.name, 0) + out[layer.name]
+    return {name: count.astype(int) for name, count in counts.items()}
+
+
+def is_linear_path(graph, layer):
+    readers = [other for other in graph.layers if layer.name in other.inputs]
+    slope = getattr(layer, "activation", None) and layer.activation.negative_slope
+    return isinstance(layer, Conv2d | Dense) and slope == 1.0 and readers and all(isinstance(r, Add) for r in readers)
+
+
+def weighted_input(layer, inputs):
+    match layer:
+        case Dense():
+            total = inputs[0] @ layer.weight.T.astype(float)
+        case Conv2d():
+            total = convolve(layer, inputs[0])
+        case AvgPool2d():
+            total = average(layer, inputs[0])
+        case Add():
+            total = sum(inputs) * layer.gain
+    bias = getattr(layer, "bias", None)
+    return total if bias is None else total + bias.reshape(-1, *(1,) * (total.ndim - 2))
+
+
+def padded(x, padding, value=0.0):
+    top, left, bottom, right = padding
+    return np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=value)
+
+
+def windows(x, kernel, stride, dilation=(1, 1)):
+    """Every window of x (images, channels, rows, columns), as (images, channels, rows, columns, k_y, k_x)."""
+    reach = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
+    view = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(2, 3))
+    return view[:, :, :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
+
+
+def convolve(layer, x):
+    view = windows(padded(x, layer.padding), layer.weight.shape[2:], layer.stride, layer.dilation)
+    per_group = x.shape[1] // layer.groups
+    maps = []
+    for out_channel, kernel in enumerate(layer.weight.astype(float)):
+        group = out_channel // (len(layer.weight) // layer.groups)
+        read = view[:, group * per_group : (group + 1) * per_group]
+        maps.append(np.einsum("ncyxij,cij->nyx", read, kernel))
+    return np.stack(maps, axis=1)
+
+
+def average(layer, x):
+    def total(values):
+        return windows(padded(values, layer.padding), layer.kernel, layer.stride).sum(axis=(4, 5))
+
+    return total(x) / (np.prod(layer.kernel) if layer.count_padding else total(np.ones_like(x)))
+
+
+def maximum(layer, x):
+    return windows(padded(x, layer.padding, -np.inf), layer.kernel, layer.stride).max(axis=(4, 5))
