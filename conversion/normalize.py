@@ -15,7 +15,7 @@ from typing import Literal, get_args
 import numpy as np
 from scipy.cluster.hierarchy import DisjointSet
 
-from conversion.plan import per_channel, source_of
+from conversion.plan import per_channel
 from models.graph import INPUT, Add, Array, Concat, Conv2d, Dense, Flatten, Graph, Layer
 from models.onnx_runtime import activations
 
@@ -102,7 +102,7 @@ def percentile_scales(graph: Graph, images: Array, percentile: float) -> Scales:
 
 
 def channel_scales(graph: Graph, images: Array, percentile: float) -> Scales:
-    """Kim 2020: a scale per channel, so that channels of small activation fire fast too; one for the whole output.
+    """Kim 2020: a scale per channel, so that channels of small activation fire fast too.
 
     A channel that the images never activate gets the scale of the layer's most active one.
     """
@@ -112,9 +112,7 @@ def channel_scales(graph: Graph, images: Array, percentile: float) -> Scales:
         scales = np.array([_positive_percentile(channel, percentile) for channel in channels])
         return np.where(scales > 0, scales, scales.max())
 
-    scales = dict(_per_layer(graph, images, by_channel))
-    output = source_of(graph, graph.output.name)
-    return {name: scale.max() if name == output else scale for name, scale in scales.items()}
+    return _per_layer(graph, images, by_channel)
 
 
 def _per_layer(graph: Graph, images: Array, statistic: Callable[[Array], Array]) -> Scales:
@@ -135,26 +133,30 @@ def _worst_case(layer: Conv2d | Dense, input_bound: Array) -> Array:
 
 
 def _alike_at_junctions(graph: Graph, scales: Scales) -> Scales:
-    """Give the layers whose paths meet at a junction the largest of their scales (Sengupta 2019, section 3.3)."""
-    meeting = DisjointSet([INPUT, *scales])
-    for layer in graph:
-        if isinstance(layer, Add):
-            first, *others = (owner for name in layer.inputs for owner in _owners(graph, name))
-            for other in others:
-                meeting.merge(first, other)
-    alike = dict(scales)
-    for group in meeting.subsets():
-        members = [np.asarray(scales[name]) for name in group if name != INPUT] or [np.ones(())]
-        same_channels = len({member.shape for member in members}) == 1
-        largest = np.max(members, axis=0) if same_channels else np.max([member.max() for member in members])
-        largest = np.where(largest > 0, largest, 1.0)
-        alike.update({name: np.ones(()) if INPUT in group else largest for name in group if name != INPUT})
-    return alike
+    """One scale for all paths that meet at a junction, the largest (Sengupta 2019), and one number for the output."""
+    alike = DisjointSet([INPUT, *scales])
+    output = _owners(graph, graph.output.name)
+    for meeting in (output, *(_owners(graph, layer.name, through=layer) for layer in graph if isinstance(layer, Add))):
+        for other in meeting[1:]:
+            alike.merge(meeting[0], other)
+    common: dict[str, Array] = {}
+    for group in alike.subsets():
+        largest = _largest([np.asarray(scales[name]) for name in group - {INPUT}], one_number=output[0] in group)
+        common.update({name: np.ones(()) if INPUT in group else largest for name in group - {INPUT}})
+    return common
 
 
-def _owners(graph: Graph, name: str) -> list[str]:
-    """The layers whose scales an output has: its own, or those of the layers behind pooling and concatenation."""
-    if name == INPUT or isinstance(graph[name], Conv2d | Dense | Add):
+def _largest(scales: list[Array], one_number: bool) -> Array:
+    """The largest of several scales, per channel where all have the same channels."""
+    if one_number or len({scale.shape for scale in scales}) != 1:
+        scales = [scale.max() for scale in scales] or [np.ones(())]
+    largest = np.max(scales, axis=0)
+    return np.where(largest > 0, largest, 1.0)
+
+
+def _owners(graph: Graph, name: str, through: Layer | None = None) -> list[str]:
+    """The layers whose scales an output has: its own, or those behind pooling, concatenation and `through`."""
+    if name == INPUT or (isinstance(graph[name], Conv2d | Dense | Add) and graph[name] is not through):
         return [name]
     return [owner for source in graph[name].inputs for owner in _owners(graph, source)]
 

@@ -53,9 +53,14 @@ def weighted_input(layer, inputs):
         case AvgPool2d():
             total = average(layer, inputs[0])
         case Add():
-            total = sum(inputs) * layer.gain
+            total = sum(inputs) * per_channel(layer.gain, inputs[0].ndim)
     bias = getattr(layer, "bias", None)
-    return total if bias is None else total + bias.reshape(-1, *(1,) * (total.ndim - 2))
+    return total if bias is None else total + per_channel(bias, total.ndim)
+
+
+def per_channel(values, ndim):
+    values = np.asarray(values, np.float64)
+    return values.reshape(-1, *(1,) * (ndim - 2)) if values.ndim == 1 else values
 
 
 def padded(x, padding, value=0.0):

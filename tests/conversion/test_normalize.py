@@ -1,0 +1,161 @@
+"""Normalisation: the same function up to one scale, activations that fit, and the published formulas by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conversion.normalize import model_scales, normalize, rescale
+from models.graph import INPUT, LINEAR, RELU, Activation, Add, Conv2d, Dense, Graph, sequential
+from tests.conversion.forward import forward
+from tests.conversion.networks import conv, dense, networks
+
+SCHEMES = ["none", "model", "data", "percentile", "channel"]
+
+
+def images_for(graph, n=20, seed=0):
+    return np.random.default_rng(seed).random((n, *graph.input_shape)).astype(np.float32)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("name", networks())
+def test_the_function_is_the_same_up_to_one_output_scale(name, scheme):
+    graph = networks()[name]
+    images = images_for(graph)
+    before = forward(graph, images)[graph.output.name]
+    after = forward(normalize(graph, images, scheme), images)[graph.output.name]
+    scale = np.abs(before).max() / np.abs(after).max()
+    np.testing.assert_allclose(after * scale, before, rtol=1e-4, atol=1e-4 * np.abs(before).max())
+
+
+@pytest.mark.parametrize("scheme", ["model", "data", "channel"])
+@pytest.mark.parametrize("name", networks())
+def test_no_activation_of_the_calibration_images_exceeds_one(name, scheme):
+    graph = networks()[name]
+    images = images_for(graph)
+    for layer, values in forward(normalize(graph, images, scheme), images).items():
+        assert values.max() <= 1 + 1e-4, layer
+
+
+@pytest.mark.parametrize("name", ["dense", "average pooling", "residual block"])
+def test_model_based_scales_bound_every_image(name):
+    graph = networks()[name]
+    normalized = normalize(graph, np.empty(0), "model")
+    extreme = (np.random.default_rng(1).random((300, *graph.input_shape)) < 0.5).astype(np.float32)
+    assert all(values.max() <= 1 + 1e-4 for values in forward(normalized, extreme).values())
+
+
+def test_model_based_by_hand():
+    """Diehl 2015, algorithm 1: each layer is divided by its largest sum of positive weights, layer after layer."""
+    w1, w2 = np.array([[2.0, -1.0], [0.5, 1.0]], np.float32), np.array([[1.0, 3.0]], np.float32)
+    graph = sequential((2,), dense_of("fc1", w1), dense_of("fc2", w2))
+    normalized = normalize(graph, np.empty(0), "model")
+    np.testing.assert_allclose(normalized["fc1"].weight, w1 / 2)
+    np.testing.assert_allclose(normalized["fc2"].weight, w2 / 4)
+
+
+def test_data_based_by_hand():
+    """Diehl 2015, algorithm 2, telescoping: W_l * s_(l-1) / s_l with s = max(weight, activation), b_l / s_l."""
+    w1, w2 = np.array([[2.0, 1.0], [0.5, 1.0]], np.float32), np.array([[1.0, 5.0]], np.float32)
+    bias = np.array([0.5], np.float32)
+    graph = sequential((2,), dense_of("fc1", w1), dense_of("fc2", w2, bias))
+    images = np.array([[1.0, 0.5], [0.0, 1.0]], np.float32)  # activations (2.5, 1), (1, 1); then 8, 6.5
+    normalized = normalize(graph, images, "data")
+    np.testing.assert_allclose(normalized["fc1"].weight, w1 / 2.5)
+    np.testing.assert_allclose(normalized["fc2"].weight, w2 * 2.5 / 8.0)
+    np.testing.assert_allclose(normalized["fc2"].bias, bias / 8.0)
+    dominated = normalize(graph, images * 0.1, "data")
+    np.testing.assert_allclose(dominated["fc1"].weight, w1 / 2.0, err_msg="the largest weight exceeds the activations")
+
+
+def test_percentile_is_that_of_the_positive_activations():
+    graph = sequential((1,), dense_of("fc1", np.array([[1.0], [-1.0]], np.float32)), dense_of("fc2", np.ones((1, 2), np.float32)))
+    images = np.linspace(0, 1, 101, dtype=np.float32)[:, None]
+    normalized = normalize(graph, images, "percentile", 50.0)
+    np.testing.assert_allclose(1 / normalized["fc1"].weight[0, 0], np.percentile(images[1:], 50.0), rtol=1e-6)
+    assert normalize(graph, images, "percentile")["fc1"].weight[0, 0] < normalized["fc1"].weight[0, 0]
+
+
+def test_channel_wise_gives_every_channel_the_same_maximum():
+    """Kim 2020: w_ij * lambda_i / lambda_j; every channel then reaches 1, and a channel that never fires stays silent."""
+    weight = np.array([[1.0], [0.1], [-1.0]], np.float32).reshape(3, 1, 1, 1)
+    graph = sequential(
+        (1, 2, 2), Conv2d(name="conv", inputs=(), weight=weight), conv("out", "", 2, 3, 2, 2, activation=LINEAR)
+    )
+    images = images_for(graph)
+    values = forward(normalize(graph, images, "channel"), images)["conv"]
+    np.testing.assert_allclose(values.max(axis=(0, 2, 3)), [1, 1, 0], atol=1e-5)
+    layerwise = forward(normalize(graph, images, "percentile", 100.0), images)["conv"]
+    np.testing.assert_allclose(layerwise.max(axis=(0, 2, 3)), [1, 0.1, 0], atol=1e-5)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES[1:])
+def test_paths_that_meet_at_a_junction_have_one_scale(scheme):
+    """The factor by which each path was divided, read off its own activations, is the same for both."""
+    graph = networks()["residual block"]
+    images = images_for(graph)
+    before, after = forward(graph, images), forward(normalize(graph, images, scheme), images)
+    ratios = [before[name].max(axis=(0, 2, 3)) / after[name].max(axis=(0, 2, 3)) for name in ("conv1", "conv3")]
+    np.testing.assert_allclose(ratios[0], ratios[1], rtol=1e-4)
+
+
+def test_a_path_straight_from_the_input_keeps_the_scale_of_the_input():
+    graph = Graph(
+        (2, 4, 4),
+        (
+            conv("conv1", INPUT, 2, 2, 3, 3, padding=(1, 1, 1, 1)),
+            Add(name="add", inputs=("conv1", INPUT), activation=RELU),
+            conv("conv2", "add", 2, 2, 3, 3, activation=LINEAR),
+        ),
+    )
+    images = images_for(graph)
+    before = forward(graph, images)
+    after = forward(normalize(graph, images, "data"), images)
+    np.testing.assert_allclose(after["conv1"], before["conv1"], rtol=1e-5)
+    ratio = before["conv2"] / after["conv2"]
+    np.testing.assert_allclose(ratio, ratio.ravel()[0], rtol=1e-3)
+
+
+def test_a_ceiling_is_scaled_with_the_activation():
+    graph = sequential((3,), dense("fc1", "", 4, 3, activation=Activation(ceiling=0.7)), dense("fc2", "", 2, 4, activation=LINEAR))
+    images = images_for(graph)
+    before, after = forward(graph, images)["fc2"], forward(normalize(graph, images, "data"), images)["fc2"]
+    np.testing.assert_allclose(before / after, (before / after).ravel()[0], rtol=1e-4)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(0.05, 20), min_size=4, max_size=4), st.floats(0.05, 20))
+def test_any_scales_leave_the_function_unchanged(channels, output):
+    graph = networks()["conv, flatten, dense"]
+    scales = {"conv1": np.array(channels[:3]), "fc": np.array(output)}
+    images = images_for(graph, 3)
+    before, after = forward(graph, images)["fc"], forward(rescale(graph, scales), images)["fc"]
+    np.testing.assert_allclose(after * output, before, rtol=1e-4, atol=1e-4)
+
+
+def test_a_silent_layer_is_left_as_it_is():
+    graph = sequential((2,), dense_of("fc1", -np.ones((3, 2), np.float32)), dense_of("fc2", np.ones((1, 3), np.float32)))
+    images = images_for(graph)
+    for scheme in ("percentile", "channel"):
+        assert np.isfinite(normalize(graph, images, scheme)["fc1"].weight).all()
+    assert float(model_scales(graph)["fc1"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("scheme", "percentile", "message"),
+    [
+        ("layer", None, "normalization is 'layer'; known are 'none', 'model', 'data', 'percentile', 'channel'"),
+        ("percentile", 0.0, r"percentile is 0\.0"),
+        ("percentile", 101.0, r"percentile is 101\.0"),
+        ("data", 99.9, "'data' does not use one"),
+    ],
+)
+def test_bad_settings_are_named(scheme, percentile, message):
+    with pytest.raises(ValueError, match=message):
+        normalize(networks()["dense"], np.zeros((1, 7), np.float32), scheme, percentile)
+
+
+def dense_of(name, weight, bias=None):
+    return Dense(name=name, inputs=(), weight=weight, bias=bias)
