@@ -1,0 +1,84 @@
+"""Neuron models against their closed forms, each alone in Brian2, driven by a constant current."""
+
+from __future__ import annotations
+
+import brian2
+import numpy as np
+import pytest
+from brian2 import Hz, ms, second
+
+from models.neurons import accumulator, integrate_and_fire, leaky_integrate_and_fire
+
+
+def spike_rates(neuron, drives, duration=1.0, dt=0.02):
+    """Firing rates in Hz of neurons with constant drives in 1/s."""
+    brian2.prefs.codegen.target = "numpy"
+    group = brian2.NeuronGroup(
+        len(drives), neuron.equations, threshold=neuron.threshold, reset=neuron.reset, method=neuron.method,
+        refractory=neuron.refractory if neuron.refractory > 0 * ms else False, namespace=dict(neuron.parameters),
+        dt=dt * ms, name="alone",
+    )  # fmt: skip
+    for variable, expression in neuron.initial.items():
+        setattr(group, variable, expression)
+    group.drive = drives * Hz
+    monitor = brian2.SpikeMonitor(group, record=False, name="count")
+    brian2.Network(group, monitor).run(duration * second, namespace={})
+    return np.asarray(monitor.count) / duration
+
+
+@pytest.mark.parametrize("reset", ["subtract", "zero"])
+@pytest.mark.parametrize("v_th", [1.0, 2.5])
+def test_integrate_and_fire_rate_is_drive_over_threshold(reset, v_th):
+    drives = np.array([0.0, 10.0, 55.0, 300.0])
+    rates = spike_rates(integrate_and_fire(v_th=v_th, reset=reset), drives)
+    interval_error = drives**2 / v_th**2 * 0.02e-3  # a hard reset waits for the next step
+    np.testing.assert_allclose(rates, drives / v_th, atol=(interval_error + 1).max())
+
+
+@pytest.mark.parametrize("tau_ms", [5.0, 20.0, 100.0])
+def test_leaky_rate_with_hard_reset_is_the_textbook_formula(tau_ms):
+    """1 / (tau log(tau I / (tau I - v_th))) above the rheobase v_th / tau, else 0 (Gerstner et al., section 1.3)."""
+    rheobase = 1 / (tau_ms * 1e-3)
+    drives = rheobase * np.array([0.5, 0.99, 1.2, 2.0, 4.0])
+    above = drives > rheobase
+    expected = np.zeros(len(drives))
+    scaled = drives[above] / rheobase
+    expected[above] = rheobase / np.log(scaled / (scaled - 1))
+    rates = spike_rates(leaky_integrate_and_fire(tau_ms * ms, reset="zero"), drives)
+    np.testing.assert_allclose(rates, expected, rtol=0.015, atol=1.1)
+
+
+@pytest.mark.parametrize("t_ref_ms", [1.0, 5.0])
+def test_refractory_period_adds_to_every_interval(t_ref_ms):
+    drives = np.array([20.0, 100.0, 400.0])
+    free = spike_rates(integrate_and_fire(reset="zero"), drives)
+    slowed = spike_rates(integrate_and_fire(reset="zero", refractory=t_ref_ms * ms), drives)
+    np.testing.assert_allclose(1 / slowed, 1 / free + t_ref_ms * 1e-3, rtol=0.05)
+
+
+def test_a_very_slow_leak_is_no_leak():
+    drives = np.array([15.0, 80.0])
+    leaky = spike_rates(leaky_integrate_and_fire(1e6 * ms), drives)
+    np.testing.assert_allclose(leaky, spike_rates(integrate_and_fire(), drives), atol=1.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"v_th": 0.0}, r"v_th is 0\.0"),
+        ({"reset": "soft"}, "reset is 'soft'; known are 'subtract', 'zero'"),
+        ({"v_init": "random"}, "v_init is 'random'; known are 'zero', 'half', 'uniform'"),
+    ],
+)
+def test_bad_parameters_are_named(settings, message):
+    with pytest.raises(ValueError, match=message):
+        integrate_and_fire(**settings)
+
+
+def test_a_membrane_time_constant_is_positive():
+    with pytest.raises(ValueError, match="tau_m is"):
+        leaky_integrate_and_fire(0 * ms)
+
+
+def test_an_accumulator_has_no_threshold():
+    assert accumulator().threshold == ""
