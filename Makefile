@@ -1,0 +1,55 @@
+# The developer's guide: `make help`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+
+help:  ## list what there is to make
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/.run
+
+$(VENV)/.train: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train]'
+	@touch $@
+
+demo: $(VENV)/.run  ## the main job: a trained network, five normalisations, metrics and figures in results/
+	$(BIN)/python -m studies run normalization --jobs $(JOBS)
+
+test: $(VENV)/.run  ## the fast tests (minutes)
+	$(BIN)/python -m pytest -q
+
+test-slow: $(VENV)/.run  ## the long tests, on the real data where it is present
+	$(BIN)/python -m pytest -q -m slow
+
+format: $(VENV)/.dev  ## format and sort the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+check: $(VENV)/.dev  ## lint and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+train: $(VENV)/.run $(VENV)/.train  ## train the shipped networks again (PyTorch, MNIST)
+	$(BIN)/python -m models.train mnist_convnet
+	$(BIN)/python -m models.train mnist_mlp
+
+bench: $(VENV)/.run  ## how fast: results/throughput
+	$(BIN)/python -m studies bench
+
+clean:  ## remove the environment and caches
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
+
+.PHONY: help demo test test-slow format check train bench clean
