@@ -1,0 +1,27 @@
+"""What tests share: real data where it is present, and figures without a display."""
+
+from __future__ import annotations
+
+import matplotlib
+import pytest
+
+from models.datasets import Dataset, DatasetError, load_dataset
+
+matplotlib.use("Agg")
+
+
+@pytest.fixture
+def real_data(monkeypatch: pytest.MonkeyPatch):
+    """`load_dataset` for real data that may be absent: skips the test then, and downloads nothing."""
+
+    def refuse(name: str) -> None:
+        raise OSError("tests download nothing")
+
+    def load(name: str) -> Dataset:
+        try:
+            return load_dataset(name)
+        except DatasetError as error:
+            pytest.skip(str(error))
+
+    monkeypatch.setattr("models.datasets.download", refuse)
+    return load
