@@ -1,0 +1,1 @@
+"""What is asked: declared sweeps, their metrics, figures and report, and the command line."""

@@ -1,0 +1,117 @@
+"""The command line: list studies, run one, redraw its figures."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from joblib import cpu_count
+
+RESULTS = Path(__file__).parents[1] / "results"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status is 0, 2 for bad input, 130 when interrupted, 1 for anything else."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except KeyboardInterrupt:
+        return _say("interrupted; finished conditions are kept, and the same command continues", 130)
+    except Exception as error:
+        if options.debug:
+            raise
+        return _say(_one_line(error), 2 if isinstance(error, ValueError) else 1)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m studies", description="Declared sweeps over spiking networks.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    study = argparse.ArgumentParser(add_help=False, parents=[common])
+    study.add_argument("study", metavar="STUDY", help="a study's name (see list), or the path of a .toml file")
+    study.add_argument("--quick", action="store_true", help="the small version that its [quick] section declares")
+    study.add_argument(
+        "--results", type=Path, default=RESULTS, metavar="DIR", help="where results go (default: results)"
+    )
+    _add(commands, "list", "the studies that ship with the project", _list, common)
+    run = _add(commands, "run", "run a study, or continue an interrupted one", _run, study)
+    run.add_argument("--jobs", type=_positive, default=cpu_count(), metavar="N", help="workers (default: all cores)")
+    run.add_argument("--data", type=Path, metavar="DIR", help="folder of the datasets")
+    _add(commands, "figures", "draw the figures of a study again, from its tables alone", _figures, study)
+    _add(commands, "bench", "measure the engine's speed", _bench, common)
+    return parser
+
+
+def _add(
+    commands: Any,
+    name: str,
+    summary: str,
+    command: Callable[[argparse.Namespace], None],
+    parent: argparse.ArgumentParser,
+) -> argparse.ArgumentParser:
+    description = f"{summary[0].upper()}{summary[1:]}."
+    parser = commands.add_parser(name, help=summary, description=description, parents=[parent])
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _list(_: argparse.Namespace) -> None:
+    from studies import study
+
+    for name in study.names():
+        loaded = study.load(name)
+        print(f"{name}\n  {loaded.title} ({len(loaded.conditions)} conditions)\n  {loaded.question}")
+
+
+def _run(options: argparse.Namespace) -> None:
+    from studies import figures, results, study
+    from studies.report import report
+    from studies.run import run
+
+    loaded = study.load(options.study, options.quick)
+    folder = run(loaded, _folder(options, loaded.name), jobs=options.jobs, data_dir=options.data)
+    drawn = figures.draw(loaded, folder)
+    print(report(results.read_table(folder, "metrics"), drawn, folder))
+
+
+def _figures(options: argparse.Namespace) -> None:
+    from studies import figures, study
+
+    loaded = study.load(options.study, options.quick)
+    for path in figures.draw(loaded, _folder(options, loaded.name)):
+        print(path)
+
+
+def _bench(_: argparse.Namespace) -> None:
+    import_module("studies.bench").main()
+
+
+def _folder(options: argparse.Namespace, name: str) -> Path:
+    """A quick run has a folder of its own, so that it never replaces the results of a full one."""
+    return options.results / (f"{name}-quick" if options.quick else name)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: {text} (--debug shows where)"
+
+
+def _say(message: str, status: int) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

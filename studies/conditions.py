@@ -1,0 +1,176 @@
+"""What a condition is: one point of a sweep, as typed values; which values each key takes, and when it matters."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from conversion.network import Connectivity, Readout
+from conversion.normalize import Scheme
+from models.neurons import INITIAL_POTENTIALS, RESETS, InitialPotential, Reset
+
+
+class StudyError(ValueError):
+    """A study that cannot be run as it is written; the message names the key, its value and the valid ones."""
+
+
+Takes = Mapping[str, Any]
+
+
+def _takes(kinds: tuple[type, ...], valid: str, accepts: Callable[[Any], bool]) -> Takes:
+    return {"kinds": kinds, "valid": valid, "accepts": accepts}
+
+
+def _one_of(choices: Iterable[str]) -> Takes:
+    known = tuple(choices)
+    return _takes((str,), f"one of {', '.join(map(repr, known))}", lambda value: value in known)
+
+
+def _number(valid: str, accepts: Callable[[float], bool] = lambda value: 0 < value < math.inf) -> Takes:
+    return _takes((int, float), valid, accepts)
+
+
+DATASET = _takes((str,), "the name of a dataset or the path of an .npz file", bool)
+MODEL = _takes((str,), "the name of a shipped network or the path of an .onnx file", bool)
+COUNT = _takes((int,), "a whole number from 1 on", lambda value: value >= 1)
+SEED = _takes((int,), "a whole number from 0 on", lambda value: value >= 0)
+TIME = _number("a number above 0, in ms")
+PAUSE = _number("a number from 0 on, in ms", lambda value: 0 <= value < math.inf)
+RATE = _number("a number above 0, in Hz")
+MEMORY = _number("a number above 0, in GB")
+THRESHOLD = _number("a number above 0")
+PERCENTILE = _number("a number in (0, 100]", lambda value: 0 < value <= 100)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Condition:
+    """One network, one input, one neuron model and one seed. A key that has no effect on the others' values is None.
+
+    Parameters
+    ----------
+    model : str
+        A shipped network, or the path of an ONNX file, relative to the study's file.
+    dataset, images : str, int
+        The first `images` images of a dataset known by name, or of an npz file.
+    calibration, calibration_dataset : int, str
+        The normalisation looks at the last `calibration` images of `calibration_dataset` (by default `dataset`).
+    pooling : str
+        Whether average pooling has neurons of its own or becomes part of the next layer's weights.
+    readout, readout_ms : str, float
+        Whether the answer is the largest spike count or potential, and how often it is read (by default 50 times).
+    memory_gb : float
+        What a batch of images may take; it sets the size of the batches, and so how the random numbers are dealt.
+    """
+
+    model: str = field(metadata=MODEL)
+    dataset: str = field(metadata=DATASET)
+    images: int = field(metadata=COUNT)
+    calibration: int | None = field(default=1000, metadata=COUNT)
+    calibration_dataset: str | None = field(default=None, metadata=DATASET)
+    duration_ms: float = field(default=100.0, metadata=TIME)
+    dt_ms: float = field(default=1.0, metadata=TIME)
+    encoder: str = field(default="poisson", metadata=_one_of(("poisson", "constant")))
+    max_rate_hz: float = field(default=1000.0, metadata=RATE)
+    neuron: str = field(default="if", metadata=_one_of(("if", "lif")))
+    tau_m_ms: float | None = field(default=None, metadata=TIME)
+    refractory_ms: float = field(default=0.0, metadata=PAUSE)
+    reset: Reset = field(default="subtract", metadata=_one_of(RESETS))
+    v_th: float = field(default=1.0, metadata=THRESHOLD)
+    v_init: InitialPotential = field(default="zero", metadata=_one_of(INITIAL_POTENTIALS))
+    normalization: Scheme = field(default="none", metadata=_one_of(get_args(Scheme)))
+    percentile: float | None = field(default=None, metadata=PERCENTILE)
+    pooling: str = field(default="spiking", metadata=_one_of(("spiking", "folded")))
+    connectivity: Connectivity = field(default="shared", metadata=_one_of(get_args(Connectivity)))
+    readout: Readout = field(default="count", metadata=_one_of(get_args(Readout)))
+    readout_ms: float | None = field(default=None, metadata=TIME)
+    memory_gb: float = field(default=1.0, metadata=MEMORY)
+    seed: int = field(default=0, metadata=SEED)
+
+
+KEYS: Mapping[str, Field] = {key.name: key for key in fields(Condition)}
+_LOOKS_AT_IMAGES = ("normalization", ("data", "percentile", "channel"))
+MATTERS_ONLY_IF: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "tau_m_ms": ("neuron", ("lif",)),
+    "percentile": ("normalization", ("percentile", "channel")),
+    "calibration": _LOOKS_AT_IMAGES,
+    "calibration_dataset": _LOOKS_AT_IMAGES,
+}
+
+
+def condition(values: Mapping[str, Any]) -> Condition:
+    """The condition of some values, with the defaults filled in and every key that has no effect set to None.
+
+    Raises
+    ------
+    StudyError
+        If a key is unknown or missing, or a value is of the wrong type, out of range, or does not go with another.
+    """
+    for name, value in values.items():
+        check_value(name, value)
+    missing = [name for name, key in KEYS.items() if key.default is MISSING and name not in values]
+    if missing:
+        raise StudyError(f"{missing[0]} is missing; it is {KEYS[missing[0]].metadata['valid']}")
+    complete = {name: values.get(name, key.default) for name, key in KEYS.items()}
+    complete |= {name: None for name in MATTERS_ONLY_IF if not matters(name, complete)}
+    result = Condition(**{name: _as_declared(name, value) for name, value in complete.items()})
+    _check_together(result)
+    return result
+
+
+def check_value(name: str, value: Any) -> None:
+    """Raise `StudyError` unless `name` is a key and `value` one that it takes."""
+    require_known("key", name, KEYS)
+    valid = KEYS[name].metadata
+    if isinstance(value, bool) or not isinstance(value, valid["kinds"]) or not valid["accepts"](value):
+        raise StudyError(f"{name} is {value!r}; it must be {valid['valid']}")
+
+
+def require_known(what: str, name: str, known: Iterable[str]) -> None:
+    """Raise `StudyError` unless `name` is one of the known names; suggest the nearest."""
+    known = list(known)
+    if name not in known:
+        close = get_close_matches(str(name), known, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise StudyError(f"unknown {what} {name!r}{hint} (known: {', '.join(known)})")
+
+
+def require_type(key: str, value: Any, kind: type, valid: str) -> Any:
+    if not isinstance(value, kind):
+        raise StudyError(
+            f"{key} is missing; it must be {valid}" if value is None else f"{key} is {value!r}; it must be {valid}"
+        )
+    return value
+
+
+def matters(name: str, values: Mapping[str, Any]) -> bool:
+    """Whether a key has an effect, given the values of the others."""
+    other, needed = MATTERS_ONLY_IF.get(name, ("", ()))
+    return not other or values.get(other, KEYS[other].default) in needed
+
+
+def readout_steps(condition: Condition) -> int:
+    """Steps between two readouts."""
+    if condition.readout_ms is None:
+        return max(1, round(condition.duration_ms / condition.dt_ms) // 50)
+    return round(condition.readout_ms / condition.dt_ms)
+
+
+def _as_declared(name: str, value: Any) -> Any:
+    return float(value) if float in KEYS[name].metadata["kinds"] and value is not None else value
+
+
+def _check_together(c: Condition) -> None:
+    if c.neuron == "lif" and c.tau_m_ms is None:
+        raise StudyError("tau_m_ms is missing; neuron 'lif' needs a membrane time constant, a number above 0, in ms")
+    for name in ("duration_ms", "readout_ms"):
+        value = getattr(c, name)
+        if value is not None and (value < c.dt_ms or abs(value / c.dt_ms - round(value / c.dt_ms)) > 1e-6):
+            raise StudyError(f"{name} is {value:g}; it must be a whole number of steps of dt_ms = {c.dt_ms:g}")
+    if c.readout_ms is not None and c.readout_ms > c.duration_ms:
+        raise StudyError(f"readout_ms is {c.readout_ms:g}; it must be at most duration_ms = {c.duration_ms:g}")
+    if c.encoder == "poisson" and c.max_rate_hz * c.dt_ms > 1000 * (1 + 1e-9):
+        highest = f"a Poisson input spikes once a step at most, {1000 / c.dt_ms:g} Hz"
+        raise StudyError(f"max_rate_hz is {c.max_rate_hz:g}; with dt_ms = {c.dt_ms:g} {highest}")

@@ -1,0 +1,202 @@
+"""One condition, from its files to its rows: load, normalise, simulate, measure. What runs in a worker process."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from brian2 import Hz, ms
+from models.onnx_import import load as load_onnx
+
+from conversion.fold import fold_average_pooling
+from conversion.normalize import normalize
+from conversion.plan import plan
+from conversion.recording import Recording
+from conversion.simulate import simulate
+from models.datasets import Dataset, content_hash, load_dataset
+from models.encoders import ConstantCurrent, Encoder, Poisson
+from models.graph import INPUT, Array, Graph, Shape
+from models.neurons import Neuron, integrate_and_fire, leaky_integrate_and_fire
+from models.onnx_runtime import activations, predict
+from studies import energy
+from studies.conditions import Condition, StudyError, readout_steps, require_known
+from studies.metrics import layers, metrics
+
+ROOT = Path(__file__).parents[1]
+WEIGHTS = ROOT / "models" / "weights"
+Rows = Mapping[str, Mapping[str, list[Any]]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A condition with the places of its files. `folder` is the study's: paths in a study are relative to it."""
+
+    condition: Condition
+    folder: Path
+    data_dir: Path | None = None
+
+
+def check(job: Job) -> None:
+    """Raise, before anything is simulated, what is wrong with the files of a job or does not fit together.
+
+    Raises
+    ------
+    ValueError
+        Of the kind of its source: `StudyError`, `OnnxError`, `DatasetError`, `GraphError`, `ConversionError`.
+    """
+    graph = load_onnx(_model_path(job))
+    plan(_with_pooling(graph, job.condition))
+    images, labels = _test_images(job)
+    for some in (images[:1], _calibration_images(job)[:1]):
+        fit(some, graph.input_shape)
+    classes = int(np.prod(graph.shapes[graph.output.name]))
+    if labels.max() >= classes:
+        raise StudyError(
+            f"dataset {job.condition.dataset!r} has a label {labels.max()}, but the network knows {classes} classes"
+        )
+
+
+def key(job: Job) -> str:
+    """What identifies the rows of a job: its condition, the content of its files, and the code that makes them."""
+    names = {name for name in (job.condition.dataset, job.condition.calibration_dataset) if name is not None}
+    content = {
+        "condition": asdict(job.condition),
+        "model": hashlib.sha256(_model_path(job).read_bytes()).hexdigest(),
+        "datasets": {name: content_hash(_dataset(job, name)) for name in sorted(names)},
+        "code": code_hash(),
+        "versions": versions(),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@lru_cache(maxsize=1)
+def code_hash() -> str:
+    """SHA-256 of the source that turns a condition into rows; a change of it makes earlier rows stale."""
+    files = sorted(path for package in ("models", "conversion") for path in (ROOT / package).glob("*.py"))
+    files += [ROOT / "studies" / f"{name}.py" for name in ("conditions", "energy", "experiment", "metrics")]
+    return hashlib.sha256(b"".join(path.read_bytes().replace(b"\r\n", b"\n") for path in files)).hexdigest()
+
+
+def versions() -> Mapping[str, str]:
+    """The versions of the libraries that the rows depend on."""
+    return {name: version(name) for name in ("brian2", "numpy", "onnxruntime")}
+
+
+def rows(job: Job) -> Rows:
+    """The rows of a condition, by table and column, as plain lists; without the columns that name the condition."""
+    c = job.condition
+    graph, (images, labels) = load_onnx(_model_path(job)), _test_images(job)
+    images, calibration = fit(images, graph.input_shape), fit(_calibration_images(job), graph.input_shape)
+    normalised = normalize(_with_pooling(graph, c), calibration, c.normalization, c.percentile)
+    recording = _simulated(normalised, images, c)
+    measured = {
+        "metrics": metrics(
+            recording,
+            labels,
+            predict(graph, images),
+            readout=c.readout,
+            ann_energy_nj=energy.ann_energy_nj(graph),
+            input_energy_nj=energy.input_energy_nj(graph, c.encoder),
+        ),
+        "layers": layers(recording, lambda name: _activation(normalised, images, name)),
+    }
+    return {name: table.to_dict("list") for name, table in measured.items()}
+
+
+def fit(images: Array, input_shape: Shape) -> Array:
+    """The images as a network reads them; one that reads vectors gets them flattened, as ONNX's Flatten does.
+
+    Raises
+    ------
+    StudyError
+        If they do not fit.
+    """
+    if images.shape[1:] == input_shape:
+        return images
+    if len(input_shape) == 1 and int(np.prod(images.shape[1:])) == input_shape[0]:
+        return images.reshape(-1, *input_shape)
+    raise StudyError(f"the images have shape {images.shape[1:]}, but the network reads {input_shape}")
+
+
+def neuron_of(c: Condition) -> Neuron:
+    """The neuron model of a condition."""
+    common: dict[str, Any] = {"v_th": c.v_th, "reset": c.reset, "v_init": c.v_init, "refractory": c.refractory_ms * ms}
+    return integrate_and_fire(**common) if c.neuron == "if" else leaky_integrate_and_fire(c.tau_m_ms * ms, **common)
+
+
+def encoder_of(c: Condition) -> Encoder:
+    """The input code of a condition."""
+    return (Poisson if c.encoder == "poisson" else ConstantCurrent)(c.max_rate_hz * Hz)
+
+
+def _with_pooling(graph: Graph, c: Condition) -> Graph:
+    return fold_average_pooling(graph) if c.pooling == "folded" else graph
+
+
+def _simulated(graph: Graph, images: Array, c: Condition) -> Recording:
+    steps = np.arange(readout_steps(c), round(c.duration_ms / c.dt_ms) + 1, readout_steps(c))
+    return simulate(
+        graph,
+        images,
+        neuron=neuron_of(c),
+        encoder=encoder_of(c),
+        duration=c.duration_ms * ms,
+        dt=c.dt_ms * ms,
+        seed=c.seed,
+        connectivity=c.connectivity,
+        readout=c.readout,
+        readout_times=steps * c.dt_ms * ms,
+        memory_limit=c.memory_gb * 1e9,
+    )
+
+
+def _activation(graph: Graph, images: Array, name: str) -> Array:
+    return images if name == INPUT else activations(graph, images, [name])[name]
+
+
+def _model_path(job: Job) -> Path:
+    name = job.condition.model
+    if name.endswith(".onnx"):
+        return job.folder / name
+    require_known("model", name, sorted(path.stem for path in WEIGHTS.glob("*.onnx")))
+    return WEIGHTS / f"{name}.onnx"
+
+
+def _test_images(job: Job) -> tuple[Array, np.ndarray]:
+    data, wanted = _dataset(job, job.condition.dataset), job.condition.images
+    if wanted > len(data.x):
+        raise StudyError(f"images is {wanted}, but dataset {job.condition.dataset!r} has {len(data.x)}")
+    return data.x[:wanted], data.y[:wanted]
+
+
+def _calibration_images(job: Job) -> Array:
+    """The last images of the calibration dataset; never those of the test."""
+    c, wanted = job.condition, job.condition.calibration
+    if wanted is None:
+        return _dataset(job, c.dataset).x[:1]
+    name = c.calibration_dataset or c.dataset
+    data = _dataset(job, name)
+    free = len(data.x) - (c.images if name == c.dataset else 0)
+    if wanted > free:
+        raise StudyError(
+            f"calibration is {wanted}, but dataset {name!r} has {free} images that are not tested; "
+            "lower images or calibration, or name another calibration_dataset"
+        )
+    return data.x[-wanted:]
+
+
+def _dataset(job: Job, name: str) -> Dataset:
+    return _loaded(str(job.folder / name) if name.endswith(".npz") else name, job.data_dir)
+
+
+@lru_cache(maxsize=2)
+def _loaded(name: str, data_dir: Path | None) -> Dataset:
+    """A dataset, kept for the next condition of the same process."""
+    return load_dataset(name, data_dir)

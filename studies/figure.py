@@ -1,0 +1,77 @@
+"""What a figure of a study is: a seaborn call as data, checked against the columns of the tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from studies.conditions import StudyError, require_known, require_type
+from studies.metrics import LAYER_COLUMNS, METRIC_COLUMNS
+
+TABLES: Mapping[str, tuple[str, ...]] = {"metrics": METRIC_COLUMNS, "layers": LAYER_COLUMNS}
+PLOTS = ("lineplot", "scatterplot", "barplot", "pointplot", "boxplot", "heatmap")
+LOGS = ("", "x", "y", "xy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A seaborn call as data.
+
+    Parameters
+    ----------
+    plot : str
+        One of `PLOTS`. A heatmap shows the mean of `hue` over `x` and `y`.
+    table : {"metrics", "layers"}
+    x, y, hue, col : str
+        Columns of that table.
+    where : mapping
+        Column to the value, or list of values, to keep; `time_ms = "end"` is the end of the window.
+    ceiling : str
+        A column whose mean is drawn as a dashed line, such as "ann_accuracy".
+    log : {"", "x", "y", "xy"}
+        Logarithmic axes.
+    """
+
+    name: str
+    plot: str
+    x: str
+    y: str
+    hue: str = ""
+    col: str = ""
+    table: str = "metrics"
+    where: Mapping[str, Any] = field(default_factory=dict)
+    ceiling: str = ""
+    log: str = ""
+    title: str = ""
+
+
+def parse_figure(content: Any, grid: Mapping[str, Any]) -> Figure:
+    """A figure from its table in the file, of a study with that grid; raises `StudyError`."""
+    require_type("figures", content, dict, "a list of tables, [[figures]]")
+    for key, value in content.items():
+        require_known("key of a figure", key, [f.name for f in fields(Figure)])
+        require_type(f"figure: {key}", value, *((dict, "a table") if key == "where" else (str, "a text")))
+    for key in ("name", "plot", "x", "y"):
+        require_type(f"figure: {key}", content.get(key), str, "a text")
+    figure = Figure(**content)
+    if not re.fullmatch(r"[\w-]+", figure.name):
+        raise StudyError(f"figure: name is {figure.name!r}; it names a file: letters, digits, '-' and '_'")
+    for what, value, known in (
+        ("plot", figure.plot, PLOTS),
+        ("table", figure.table, TABLES),
+        ("log", figure.log, LOGS),
+    ):
+        require_known(f"{what} of figure {figure.name!r}", value, known)
+    if figure.plot == "heatmap" and (not figure.hue or figure.col or figure.ceiling):
+        raise StudyError(f"figure {figure.name!r}: a heatmap needs `hue`, and has no `col` or `ceiling`")
+    _check_columns(figure, grid)
+    return figure
+
+
+def _check_columns(figure: Figure, grid: Mapping[str, Any]) -> None:
+    columns = dict.fromkeys([*grid, "seed", *TABLES[figure.table]])
+    for column in (figure.x, figure.y, figure.hue, figure.col, figure.ceiling, *figure.where):
+        if column:
+            require_known(f"column of {figure.table} in figure {figure.name!r}", column, columns)

@@ -1,0 +1,46 @@
+"""The name and unit of every column, as axes and tables show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+LABELS: Mapping[str, str] = {
+    "model": "network",
+    "dataset": "dataset",
+    "images": "test images",
+    "calibration": "calibration images",
+    "calibration_dataset": "calibration dataset",
+    "duration_ms": "window (ms)",
+    "dt_ms": "time step (ms)",
+    "encoder": "input code",
+    "max_rate_hz": "largest input rate (Hz)",
+    "neuron": "neuron",
+    "tau_m_ms": "membrane time constant (ms)",
+    "refractory_ms": "refractory period (ms)",
+    "reset": "reset",
+    "v_th": "threshold (units of activation)",
+    "v_init": "initial potential",
+    "normalization": "normalisation",
+    "percentile": "percentile (%)",
+    "pooling": "average pooling",
+    "connectivity": "connectivity",
+    "readout": "readout",
+    "readout_ms": "readout interval (ms)",
+    "memory_gb": "memory of a batch (GB)",
+    "seed": "seed",
+    "time_ms": "time (ms)",
+    "accuracy": "accuracy (share of images)",
+    "ann_accuracy": "ANN accuracy (share of images)",
+    "agreement": "agreement with the ANN (share of images)",
+    "spikes_per_image": "spikes per image",
+    "synops_per_image": "synaptic operations per image",
+    "energy_nj": "energy per image (nJ)",
+    "ann_energy_nj": "ANN energy per image (nJ)",
+    "time_to_99_ms": "time to 99 % of the ANN's accuracy (ms)",
+    "layer": "layer",
+    "rate_hz": "mean firing rate (Hz)",
+    "correlation": "correlation of rate and activation",
+    "rmse": "rms error of rate / largest rate",
+    "silent_share": "share of neurons and images without a spike",
+    "saturated_share": "share of neurons and images at the largest rate",
+}

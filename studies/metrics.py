@@ -1,0 +1,137 @@
+"""What is measured: pure functions from a recording, the labels and the ANN's activations to tidy tables.
+
+The answer of an image is the class with the largest count (or potential). Classes that tie for it share the answer: it
+counts as 1/k correct if the label is one of k, the expected accuracy of guessing among them. An image in which all
+classes are equal, above all one with no output spike yet, has no answer and is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from conversion.recording import Recording
+from models.graph import Array
+from studies.energy import AC_PJ
+
+METRIC_COLUMNS = (
+    "time_ms", "accuracy", "ann_accuracy", "agreement", "spikes_per_image", "synops_per_image",
+    "energy_nj", "ann_energy_nj", "time_to_99_ms",
+)  # fmt: skip
+LAYER_COLUMNS = (
+    "layer", "spikes_per_image", "synops_per_image", "rate_hz", "correlation", "rmse",
+    "silent_share", "saturated_share",
+)  # fmt: skip
+SATURATED = 0.95
+
+
+def metrics(
+    recording: Recording,
+    labels: NDArray[np.int64],
+    ann_outputs: Array,
+    *,
+    readout: str = "count",
+    ann_energy_nj: float = 0.0,
+    input_energy_nj: float = 0.0,
+) -> pd.DataFrame:
+    """One row per readout time.
+
+    Parameters
+    ----------
+    labels : array, shape (N,)
+    ann_outputs : array, shape (N, *output_shape)
+    readout : {"count", "potential"}
+    ann_energy_nj, input_energy_nj : float
+        Energy per image of the ANN, and of entering an image into the spiking network; see `studies.energy`.
+
+    Returns
+    -------
+    DataFrame
+        Columns `METRIC_COLUMNS`. `agreement` is the accuracy with the ANN's answers as labels; spikes, operations and
+        energy are totals from the start of the window to `time_ms`.
+    """
+    outputs = recording.output_counts if readout == "count" else recording.output_potentials
+    scores = outputs.reshape(*outputs.shape[:2], -1)
+    ann_answers = ann_outputs.reshape(len(labels), -1).argmax(axis=1)
+    accuracy, ann_accuracy = share_correct(scores, labels), float(np.mean(ann_answers == labels))
+    synops, time_ms = recording.synops.sum(axis=1), recording.times * 1e3
+    table = pd.DataFrame({"time_ms": time_ms, "accuracy": accuracy, "ann_accuracy": ann_accuracy})
+    table["agreement"] = share_correct(scores, ann_answers)
+    table["spikes_per_image"] = recording.spikes.sum(axis=1)
+    table["synops_per_image"] = synops
+    table["energy_nj"] = synops * AC_PJ / 1000 + input_energy_nj
+    table["ann_energy_nj"] = ann_energy_nj
+    table["time_to_99_ms"] = settling_time(time_ms, accuracy, 0.99 * ann_accuracy)
+    return table[list(METRIC_COLUMNS)]
+
+
+def layers(recording: Recording, activation: Callable[[str], Array]) -> pd.DataFrame:
+    """One row per population, at the end of the window.
+
+    Parameters
+    ----------
+    activation : callable
+        From the name of a population to the normalised ANN's activations, shape (N, *shape).
+
+    Returns
+    -------
+    DataFrame
+        Columns `LAYER_COLUMNS`. Correlation (Pearson) and root-mean-square error are between rate / max_rate and the
+        activation clipped to [0, 1], over neurons and images; the correlation is NaN if one of them is constant. The
+        silent and saturated shares are of (neuron, image) pairs with no spike, and with `SATURATED` spikes a step.
+    """
+    rows = [_layer(recording, index, activation(name)) for index, name in enumerate(recording.populations)]
+    return pd.DataFrame(rows, columns=list(LAYER_COLUMNS))
+
+
+def share_correct(scores: NDArray, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Accuracy of scores (R, N, classes) at each of R times; ties and silence as the module says."""
+    best = scores == scores.max(axis=-1, keepdims=True)
+    hit = best[:, np.arange(len(labels)), labels]
+    answered = ~best.all(axis=-1)
+    return (hit * answered / best.sum(axis=-1)).mean(axis=1)
+
+
+def settling_time(times: NDArray[np.float64], values: NDArray[np.float64], level: float) -> float:
+    """The first time from which the values stay at or above the level; NaN if the last one is below."""
+    below = np.flatnonzero(values < level)
+    first = below[-1] + 1 if below.size else 0
+    return float(times[first]) if first < len(times) else float("nan")
+
+
+def interval(values: NDArray | pd.Series) -> tuple[float, float]:
+    """The 95 % confidence interval of the mean (Student's t); the mean itself if there is one value."""
+    values = np.asarray(values, dtype=float)
+    mean = float(values.mean())
+    if len(values) < 2:
+        return mean, mean
+    half = float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    return mean - half, mean + half
+
+
+def _layer(recording: Recording, index: int, activation: Array) -> tuple:
+    name = recording.populations[index]
+    counts = recording.spike_counts[name].ravel()
+    rate = counts / (recording.duration * recording.max_rate)
+    target = np.clip(activation, 0, 1).ravel().astype(np.float64)
+    steps = round(recording.duration / recording.dt)
+    return (
+        name,
+        recording.spikes[-1, index],
+        recording.synops[-1, index],
+        counts.mean() / recording.duration,
+        _correlation(rate, target),
+        float(np.sqrt(np.mean((rate - target) ** 2))),
+        float(np.mean(counts == 0)),
+        float(np.mean(counts >= SATURATED * steps)),
+    )
+
+
+def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
+        return float("nan")
+    return float(np.corrcoef(a, b)[0, 1])

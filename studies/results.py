@@ -1,0 +1,109 @@
+"""What a study leaves in its folder: rows of each condition as they finish, then metrics.csv, layers.csv, run.json.
+
+Files are written beside their place and moved there, so that a folder never holds half a file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+FLOATS = "%.6g"
+
+
+class ResultsError(ValueError):
+    """A folder of results that does not belong to the study, or is not there."""
+
+
+def claim(folder: Path, content: Mapping[str, Any]) -> None:
+    """Make a study's folder; run.json says from the start whose it is.
+
+    Raises
+    ------
+    ResultsError
+        If another study's results are there, or files that no study wrote.
+    OSError
+        If it cannot be written.
+    """
+    owner = owner_of(folder)
+    if owner is not None and owner != content["title"]:
+        raise ResultsError(f"{folder} holds the results of another study, {owner!r}; choose another --results folder")
+    if owner is None and folder.is_dir() and any(folder.iterdir()):
+        raise ResultsError(
+            f"{folder} holds files that no study wrote (there is no run.json); choose another --results folder"
+        )
+    (folder / ".conditions").mkdir(parents=True, exist_ok=True)
+    if owner is None:
+        write_run(folder, content)
+
+
+def owner_of(folder: Path) -> str | None:
+    """The title of the study that wrote a folder; None if there is none."""
+    path = folder / "run.json"
+    if not path.exists():
+        return None
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["title"])
+    except (ValueError, KeyError, TypeError):
+        raise ResultsError(f"{path} was not written by a study; choose another --results folder") from None
+
+
+def stored(folder: Path, key: str) -> Mapping[str, Any] | None:
+    """The rows of a condition that has finished before; None if it has not."""
+    path = _condition_path(folder, key)
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def store(folder: Path, key: str, rows: Mapping[str, Any]) -> None:
+    """Keep the rows of a finished condition."""
+    write_atomically(_condition_path(folder, key), json.dumps(rows))
+
+
+def write_table(folder: Path, name: str, parts: Iterable[pd.DataFrame]) -> None:
+    """The rows of all conditions as <name>.csv; the same bytes for the same rows."""
+    table = pd.concat(parts, ignore_index=True)
+    write_atomically(folder / f"{name}.csv", table.to_csv(index=False, float_format=FLOATS, lineterminator="\n"))
+
+
+def read_table(folder: Path, name: str) -> pd.DataFrame:
+    """A table that `write_table` wrote.
+
+    Raises
+    ------
+    ResultsError
+        If it is not there.
+    """
+    path = folder / f"{name}.csv"
+    if not path.exists():
+        raise ResultsError(f"there is no {path}; run the study first")
+    return pd.read_csv(path, keep_default_na=False, na_values=[""])
+
+
+def write_run(folder: Path, content: Mapping[str, Any]) -> None:
+    """What was run and with which versions, as run.json."""
+    write_atomically(folder / "run.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file whole or not at all, and leave nothing beside it."""
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with open(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)  # mkstemp makes files that only their owner reads
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _condition_path(folder: Path, key: str) -> Path:
+    return folder / ".conditions" / f"{key}.json"

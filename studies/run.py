@@ -1,0 +1,118 @@
+"""Run a study: the conditions that are not stored yet, in parallel, each stored as it finishes; then its tables.
+
+Workers only compute; this process writes. So the same code runs on one machine and, inside
+`joblib.parallel_config(backend="dask")`, on a cluster without a shared disk for results. A worker runs one condition at
+a time (one thread per Dask worker): Brian2's random seed belongs to the process.
+"""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from joblib import Parallel, delayed
+from tqdm import tqdm
+
+from studies import experiment, results
+from studies.conditions import KEYS, Condition
+from studies.energy import CAVEAT
+from studies.experiment import Job, Rows
+from studies.figure import TABLES
+from studies.study import Study
+
+
+def run(study: Study, folder: Path, *, jobs: int | None = None, data_dir: Path | None = None) -> Path:
+    """Run what is missing of a study and write metrics.csv, layers.csv and run.json.
+
+    The tables have the same bytes whatever the number of workers, and whether or not an earlier run was interrupted.
+
+    Parameters
+    ----------
+    folder : Path
+        Of its results; made if it is not there.
+    jobs : int, optional
+        Worker processes; by default as `joblib.parallel_config` says, and outside of it, none but this one.
+    data_dir : Path, optional
+        Where the datasets are; see `models.datasets`.
+
+    Raises
+    ------
+    ValueError
+        If the study, its files or its folder are not as they must be; before anything is simulated.
+    OSError
+        If the folder cannot be written; what has finished before stays.
+    """
+    start = time.perf_counter()
+    every = [Job(condition, study.folder, data_dir) for condition in study.conditions]
+    _check(every)
+    keys = {job.condition: experiment.key(job) for job in every}
+    results.claim(folder, _account(study))
+    todo = [job for job in every if results.stored(folder, keys[job.condition]) is None]
+    _compute(todo, keys, folder, jobs, already=len(every) - len(todo))
+    _write_tables(study, keys, folder)
+    results.write_run(
+        folder, _account(study) | {"keys": list(keys.values()), "wall_time_s": round(time.perf_counter() - start, 1)}
+    )
+    return folder
+
+
+def _check(jobs: list[Job]) -> None:
+    """Check the files of each different combination of them once."""
+    names = ("model", "dataset", "images", "calibration", "calibration_dataset", "pooling")
+    different = {tuple(getattr(job.condition, name) for name in names): job for job in jobs}
+    for job in different.values():
+        experiment.check(job)
+
+
+def _compute(todo: list[Job], keys: Mapping[Condition, str], folder: Path, jobs: int | None, already: int) -> None:
+    workers = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
+    finished = workers(delayed(_numbered)(number, job) for number, job in enumerate(todo))
+    bar = tqdm(total=already + len(todo), initial=already, desc="conditions", unit="condition")
+    with closing(finished), bar:
+        for number, rows in finished:
+            results.store(folder, keys[todo[number].condition], rows)
+            bar.update()
+
+
+def _numbered(number: int, job: Job) -> tuple[int, Rows]:
+    return number, experiment.rows(job)
+
+
+def _write_tables(study: Study, keys: Mapping[Condition, str], folder: Path) -> None:
+    rows = {condition: results.stored(folder, key) or {} for condition, key in keys.items()}
+    for name in TABLES:
+        results.write_table(folder, name, [_named(study, condition, part[name]) for condition, part in rows.items()])
+
+
+def _named(study: Study, condition: Condition, columns: Mapping[str, list[Any]]) -> pd.DataFrame:
+    """Rows with the columns that say which condition they belong to, in front."""
+    length = len(next(iter(columns.values())))
+    values = {key: pd.Series([getattr(condition, key)] * length, dtype=_dtype(key)) for key in study.columns}
+    return pd.DataFrame({**values, **columns})
+
+
+def _dtype(key: str) -> str:
+    """One type per key, however many conditions leave it empty."""
+    kinds = KEYS[key].metadata["kinds"]
+    return "float64" if float in kinds else "Int64" if int in kinds else "object"
+
+
+def _account(study: Study) -> dict[str, Any]:
+    """What run.json says: the study as declared, the first condition with all its defaults, and the versions."""
+    versions = {name: version(name) for name in ("brian2", "numpy", "onnxruntime", "pandas", "joblib")}
+    return {
+        "title": study.title,
+        "question": study.question,
+        "study": study.content(),
+        "first_condition": asdict(study.conditions[0]),
+        "code_sha256": experiment.code_hash(),
+        "versions": {"python": platform.python_version(), **versions},
+        "energy": CAVEAT,
+    }

@@ -1,0 +1,159 @@
+"""What a study is: a question, settings, a grid and figures, declared in a TOML file."""
+
+from __future__ import annotations
+
+import itertools
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from studies.conditions import (
+    KEYS,
+    MATTERS_ONLY_IF,
+    Condition,
+    StudyError,
+    check_value,
+    condition,
+    matters,
+    require_known,
+    require_type,
+)
+from studies.figure import Figure, parse_figure
+
+STUDIES = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Study:
+    """A declared sweep; `name` is that of its file and of its folder of results."""
+
+    name: str
+    title: str
+    question: str
+    fixed: Mapping[str, Any]
+    grid: Mapping[str, tuple[Any, ...]]
+    figures: tuple[Figure, ...]
+    folder: Path
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """The points of the grid in its order, the last key varying fastest; points that are the same come once."""
+        points = (dict(zip(self.grid, values, strict=True)) for values in itertools.product(*self.grid.values()))
+        return tuple(dict.fromkeys(condition({**self.fixed, **point}) for point in points))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the results that say which condition a row belongs to; the seed comes last."""
+        return (*(key for key in self.grid if key != "seed"), "seed")
+
+    def content(self) -> dict[str, Any]:
+        """Everything that the file says, as plain data."""
+        content = {name: value for name, value in asdict(self).items() if name not in ("name", "folder")}
+        return {**content, "grid": {key: list(values) for key, values in self.grid.items()}}
+
+
+def load(name_or_path: str | Path, quick: bool = False) -> Study:
+    """Read a study by the name of a file in studies/, or by path; `quick` applies its `[quick]` overrides.
+
+    Raises
+    ------
+    StudyError
+        If there is no such study, or it is not well formed.
+    """
+    path = find(name_or_path)
+    try:
+        with path.open("rb") as file:
+            return parse(tomllib.load(file), path.stem, path.resolve().parent, quick)
+    except (StudyError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path}: {error}") from None
+
+
+def names() -> list[str]:
+    """The studies that ship with the project."""
+    return sorted(path.stem for path in STUDIES.glob("*.toml"))
+
+
+def find(name_or_path: str | Path) -> Path:
+    """The file of a study."""
+    if str(name_or_path).endswith(".toml"):
+        path = Path(name_or_path)
+        if not path.is_file():
+            raise StudyError(f"there is no file {path}")
+        return path
+    require_known("study", str(name_or_path), names())
+    return STUDIES / f"{name_or_path}.toml"
+
+
+def parse(content: Mapping[str, Any], name: str, folder: Path, quick: bool = False) -> Study:
+    """A study from the content of its file, checked down to every condition."""
+    for key in content:
+        require_known("key", key, ("title", "question", "fixed", "grid", "quick", "figures"))
+    for key in ("title", "question"):
+        require_type(key, content.get(key), str, "a text")
+    fixed, grid, overrides = (dict(_table(content, section)) for section in ("fixed", "grid", "quick"))
+    _check_sections(fixed, grid)
+    _check_quick(overrides)
+    if quick and not overrides:
+        raise StudyError("quick: the study has no [quick] section")
+    if quick:
+        lists = {key: value for key, value in overrides.items() if isinstance(value, list)}
+        values = {key: value for key, value in overrides.items() if key not in lists}
+        fixed = {key: value for key, value in {**fixed, **values}.items() if key not in lists}
+        grid = {key: value for key, value in {**grid, **lists}.items() if key not in values}
+    grid = {key: tuple(values) for key, values in grid.items()}
+    figures = tuple(parse_figure(figure, grid) for figure in _figures(content))
+    study = Study(name, content["title"], content["question"], fixed, grid, figures, folder)
+    _check_effects(fixed, grid)
+    if not study.conditions:
+        raise StudyError("the grid is empty")
+    return study
+
+
+def _check_sections(fixed: Mapping[str, Any], grid: Mapping[str, Any]) -> None:
+    for key, value in fixed.items():
+        check_value(key, value)
+    for key, values in grid.items():
+        _check_grid(key, values)
+    both = sorted(fixed.keys() & grid.keys())
+    if both:
+        raise StudyError(f"{both[0]} is in [fixed] ({fixed[both[0]]!r}) and in [grid] ({grid[both[0]]!r}); keep one")
+
+
+def _check_quick(overrides: Mapping[str, Any]) -> None:
+    for key, value in overrides.items():
+        if isinstance(value, list):
+            _check_grid(key, value)
+        else:
+            check_value(key, value)
+
+
+def _check_grid(key: str, values: Any) -> None:
+    require_known("key", key, KEYS)
+    if not isinstance(values, list) or not values:
+        valid = KEYS[key].metadata["valid"]
+        raise StudyError(f"grid: {key} is {values!r}; it must be a list of at least one value, each {valid}")
+    for value in values:
+        check_value(key, value)
+    if len(set(values)) < len(values):
+        raise StudyError(f"grid: {key} is {values!r}; a value is there twice")
+
+
+def _check_effects(fixed: Mapping[str, Any], grid: Mapping[str, Any]) -> None:
+    """Refuse a key that no point of the grid would look at."""
+    for key, (other, needed) in MATTERS_ONLY_IF.items():
+        candidates = grid.get(other, (fixed.get(other, KEYS[other].default),))
+        if key in {**fixed, **grid} and not any(matters(key, {other: value}) for value in candidates):
+            given = fixed.get(key, grid.get(key))
+            wanted = " or ".join(map(repr, needed))
+            have = ", ".join(map(repr, candidates))
+            raise StudyError(f"{key} is {given!r}, but has no effect: {other} is {have}, and only {wanted} uses it")
+
+
+def _table(content: Mapping[str, Any], section: str) -> Mapping[str, Any]:
+    return require_type(section, content.get(section, {}), dict, f"a table, [{section}]")
+
+
+def _figures(content: Mapping[str, Any]) -> list[Any]:
+    return require_type("figures", content.get("figures", []), list, "a list of tables, [[figures]]")
