@@ -1,0 +1,188 @@
+"""The network as far as an ONNX file has been read: layers, and signals that are on their way from one to the next.
+
+A signal is pad(scale * layer + offset): scaling, shifts and zero padding wait there until a layer reads them and folds
+them into its weights, exactly; what cannot be folded becomes a layer of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import onnx_fold
+from models.graph import (
+    INPUT,
+    LINEAR,
+    RELU,
+    Activation,
+    Add,
+    AvgPool2d,
+    Concat,
+    Conv2d,
+    Dense,
+    Flatten,
+    Layer,
+    MaxPool2d,
+    Pool2d,
+    Shape,
+)
+from models.onnx_names import free
+
+UNPADDED = (0, 0, 0, 0)
+LARGEST_UNIT_MATRIX = 4096
+Weighted = TypeVar("Weighted", Conv2d, Dense)
+
+
+class OnnxError(ValueError):
+    """An ONNX file that cannot become a graph; the message is one line that names the file and the problem."""
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """pad(scale * layer + offset); scale and offset have as many axes as the layer's output, padding is zeros."""
+
+    layer: str
+    scale: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    padding: tuple[int, int, int, int] = UNPADDED
+
+    @property
+    def is_plain(self) -> bool:
+        return not any(self.padding) and not np.any(self.offset) and bool(np.all(self.scale == 1.0))
+
+
+class Trace:
+    """The layers so far; `shared` are those that several nodes read, which must stay as they are."""
+
+    def __init__(self, input_shape: Shape) -> None:
+        self.layers: dict[str, Layer] = {}
+        self.shapes: dict[str, Shape] = {INPUT: input_shape}
+        self.shared: set[str] = set()
+
+    def signal(self, name: str) -> Signal:
+        axes = (1,) * len(self.shapes[name])
+        return Signal(name, np.ones(axes), np.zeros(axes))
+
+    def shape(self, signal: Signal) -> Shape:
+        top, left, bottom, right = signal.padding
+        first, *size = self.shapes[signal.layer]
+        return (first, size[0] + top + bottom, size[1] + left + right) if size else (first,)
+
+    def add(self, layer: Layer) -> Signal:
+        """A new layer, or another in the place of the one of the same name."""
+        for name, values in vars(layer).items():
+            if isinstance(values, np.ndarray) and not np.all(np.isfinite(values)):
+                raise OnnxError(f"the {name} holds {values[~np.isfinite(values)][0]}; only finite values are possible")
+        self.shapes[layer.name] = layer.output_shape(*(self.shapes[name] for name in layer.inputs))
+        self.layers[layer.name] = layer
+        return self.signal(layer.name)
+
+    def weighted(self, layer: Weighted, signal: Signal) -> Signal:
+        """Add a convolution or fully connected layer that reads a signal, with all that waits there folded into it."""
+        if isinstance(layer, Conv2d):
+            top, left, bottom, right = (a + b for a, b in zip(layer.padding, signal.padding, strict=True))
+            layer = replace(layer, padding=(top, left, bottom, right))
+        layer = replace(layer, inputs=(signal.layer,))
+        layer.output_shape(self.shapes[signal.layer])
+        folded = onnx_fold.before(layer, signal.scale, signal.offset, self.shapes[signal.layer])
+        if folded is None:
+            raise OnnxError(
+                f"{signal.layer!r} is scaled by factors that differ between pixels, which no convolution holds"
+            )
+        return self.add(folded)
+
+    def pooled(self, layer: Pool2d, signal: Signal) -> Signal:
+        """Add a pooling layer; zeros that pad the signal join its own padding where they cannot change the result."""
+        top, left, bottom, right = (a + b for a, b in zip(layer.padding, signal.padding, strict=True))
+        joins = replace(signal, padding=UNPADDED).is_plain and not layer.ceil_mode
+        joins &= max(top, bottom) < layer.kernel[0] and max(left, right) < layer.kernel[1]
+        if isinstance(layer, AvgPool2d):
+            joins &= layer.count_padding or not any(layer.padding)
+        else:
+            joins &= self.is_positive(signal)
+        if any(signal.padding) and joins:
+            counting = {"count_padding": True} if isinstance(layer, AvgPool2d) else {}
+            return self.add(replace(layer, inputs=(signal.layer,), padding=(top, left, bottom, right), **counting))
+        return self.add(replace(layer, inputs=(self.plain(signal),)))
+
+    def flattened(self, name: str, signal: Signal) -> Signal:
+        if any(signal.padding):
+            signal = self.signal(self.plain(signal))
+        shape = self.shapes[signal.layer]
+        flat = self.add(Flatten(name=name, inputs=(signal.layer,)))
+        scale, offset = (np.broadcast_to(values, shape).reshape(-1) for values in (signal.scale, signal.offset))
+        return replace(flat, scale=scale, offset=offset)
+
+    def junction(self, kind: type[Add] | type[Concat], name: str, signals: Sequence[Signal]) -> Signal:
+        return self.add(kind(name=name, inputs=tuple(self.plain(signal) for signal in signals)))
+
+    def rescaled(self, signal: Signal, scale: NDArray[np.float64], offset: NDArray[np.float64]) -> Signal:
+        """scale * signal + offset, in the layer itself where it is linear and nobody else reads it."""
+        if any(signal.padding):
+            signal = self.signal(self.plain(signal))
+        layer = self.layers.get(signal.layer)
+        if layer is not None and signal.is_plain and layer.activation.is_linear and signal.layer not in self.shared:
+            folded = onnx_fold.after(layer, scale, offset)
+            if folded is not None:
+                return self.add(folded)
+        return replace(signal, scale=signal.scale * scale, offset=signal.offset * scale + offset)
+
+    def activated(self, signal: Signal, activation: Activation, name: str) -> Signal:
+        """activation(signal): in the layer that makes the signal, or in one that does nothing else, called `name`."""
+        source = self._origin(signal.layer, activation)
+        if signal.is_plain and source is not None:
+            combined = onnx_fold.compose(source.activation, activation)
+            if combined is not None:
+                self.add(replace(source, activation=combined))  # type: ignore[call-arg]
+                return signal
+        if _is_relu(activation) and self.is_positive(signal):
+            return signal
+        return self._own_layer(name, activation, signal)
+
+    def plain(self, signal: Signal) -> str:
+        """The name of the layer whose output the signal is; a new one if scaling or padding waits."""
+        if signal.is_plain:
+            return signal.layer
+        name = free(f"{signal.layer}_{'padded' if any(signal.padding) else 'scaled'}", self.shapes)
+        return self._own_layer(name, RELU if self.is_positive(signal) else LINEAR, signal).layer
+
+    def is_positive(self, signal: Signal) -> bool:
+        """Whether the signal is known never to be negative."""
+        return bool(np.all(signal.scale >= 0) and np.all(signal.offset >= 0)) and self._is_positive(signal.layer)
+
+    def _is_positive(self, name: str) -> bool:
+        if name == INPUT:
+            return False
+        layer = self.layers[name]
+        if not layer.activation.is_signed:
+            return True
+        if isinstance(layer, Conv2d | Dense) or (isinstance(layer, Add) and np.any(np.asarray(layer.gain) < 0)):
+            return False
+        return np.all(np.asarray(layer.activation.ceiling) >= 0) and all(map(self._is_positive, layer.inputs))
+
+    def _own_layer(self, name: str, activation: Activation, signal: Signal) -> Signal:
+        shape = self.shapes[signal.layer]
+        if len(shape) == 1 and shape[0] > LARGEST_UNIT_MATRIX:
+            raise OnnxError(
+                f"needs a layer of its own for {shape[0]} features; {LARGEST_UNIT_MATRIX} is the most possible"
+            )
+        return self.weighted(onnx_fold.identity(name, shape, activation), signal)
+
+    def _origin(self, name: str, activation: Activation) -> Conv2d | Dense | Add | None:
+        """The layer that can apply the activation: a max or a flattening in between makes no difference to it."""
+        layer = self.layers.get(name)
+        if layer is None or name in self.shared:
+            return None
+        uniform = np.ndim(activation.negative_slope) == 0 and np.ndim(activation.ceiling) == 0
+        monotone = np.all(np.asarray(activation.negative_slope) >= 0)
+        if (isinstance(layer, MaxPool2d) and monotone) or (isinstance(layer, Flatten) and uniform):
+            return self._origin(layer.inputs[0], activation)
+        return layer if isinstance(layer, Conv2d | Dense | Add) else None
+
+
+def _is_relu(activation: Activation) -> bool:
+    return not activation.is_signed and bool(np.all(np.isinf(activation.ceiling)))
