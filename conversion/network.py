@@ -75,11 +75,11 @@ def build(
         prefs.codegen.target = "numpy"  # starts at once; the compiled targets would keep a newcomer waiting
     clock = Clock(dt, name="network_clock")
     neurons = {"neurons": neuron, "relays": relay(), "outputs": accumulator()}
-    members = _members(plan, readout)
+    members = members_of(plan, readout)
     sizes = {name: batch_size * sum(p.size for p in populations) for name, populations in members.items()}
-    groups = {name: _group(name, neurons[name], sizes[name], clock) for name in neurons if sizes[name]}
+    groups = {name: make_group(name, neurons[name], sizes[name], clock) for name in neurons if sizes[name]}
     groups |= _input_group(plan, encoder, batch_size, clock)
-    places = _places(members, groups, neurons, batch_size)
+    places = places_of(members, groups, neurons, batch_size)
     projections = tuple(_projections(plan, places, neurons, connectivity, clock))
     windows = [
         Window(population, places[population.name], _fan_out(plan, population))
@@ -117,7 +117,7 @@ def present(network: SpikingNetwork, encoder: Encoder, values: Array, currents: 
         network.network.run(steps * network.clock.dt, namespace={})
 
 
-def _members(plan: Plan, readout: Readout) -> dict[str, list[Population]]:
+def members_of(plan: Plan, readout: Readout) -> dict[str, list[Population]]:
     """Which populations are in which group."""
     members: dict[str, list[Population]] = {"input": [], "neurons": [], "relays": [], "outputs": []}
     for population in plan.populations:
@@ -128,7 +128,7 @@ def _members(plan: Plan, readout: Readout) -> dict[str, list[Population]]:
     return members
 
 
-def _group(name: str, neuron: Neuron, size: int, clock: Clock) -> NeuronGroup:
+def make_group(name: str, neuron: Neuron, size: int, clock: Clock) -> NeuronGroup:
     group = NeuronGroup(
         size,
         neuron.equations,
@@ -156,7 +156,7 @@ def _input_group(plan: Plan, encoder: Encoder, batch_size: int, clock: Clock) ->
     return {}
 
 
-def _places(
+def places_of(
     members: Mapping[str, Iterable[Population]],
     groups: Mapping[str, brian2.Group],
     neurons: Mapping[str, Neuron],

@@ -105,5 +105,5 @@ def unrolled_synapses(
         i=(source.start + images * n_source + weights.row).ravel(), j=(target.start + images * n_target + weights.col).ravel()
     )
     if not pooling:
-        synapses.variables["w"].set_value(np.tile(weights.data * input_unit, len(images)))
+        synapses.w_ = np.tile(weights.data * input_unit, len(images))
     return synapses
