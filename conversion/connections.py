@@ -12,36 +12,37 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_array, csr_array
 
 from conversion import kernels
 from models.graph import Array, Shape
 
 Indices = NDArray[np.int64]
+Spikes = NDArray[np.int32]
 
 
 class Taps(NamedTuple):
     """Which kernel positions join a source coordinate to which target coordinates, along one axis.
 
-    The kernel positions are re-ordered (`order`) so that those of any source coordinate x are consecutive: `count[x]`
+    The kernel positions are re-ordered (`order`) so that those of any source coordinate x are consecutive: `n_taps[x]`
     of them from `first[x]` on, reaching the targets `target[x]`, `target[x] + step`, ...
     """
 
     order: Indices
     first: Indices
-    count: Indices
+    n_taps: Indices
     target: Indices
     step: int
 
     @property
     def table(self) -> tuple[Indices, Indices, Indices, int]:
-        return self.first, self.count, self.target, self.step
+        return self.first, self.n_taps, self.target, self.step
 
     def pairs(self) -> tuple[Indices, Indices, Indices]:
         """Every (source coordinate, tap, target coordinate) that is joined."""
-        source = np.repeat(np.arange(len(self.count)), self.count)
-        nth = np.arange(len(source)) - np.repeat(np.cumsum(self.count) - self.count, self.count)
+        source = np.repeat(np.arange(len(self.n_taps)), self.n_taps)
+        nth = np.arange(len(source)) - np.repeat(np.cumsum(self.n_taps) - self.n_taps, self.n_taps)
         return source, self.first[source] + nth, self.target[source] + nth * self.step
 
 
@@ -68,7 +69,7 @@ class DenseConnection:
     def times(self, factor: float) -> DenseConnection:
         return DenseConnection(self.weight * np.float32(factor))
 
-    def deliver(self, spikes: Indices, source_start: int, target: Array, target_start: int) -> None:
+    def deliver(self, spikes: Spikes, source_start: int, target: Array, target_start: int) -> None:
         kernels.deliver_dense(spikes, source_start, target, target_start, self.weight)
 
     def unrolled(self) -> csr_array:
@@ -94,7 +95,7 @@ class ConvConnection:
     def times(self, factor: float) -> ConvConnection:
         return replace(self, kernel=self.kernel * np.float32(factor))
 
-    def deliver(self, spikes: Indices, source_start: int, target: Array, target_start: int) -> None:
+    def deliver(self, spikes: Spikes, source_start: int, target: Array, target_start: int) -> None:
         kernels.deliver_conv(
             spikes, source_start, target, target_start, self.source_shape, self.target_shape,
             self.kernel, self.rows.table, self.columns.table, self.groups,
@@ -113,7 +114,7 @@ class ConvConnection:
         return _csr(weight, source, target, (math.prod(self.source_shape), math.prod(self.target_shape)))
 
     def fan_out(self) -> Indices:
-        per_pixel = self.rows.count[:, None] * self.columns.count[None, :] * self.kernel.shape[3]
+        per_pixel = self.rows.n_taps[:, None] * self.columns.n_taps[None, :] * self.kernel.shape[3]
         return np.repeat(per_pixel.ravel(), self.source_shape[2])
 
 
@@ -126,7 +127,7 @@ class SparseConnection:
     def times(self, factor: float) -> SparseConnection:
         return SparseConnection(self.weight * np.float32(factor))
 
-    def deliver(self, spikes: Indices, source_start: int, target: Array, target_start: int) -> None:
+    def deliver(self, spikes: Spikes, source_start: int, target: Array, target_start: int) -> None:
         w = self.weight
         kernels.deliver_sparse(
             spikes, source_start, target, target_start, w.shape[0], w.shape[1], w.indptr, w.indices, w.data
@@ -149,7 +150,7 @@ class MaxConnection:
     windows: csr_array
 
     def deliver(
-        self, spikes: Indices, source_start: int, target: Array, target_start: int, counts: NDArray, best: NDArray
+        self, spikes: Spikes, source_start: int, target: Array, target_start: int, counts: NDArray, best: NDArray
     ) -> None:
         """As the others; `counts` are the spikes of the sources so far, `best` the largest count per window."""
         w = self.windows
@@ -203,7 +204,7 @@ def conv(
     return ConvConnection(_channels_last(source_shape), _channels_last(target_shape), kernel, rows, columns, groups)
 
 
-def elementwise(weight: Array, source_shape: Shape, target_shape: Shape, offset: int = 0) -> SparseConnection:
+def elementwise(weight: Array | float, source_shape: Shape, target_shape: Shape, offset: int = 0) -> SparseConnection:
     """Element i of the source (in ONNX's order) reaches element `offset + i` of the target with `weight[i]`."""
     elements = np.arange(math.prod(source_shape))
     return SparseConnection(_in_neuron_order(weight, elements, elements + offset, source_shape, target_shape))
@@ -230,17 +231,20 @@ def window(
 
 def average(windows: csr_array, kernel: tuple[int, int], count_padding: bool) -> SparseConnection:
     """The mean over each window of `windows`, with the zeros of the padding counted or not."""
-    sizes = np.full(windows.shape[1], math.prod(kernel)) if count_padding else np.bincount(windows.indices, minlength=windows.shape[1])
+    n_pixels = np.bincount(windows.indices, minlength=windows.shape[1])
+    sizes = np.full(windows.shape[1], math.prod(kernel)) if count_padding else n_pixels
     data = (1 / sizes[windows.indices]).astype(np.float32)
     return SparseConnection(csr_array((data, windows.indices, windows.indptr), shape=windows.shape))
 
 
-def _in_neuron_order(weight: Array, source: Indices, target: Indices, source_shape: Shape, target_shape: Shape) -> csr_array:
+def _in_neuron_order(
+    weight: Array | float, source: Indices, target: Indices, source_shape: Shape, target_shape: Shape
+) -> csr_array:
     shape = (math.prod(source_shape), math.prod(target_shape))
     return _csr(weight, neuron_order(source_shape)[source], neuron_order(target_shape)[target], shape)
 
 
-def _csr(weight: NDArray, source: Indices, target: Indices, shape: tuple[int, int]) -> csr_array:
+def _csr(weight: ArrayLike, source: Indices, target: Indices, shape: tuple[int, int]) -> csr_array:
     data, i, j = (a.ravel() for a in np.broadcast_arrays(weight, source, target))
     return coo_array((data.astype(np.float32), (i, j)), shape=shape).tocsr()
 

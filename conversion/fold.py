@@ -32,7 +32,7 @@ def fold_average_pooling(graph: Graph) -> Graph:
 
 def _without(graph: Graph, pool: AvgPool2d) -> Graph:
     flattens = {layer.name for layer in graph.readers(pool.name) if isinstance(layer, Flatten)}
-    folded = {}
+    folded: dict[str, Layer] = {}
     for name in (pool.name, *flattens):
         for reader in graph.readers(name):
             if isinstance(reader, Conv2d):
@@ -63,12 +63,12 @@ def _into_convolution(graph: Graph, pool: AvgPool2d, conv: Conv2d) -> Conv2d:
         raise _cannot(pool, conv, "its border averages over fewer pixels")
     if any(conv.padding) and (pool.kernel != pool.stride or any(pool.padding) or _left_over(pool, source, target)):
         raise _cannot(pool, conv, "the padding of the convolution would reach pixels of the map before pooling")
-    padding = tuple(pool.padding[side] + conv.padding[side] * pool.stride[side % 2] for side in range(4))
+    top, left, bottom, right = (pool.padding[i] + conv.padding[i] * pool.stride[i % 2] for i in range(4))
     return replace(
         conv,
         weight=_combined_kernel(pool, conv),
-        stride=tuple(a * b for a, b in zip(pool.stride, conv.stride, strict=True)),
-        padding=padding,
+        stride=(pool.stride[0] * conv.stride[0], pool.stride[1] * conv.stride[1]),
+        padding=(top, left, bottom, right),
         dilation=(1, 1),
     )
 

@@ -3,7 +3,7 @@
 Neurons are laid out image by image and, within an image, row by row with the channels last, so that the targets
 of one spike through one row of a convolution kernel are contiguous in memory and so are the weights.
 In every function `spikes` holds the indices that spiked, in the source's group; the source population starts at
-`source_start` in its group, the target population at `target_start`, and `target` is the variable that receives the input.
+`source_start` in its group, the target population at `target_start`, and `target` is the variable that is raised.
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ def deliver_conv(spikes, source_start, target, target_start, source_shape, targe
         n_columns = column_count[x]
         origin = target_start + image * n_target + channel // channels_per_group * per_group
         for tap in range(row_count[y]):
-            weight_start = ((channel * kernel.shape[1] + row_first[y] + tap) * kernel.shape[2] + column_first[x]) * per_group
+            weight_start = (
+                (channel * kernel.shape[1] + row_first[y] + tap) * kernel.shape[2] + column_first[x]
+            ) * per_group
             target_row = origin + (row_target[y] + tap * row_step) * width_out * channels_out
             first = target_row + column_target[x] * channels_out
             if contiguous:

@@ -5,7 +5,7 @@ Both act between the resets and the synapses of a step, when the potentials are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +64,9 @@ class WindowOpener(Stepper):
 class Counter(Stepper):
     """Counts spikes and synaptic operations of every population over its own window of T steps."""
 
-    def __init__(self, windows: Sequence[Window], steps: int, readouts: NDArray[np.int64], probe: Probe, clock: Clock) -> None:
+    def __init__(
+        self, windows: Sequence[Window], steps: int, readouts: NDArray[np.int64], probe: Probe, clock: Clock
+    ) -> None:
         super().__init__(clock, "counter", order=0)
         self.windows, self.steps, self.probe = windows, steps, probe
         self.readout_of = {int(step): r for r, step in enumerate(readouts)}
@@ -80,7 +82,8 @@ class Counter(Stepper):
         self.output_counts, self.output_potentials = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
         self.rasters: dict[str, list[NDArray]] = {name: [] for name in self.probe.rasters}
         self.traces = {
-            name: np.zeros((self.steps, n_images, len(chosen)), np.float32) for name, chosen in self.probe.traces.items()
+            name: np.zeros((self.steps, n_images, len(chosen)), np.float32)
+            for name, chosen in self.probe.traces.items()
         }
 
     def step(self, k: int) -> None:

@@ -124,7 +124,9 @@ def members_of(plan: Plan, readout: Readout) -> dict[str, list[Population]]:
         kind = "input" if population.role == "input" else f"{population.role}s"
         members["outputs" if population is plan.output and readout == "potential" else kind].append(population)
     if any(population.role == "relay" for population in members["outputs"]):
-        raise ConversionError(f"{plan.output.name!r} only relays spikes and has no potential to read; use readout 'count'")
+        raise ConversionError(
+            f"{plan.output.name!r} only relays spikes and has no potential to read; use readout 'count'"
+        )
     return members
 
 
@@ -184,7 +186,9 @@ def _projections(
             unit = float(neurons[target.group.name].input_unit)
             yield projection, make[connectivity](projection, places[projection.source], target, unit, clock)
         elif isinstance(projection.layer, MaxPool2d | Concat):
-            raise ConversionError(f"{projection.target!r} relays spikes, and a constant-current input has none; use Poisson")
+            raise ConversionError(
+                f"{projection.target!r} relays spikes, and a constant-current input has none; use Poisson"
+            )
 
 
 def _fan_out(plan: Plan, population: Population) -> NDArray[np.int64]:

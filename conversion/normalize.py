@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Literal, get_args
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.cluster.hierarchy import DisjointSet
 
 from conversion.plan import per_channel
@@ -83,7 +84,8 @@ def model_scales(graph: Graph) -> Scales:
     for layer in graph:
         known = _propagated(graph, bounds)
         if isinstance(layer, Add):
-            bounds[layer.name] = np.max(np.asarray(layer.gain) * sum(known[name] for name in layer.inputs))
+            total = sum(float(known[name].max()) for name in layer.inputs)
+            bounds[layer.name] = np.asarray(np.max(layer.gain) * total)
         elif isinstance(layer, Conv2d | Dense):
             bounds[layer.name] = _worst_case(layer, _per_weight(graph, layer, known[layer.inputs[0]]))
     return bounds
@@ -115,21 +117,21 @@ def channel_scales(graph: Graph, images: Array, percentile: float) -> Scales:
     return _per_layer(graph, images, by_channel)
 
 
-def _per_layer(graph: Graph, images: Array, statistic: Callable[[Array], Array]) -> Scales:
+def _per_layer(graph: Graph, images: Array, statistic: Callable[[Array], ArrayLike]) -> Scales:
     """A statistic of the activations of each layer with a scale of its own; one layer in memory at a time."""
     names = [layer.name for layer in graph if isinstance(layer, Conv2d | Dense | Add)]
     return {name: np.asarray(statistic(activations(graph, images, [name])[name]), np.float64) for name in names}
 
 
-def _positive_percentile(values: Array, percentile: float) -> np.float64:
+def _positive_percentile(values: Array, percentile: float) -> float:
     positive = values[values > 0]
-    return np.percentile(positive, percentile) if positive.size else np.float64(0)
+    return float(np.percentile(positive, percentile)) if positive.size else 0.0
 
 
 def _worst_case(layer: Conv2d | Dense, input_bound: Array) -> Array:
     positive = np.maximum(layer.weight * input_bound, 0).reshape(len(layer.weight), -1).sum(axis=1)
     bias = 0.0 if layer.bias is None else np.maximum(layer.bias, 0).reshape(len(layer.weight), -1).max(axis=1)
-    return np.max(positive + bias)
+    return np.asarray((positive + bias).max())
 
 
 def _alike_at_junctions(graph: Graph, scales: Scales) -> Scales:

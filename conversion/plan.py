@@ -174,7 +174,7 @@ def _connection(graph: Graph, layer: Layer, name: str, offset: int) -> Connectio
             gain = np.broadcast_to(per_channel(layer.gain, len(target)), target).ravel()
             return connections.elementwise(gain, source, target)
         case Concat():
-            return connections.elementwise(np.float32(1), source, target, offset)
+            return connections.elementwise(1.0, source, target, offset)
     raise TypeError(f"{layer.name!r} is a {type(layer).__name__}, which has no connection")
 
 

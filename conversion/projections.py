@@ -52,17 +52,12 @@ class SharedProjection(BrianObject):
         super().__init__(clock=clock, when="synapses", name=f"{projection.source}_to_{projection.target}")
         self.source, self.target = source, target
         self.in_flight: deque[NDArray[np.int32]] = deque([np.empty(0, np.int32)] * projection.delay)
-        connection = projection.connection
-        if isinstance(connection, MaxConnection):
-            n_windows = target.stop - target.start
-            self.state: tuple[NDArray, ...] = (
-                np.zeros(source.stop - source.start, np.int32),
-                np.zeros(n_windows, np.int32),
-            )
-            self.connection: object = connection
-        else:
-            self.state = ()
-            self.connection = connection if input_unit == 1 else connection.times(input_unit)
+        self.state: tuple[NDArray, ...] = ()
+        self.connection = projection.connection
+        if isinstance(self.connection, MaxConnection):
+            self.state = tuple(np.zeros(place.stop - place.start, np.int32) for place in (source, target))
+        elif input_unit != 1:
+            self.connection = self.connection.times(input_unit)
 
     def run(self) -> None:
         self.in_flight.append(self.source.spikes().copy())
@@ -102,7 +97,8 @@ def unrolled_synapses(
     n_source, n_target = weights.shape
     images = np.arange((source.stop - source.start) // n_source)[:, None]
     synapses.connect(
-        i=(source.start + images * n_source + weights.row).ravel(), j=(target.start + images * n_target + weights.col).ravel()
+        i=(source.start + images * n_source + weights.row).ravel(),
+        j=(target.start + images * n_target + weights.col).ravel(),
     )
     if not pooling:
         synapses.w_ = np.tile(weights.data * input_unit, len(images))

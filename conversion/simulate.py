@@ -19,7 +19,7 @@ from conversion.network import Connectivity, Readout, SpikingNetwork, build, pre
 from conversion.plan import Plan, per_channel, plan
 from conversion.recording import Probe, Recording
 from models.encoders import ConstantCurrent, Encoder, Poisson, SpikeTrains
-from models.graph import INPUT, LINEAR, Add, Array, Conv2d, Dense, Flatten, Graph, Layer, sequential
+from models.graph import INPUT, LINEAR, Add, Array, Conv2d, Dense, Flatten, Graph, Layer, Shape, sequential
 from models.neurons import Neuron
 from models.onnx_runtime import predict
 
@@ -112,15 +112,21 @@ def _batch_size(structure: Plan, n_images: int, memory_limit: float, connectivit
 
 def _check_images(graph: Graph, images: Array) -> None:
     if images.ndim == 0 or images.shape[1:] != graph.input_shape or len(images) == 0:
-        raise ValueError(f"images have shape {images.shape}, but the network reads (N, {', '.join(map(str, graph.input_shape))})")
+        raise ValueError(
+            f"images have shape {images.shape}, but the network reads (N, {', '.join(map(str, graph.input_shape))})"
+        )
     if not np.isfinite(images).all() or images.min() < 0 or images.max() > 1:
-        raise ValueError(f"pixels reach from {images.min()} to {images.max()}; firing rates need finite values in [0, 1]")
+        raise ValueError(
+            f"pixels reach from {images.min()} to {images.max()}; firing rates need finite values in [0, 1]"
+        )
 
 
 def _check_encoder(encoder: Encoder, dt: Quantity, shape: tuple[int, ...]) -> None:
     probability = float(encoder.max_rate * dt)
     if isinstance(encoder, Poisson) and probability > 1 + 1e-9:
-        raise ValueError(f"max_rate * dt is {encoder.max_rate} * {dt} = {probability:g}, but an input spikes at most once a step")
+        raise ValueError(
+            f"max_rate * dt is {encoder.max_rate} * {dt} = {probability:g}, but an input spikes at most once a step"
+        )
     if isinstance(encoder, SpikeTrains) and encoder.spikes.shape != shape:
         raise ValueError(f"spike trains have shape {encoder.spikes.shape}, but steps and images make {shape}")
 
@@ -138,14 +144,9 @@ def _readout_steps(duration: Quantity, dt: Quantity, times: Quantity | None) -> 
     return after - 1
 
 
-def _encoded(graph: Graph, encoder: Encoder, images: Array, batch: slice) -> Array:
-    order = neuron_order(graph.input_shape)
-    flat = images[batch].reshape(batch.stop - batch.start, -1)
-    if isinstance(encoder, SpikeTrains):
-        flat = encoder.spikes[:, batch].reshape(len(encoder.spikes), len(flat), -1)
-    by_neuron = np.empty_like(flat)
-    by_neuron[..., order] = flat
-    return by_neuron
+def _encoded(graph: Graph, encoder: Encoder, images: Array, batch: slice) -> NDArray:
+    values = encoder.spikes[:, batch] if isinstance(encoder, SpikeTrains) else images[batch]
+    return _by_neuron(values, graph.input_shape)
 
 
 def _currents(graph: Graph, structure: Plan, encoder: Encoder, images: Array) -> Mapping[str, Array]:
@@ -154,7 +155,7 @@ def _currents(graph: Graph, structure: Plan, encoder: Encoder, images: Array) ->
     if isinstance(encoder, ConstantCurrent):
         for projection in (p for p in structure.projections if p.source == INPUT):
             currents[projection.target] = currents[projection.target] + _drive(graph, projection.layer, images)
-    return {name: _by_neuron(current) for name, current in currents.items()}
+    return {name: _by_neuron(current, current.shape[1:]) for name, current in currents.items()}
 
 
 def _drive(graph: Graph, layer: Layer, images: Array) -> Array:
@@ -167,10 +168,10 @@ def _drive(graph: Graph, layer: Layer, images: Array) -> Array:
     return predict(sequential(graph.input_shape, *flatten, layer), images)
 
 
-def _by_neuron(values: Array) -> Array:
-    by_neuron = np.empty((len(values), math.prod(values.shape[1:])), np.float32)
-    by_neuron[:, neuron_order(values.shape[1:])] = values.reshape(len(values), -1)
-    return by_neuron
+def _by_neuron(values: NDArray, shape: Shape) -> NDArray:
+    """Values (..., *shape), flattened in the engine's order of neurons."""
+    flat = values.reshape(*values.shape[: values.ndim - len(shape)], -1)
+    return flat[..., np.argsort(neuron_order(shape))]
 
 
 def _results(counter: Counter, first_image: int) -> dict[str, Any]:
@@ -211,7 +212,7 @@ def _recording(
         dt=float(dt),
         duration=(int(readouts[-1]) + 1) * float(dt),
         max_rate=max_rate,
-        times=(readouts + 1) * float(dt),
+        times=np.multiply(readouts + 1, float(dt), dtype=np.float64),
         output_counts=output("output_counts"),
         output_potentials=output("output_potentials"),
         populations=names,

@@ -65,7 +65,9 @@ def device_network(graph: Graph, images: Array, neuron: Neuron, max_rate: Quanti
     groups["input"] = PoissonGroup(sizes["input"], rates, clock=clock, name="input", namespace={})
     places = places_of(members, groups, neurons, len(images))
     synapses = [
-        unrolled_synapses(p, places[p.source], places[p.target], float(neurons[places[p.target].group.name].input_unit), clock)
+        unrolled_synapses(
+            p, places[p.source], places[p.target], float(neurons[places[p.target].group.name].input_unit), clock
+        )
         for p in structure.projections
     ]
     monitors = {name: SpikeMonitor(group, record=False, name=f"{name}_count") for name, group in groups.items()}

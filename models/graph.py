@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating]
 Shape = tuple[int, ...]
 INPUT = "input"
 
@@ -73,7 +73,8 @@ class Dense(Layer):
     activation: Activation = RELU
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        _require(shapes[0] == (self.weight.shape[1],), f"weight {self.weight.shape} reads {self.weight.shape[1]} features")
+        features = self.weight.shape[1]
+        _require(shapes[0] == (features,), f"weight {self.weight.shape} reads {features} features")
         shape = (self.weight.shape[0],)
         _require_bias(self.bias, shape)
         return shape
@@ -98,7 +99,8 @@ class Conv2d(Layer):
         _require(len(shapes[0]) == 3, "a convolution reads maps (channels, height, width)")
         channels_in, *size = shapes[0]
         channels_out, per_group, *kernel = self.weight.shape
-        _require(channels_in == per_group * self.groups, f"weight {self.weight.shape} with {self.groups} groups reads {per_group * self.groups} channels")
+        reads = f"weight {self.weight.shape} with {self.groups} groups reads {per_group * self.groups} channels"
+        _require(channels_in == per_group * self.groups, reads)
         _require(channels_out % self.groups == 0, f"{channels_out} channels do not divide into {self.groups} groups")
         shape = (channels_out, *window_positions(size, kernel, self.stride, self.padding, self.dilation))
         _require_bias(self.bias, shape)
@@ -160,7 +162,9 @@ class Concat(Layer):
     """The inputs side by side along the channels."""
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        _require(all(shape[1:] == shapes[0][1:] for shape in shapes), "the inputs of a Concat must have maps of one size")
+        _require(
+            all(shape[1:] == shapes[0][1:] for shape in shapes), "the inputs of a Concat must have maps of one size"
+        )
         return (sum(shape[0] for shape in shapes), *shapes[0][1:])
 
 
@@ -212,8 +216,6 @@ class Graph:
 
 def sequential(input_shape: Shape, *layers: Layer) -> Graph:
     """A graph in which each layer reads the one before it, whatever its `inputs` say."""
-    from dataclasses import replace
-
     names = [INPUT, *(layer.name for layer in layers)]
     return Graph(input_shape, tuple(replace(layer, inputs=(name,)) for name, layer in zip(names, layers, strict=False)))
 
@@ -253,7 +255,8 @@ def _checked_shape(layer: Layer, shapes: Mapping[str, Shape]) -> Shape:
 
 
 def _require_bias(bias: Array | None, shape: Shape) -> None:
-    _require(bias is None or bias.shape in (shape[:1], shape), f"bias {None if bias is None else bias.shape} is neither {shape[:1]} nor {shape}")
+    if bias is not None and bias.shape not in (shape[:1], shape):
+        raise GraphError(f"bias {bias.shape} is neither {shape[:1]} nor {shape}")
 
 
 def _require(condition: bool, message: str) -> None:

@@ -5,7 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from models.graph import (
-    INPUT, LINEAR, RELU, Add, AvgPool2d, Concat, Conv2d, Dense, Flatten, Graph, MaxPool2d, sequential,
+    INPUT,
+    LINEAR,
+    RELU,
+    Add,
+    AvgPool2d,
+    Concat,
+    Conv2d,
+    Dense,
+    Flatten,
+    Graph,
+    MaxPool2d,
+    sequential,
 )  # fmt: skip
 
 rng = np.random.default_rng(5)

@@ -11,10 +11,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 from conversion import connections
 from conversion.connections import neuron_order
-from models.graph import INPUT, AvgPool2d, Conv2d, Dense, Graph, GraphError, MaxPool2d
 from conversion.plan import plan
+from models.graph import INPUT, AvgPool2d, Conv2d, Graph, MaxPool2d
 
-FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+FEW = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
 
 
 def onnx_map(operator, shape, weight=None, **attributes):
@@ -132,7 +134,11 @@ def test_windows_that_hang_over_the_end(size, ceil_mode):
     fields = {"kernel": (3, 3), "stride": (2, 2), "ceil_mode": ceil_mode}
     attributes = {"kernel_shape": (3, 3), "strides": (2, 2), "ceil_mode": int(ceil_mode)}
     shape = (1, size, size + 1)
-    check(AvgPool2d(name="pool", inputs=(INPUT,), count_padding=False, **fields), shape, onnx_map("AveragePool", shape, **attributes))
+    check(
+        AvgPool2d(name="pool", inputs=(INPUT,), count_padding=False, **fields),
+        shape,
+        onnx_map("AveragePool", shape, **attributes),
+    )
 
 
 def test_a_dense_layer_reads_a_flattened_map_in_onnx_order():

@@ -24,7 +24,10 @@ from tests.conversion.networks import conv, dense, pool
 )
 def test_into_a_convolution(pooling, convolution):
     graph = sequential(
-        (2, 12, 12), conv("c1", "", 3, 2, 1, 1), pool(AvgPool2d, "p", "", **pooling), conv("c2", "", 4, 3, 2, 2, **convolution)
+        (2, 12, 12),
+        conv("c1", "", 3, 2, 1, 1),
+        pool(AvgPool2d, "p", "", **pooling),
+        conv("c2", "", 4, 3, 2, 2, **convolution),
     )
     folded = fold_average_pooling(graph)
     assert [layer.name for layer in folded] == ["c1", "c2"]

@@ -71,7 +71,9 @@ def test_data_based_by_hand():
 
 
 def test_percentile_is_that_of_the_positive_activations():
-    graph = sequential((1,), dense_of("fc1", np.array([[1.0], [-1.0]], np.float32)), dense_of("fc2", np.ones((1, 2), np.float32)))
+    graph = sequential(
+        (1,), dense_of("fc1", np.array([[1.0], [-1.0]], np.float32)), dense_of("fc2", np.ones((1, 2), np.float32))
+    )
     images = np.linspace(0, 1, 101, dtype=np.float32)[:, None]
     normalized = normalize(graph, images, "percentile", 50.0)
     np.testing.assert_allclose(1 / normalized["fc1"].weight[0, 0], np.percentile(images[1:], 50.0), rtol=1e-6)
@@ -79,7 +81,7 @@ def test_percentile_is_that_of_the_positive_activations():
 
 
 def test_channel_wise_gives_every_channel_the_same_maximum():
-    """Kim 2020: w_ij * lambda_i / lambda_j; every channel then reaches 1, and a channel that never fires stays silent."""
+    """Kim 2020: w_ij * lambda_i / lambda_j; every channel then reaches 1, one that never fires stays silent."""
     weight = np.array([[1.0], [0.1], [-1.0]], np.float32).reshape(3, 1, 1, 1)
     graph = sequential(
         (1, 2, 2), Conv2d(name="conv", inputs=(), weight=weight), conv("out", "", 2, 3, 2, 2, activation=LINEAR)
@@ -119,7 +121,9 @@ def test_a_path_straight_from_the_input_keeps_the_scale_of_the_input():
 
 
 def test_a_ceiling_is_scaled_with_the_activation():
-    graph = sequential((3,), dense("fc1", "", 4, 3, activation=Activation(ceiling=0.7)), dense("fc2", "", 2, 4, activation=LINEAR))
+    graph = sequential(
+        (3,), dense("fc1", "", 4, 3, activation=Activation(ceiling=0.7)), dense("fc2", "", 2, 4, activation=LINEAR)
+    )
     images = images_for(graph)
     before, after = forward(graph, images)["fc2"], forward(normalize(graph, images, "data"), images)["fc2"]
     np.testing.assert_allclose(before / after, (before / after).ravel()[0], rtol=1e-4)
@@ -136,7 +140,9 @@ def test_any_scales_leave_the_function_unchanged(channels, output):
 
 
 def test_a_silent_layer_is_left_as_it_is():
-    graph = sequential((2,), dense_of("fc1", -np.ones((3, 2), np.float32)), dense_of("fc2", np.ones((1, 3), np.float32)))
+    graph = sequential(
+        (2,), dense_of("fc1", -np.ones((3, 2), np.float32)), dense_of("fc2", np.ones((1, 3), np.float32))
+    )
     images = images_for(graph)
     for scheme in ("percentile", "channel"):
         assert np.isfinite(normalize(graph, images, scheme)["fc1"].weight).all()

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from brian2 import Hz, mV, ms
+from brian2 import Hz, ms, mV
 
 from conversion.plan import ConversionError
 from conversion.recording import Probe
@@ -71,7 +71,9 @@ def test_output_over_time_is_the_count_so_far():
 
 
 def test_potential_readout_is_the_weighted_sum_of_all_input():
-    graph = sequential((7,), dense("fc1", "", 9, 7), dense("fc2", "", 4, 9, activation=LINEAR, bias=np.ones(4, np.float32)))
+    graph = sequential(
+        (7,), dense("fc1", "", 9, 7), dense("fc2", "", 4, 9, activation=LINEAR, bias=np.ones(4, np.float32))
+    )
     spikes = input_spikes(graph)
     recording = run(graph, spikes, readout="potential")
     hidden = zero_delay_loop(graph, spikes)["fc1"]

@@ -40,8 +40,8 @@ def test_first_and_last_layer_on_the_runtime_device(name):
 
 
 def test_biases_are_refused():
+    graph = networks()["dense with biases"]
     with pytest.raises(ConversionError, match="'fc1' has a bias"):
-        graph = networks()["dense with biases"]
         device_network(graph, np.zeros((1, 5), np.float32), integrate_and_fire(), 1000 * Hz, 1 * ms)
 
 
