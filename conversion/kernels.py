@@ -98,11 +98,14 @@ def count_spikes(spikes, start, n_images, size, counts, fan_out):
     Only the first `n_images` of the batch count: the rest is filling.
     """
     n_spikes, n_synapses = 0, 0
+    image_start = 0
     for spike in spikes:
         local = spike - start
         if local >= n_images * size:
             break
+        while local >= image_start + size:
+            image_start += size
         counts[local] += 1
         n_spikes += 1
-        n_synapses += fan_out[local % size]
+        n_synapses += fan_out[local - image_start]
     return n_spikes, n_synapses

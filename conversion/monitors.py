@@ -5,8 +5,9 @@ Both act between the resets and the synapses of a step, when the potentials are 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from brian2 import BrianObject, Clock
@@ -26,6 +27,24 @@ class Window:
     population: Population
     place: Place
     fan_out: NDArray[np.int64]
+
+
+class Conductor(BrianObject):
+    """Calls `begin(number)` at the start of each stretch of `period` steps, one stretch per batch of images."""
+
+    def __init__(self, clock: Clock, period: int) -> None:
+        super().__init__(clock=clock, when="start", name="conductor")
+        self.period = period
+
+    def start(self, begin: Callable[[int], None], advance: Callable[[], Any]) -> None:
+        """Count from 0; `advance` is called after every step, for a progress bar."""
+        self.k, self.begin, self.advance = 0, begin, advance
+
+    def run(self) -> None:
+        if self.k % self.period == 0:
+            self.begin(self.k // self.period)
+        self.k += 1
+        self.advance()
 
 
 class Stepper(BrianObject):

@@ -9,7 +9,7 @@ step of the spike. A population of depth d therefore does in step t + d what a l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,12 +18,13 @@ import numpy as np
 from brian2 import Clock, NeuronGroup, PoissonGroup, Quantity, SpikeGeneratorGroup, Synapses, prefs
 from brian2.core.variables import ArrayVariable, Variable
 from numpy.typing import NDArray
+from tqdm import tqdm
 
-from conversion.monitors import Counter, Window, WindowOpener
+from conversion.monitors import Conductor, Counter, Window, WindowOpener
 from conversion.plan import ConversionError, Plan, Population, Projection
 from conversion.projections import Place, SharedProjection, unrolled_synapses
 from conversion.recording import Probe
-from models.encoders import Encoder, Poisson, SpikeTrains
+from models.encoders import ConstantCurrent, Encoder, Poisson, SpikeTrains
 from models.graph import INPUT, Array, Concat, MaxPool2d
 from models.neurons import Neuron, accumulator, relay
 
@@ -34,7 +35,7 @@ SCHEDULE = ["start", "groups", "thresholds", "resets", "synapses", "end"]
 
 @dataclass(frozen=True, eq=False)
 class SpikingNetwork:
-    """A built network for batches of up to `batch_size` images, ready to be shown them by `present`."""
+    """A built network for batches of up to `batch_size` images, ready to be shown them by `run`."""
 
     plan: Plan
     network: brian2.Network
@@ -43,9 +44,14 @@ class SpikingNetwork:
     groups: Mapping[str, brian2.Group]
     places: Mapping[str, Place]
     projections: tuple[tuple[Projection, SharedProjection | Synapses], ...]
+    conductor: Conductor
     opener: WindowOpener
     counter: Counter
-    batch_size: int
+
+    @property
+    def period(self) -> int:
+        """Steps per batch: the window, and the way from the input to the output."""
+        return self.counter.steps + self.plan.output.depth
 
 
 def build(
@@ -88,13 +94,17 @@ def build(
     ]
     counter = Counter(windows, int(readouts[-1]) + 1, readouts, probe or Probe(), clock)
     opener = WindowOpener(clock)
-    network = brian2.Network(*groups.values(), *(p for _, p in projections), counter, opener)
+    conductor = Conductor(clock, counter.steps + plan.output.depth)
+    if not isinstance(encoder, ConstantCurrent) and not any(np.any(bias) for bias in plan.biases.values()):
+        _skip_idle_updates(groups, neurons)
+    network = brian2.Network(*groups.values(), *(p for _, p in projections), conductor, counter, opener)
     network.schedule = SCHEDULE
-    return SpikingNetwork(plan, network, clock, neurons, groups, places, projections, opener, counter, batch_size)
+    return SpikingNetwork(plan, network, clock, neurons, groups, places, projections, conductor, opener, counter)
 
 
-def present(network: SpikingNetwork, encoder: Encoder, values: Array, currents: Mapping[str, Array], seed: int) -> None:
-    """Show one batch of images, from the initial state; the results are in `network.counter`.
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Images to show at once.
 
     Parameters
     ----------
@@ -102,19 +112,57 @@ def present(network: SpikingNetwork, encoder: Encoder, values: Array, currents: 
         What the encoder encodes, in the engine's order of neurons.
     currents : mapping of str to array, shape (n_images, size)
         The constant current of each population, in units of activation, in the engine's order.
+    seed : int
     """
-    brian2.seed(seed)
-    n_images = values.shape[-2]
-    network.counter.restart(n_images)
+
+    values: NDArray
+    currents: Mapping[str, Array]
+    seed: int
+
+    @property
+    def n_images(self) -> int:
+        return self.values.shape[-2]
+
+
+def run(
+    network: SpikingNetwork,
+    encoder: Encoder,
+    batches: Sequence[Callable[[], Batch]],
+    collect: Callable[[Counter], None],
+    progress: bool,
+) -> None:
+    """Show batches one after another, each from the initial state, and `collect` from the counter after each.
+
+    All are one run of Brian2, since every run has a fixed cost of some tenths of a second.
+    """
+
+    def begin(number: int) -> None:
+        if number > 0:
+            collect(network.counter)
+        _begin(network, encoder, batches[number]())
+
+    if isinstance(encoder, SpikeTrains):
+        _set_spikes(network, [batch().values for batch in batches])
+    steps = len(batches) * network.period
+    with tqdm(total=steps, desc="steps", unit="step", disable=not progress, leave=False) as bar:
+        network.conductor.start(begin, bar.update)
+        with np.errstate(over="ignore"):  # Brian2 compares float32 potentials with 1e50 after an exact update
+            network.network.run(steps * network.clock.dt, namespace={})
+    collect(network.counter)
+
+
+def _begin(network: SpikingNetwork, encoder: Encoder, batch: Batch) -> None:
+    brian2.seed(batch.seed)
+    network.counter.restart(batch.n_images)
     network.opener.restart()
-    _set_input(network, encoder, values)
-    _initialise(network)
-    for name, current in currents.items():
+    if isinstance(encoder, Poisson):
+        rates = np.zeros(network.places[INPUT].stop)
+        rates[: batch.values.size] = batch.values.ravel() * float(encoder.max_rate)
+        network.groups["input"].variables["rates"].set_value(rates)
+    for name, current in batch.currents.items():
         _set_drive(network, name, current * float(encoder.max_rate))
+    _initialise(network)
     network.opener.openings = _openings(network)
-    steps = network.counter.steps + network.plan.output.depth
-    with np.errstate(over="ignore"):  # Brian2 compares float32 potentials with 1e50 after an exact update
-        network.network.run(steps * network.clock.dt, namespace={})
 
 
 def members_of(plan: Plan, readout: Readout) -> dict[str, list[Population]]:
@@ -146,6 +194,14 @@ def make_group(name: str, neuron: Neuron, size: int, clock: Clock) -> NeuronGrou
     if neuron.every_step:
         group.run_regularly(neuron.every_step, clock=clock, when="after_resets", name=f"{name}_every_step")
     return group
+
+
+def _skip_idle_updates(groups: Mapping[str, brian2.Group], neurons: Mapping[str, Neuron]) -> None:
+    """Without any drive a potential that does not leak changes by spikes alone, and need not be integrated."""
+    for name in neurons.keys() & groups.keys():
+        idle = all(str(rhs) == "drive" for _, rhs in groups[name].equations.diff_eq_expressions)
+        if idle and neurons[name].refractory == 0 * brian2.ms:
+            groups[name].state_updater.active = False
 
 
 def _input_group(plan: Plan, encoder: Encoder, batch_size: int, clock: Clock) -> dict[str, brian2.Group]:
@@ -196,16 +252,13 @@ def _fan_out(plan: Plan, population: Population) -> NDArray[np.int64]:
     return sum(outgoing, np.zeros(population.size, np.int64))
 
 
-def _set_input(network: SpikingNetwork, encoder: Encoder, values: Array) -> None:
-    match encoder:
-        case Poisson():
-            rates = np.zeros(network.places[INPUT].stop)
-            rates[: values.size] = values.ravel() * float(encoder.max_rate)
-            network.groups["input"].variables["rates"].set_value(rates)
-        case SpikeTrains():
-            steps, neurons = np.nonzero(values.reshape(len(values), -1))
-            now = network.clock.variables["timestep"].item()
-            network.groups["input"].set_spikes(neurons, (steps + now) * network.clock.dt, sorted=True)
+def _set_spikes(network: SpikingNetwork, trains: Sequence[NDArray]) -> None:
+    """Give the input group the spikes (steps, n_images, n_inputs) of every batch, each in its own stretch of time."""
+    found = [np.nonzero(train.reshape(len(train), -1)) for train in trains]
+    steps = np.concatenate([steps + number * network.period for number, (steps, _) in enumerate(found)])
+    network.groups["input"].set_spikes(
+        np.concatenate([neurons for _, neurons in found]), steps * network.clock.dt, sorted=True
+    )
 
 
 def _initialise(network: SpikingNetwork) -> None:

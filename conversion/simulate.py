@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from brian2 import Quantity, ms
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from conversion.connections import neuron_order
 from conversion.monitors import Counter
-from conversion.network import Connectivity, Readout, SpikingNetwork, build, present
+from conversion.network import Batch, Connectivity, Readout, SpikingNetwork, build, run
 from conversion.plan import Plan, per_channel, plan
 from conversion.recording import Probe, Recording
 from models.encoders import ConstantCurrent, Encoder, Poisson, SpikeTrains
@@ -85,15 +85,24 @@ def simulate(
         structure, neuron=neuron, encoder=encoder, dt=dt, readouts=readouts, batch_size=batch_size,
         connectivity=connectivity, readout=readout, probe=probe,
     )  # fmt: skip
-    batches = []
-    starts = range(0, len(images), batch_size)
-    for number, start in enumerate(tqdm(starts, "batches", disable=not progress, leave=False)):
-        batch = slice(start, min(start + batch_size, len(images)))
-        batch_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-        currents = _currents(graph, structure, encoder, images[batch])
-        present(network, encoder, _encoded(graph, encoder, images, batch), currents, batch_seed)
-        batches.append(_results(network.counter, start))
-    return _recording(network, batches, readouts, dt, float(encoder.max_rate))
+    slices = [slice(start, start + batch_size) for start in range(0, len(images), batch_size)]
+    batches = [partial(_batch, graph, structure, encoder, images, part, seed) for part in slices]
+    results: list[dict[str, Any]] = []
+
+    def collect(counter: Counter) -> None:
+        results.append(_results(counter, len(results) * batch_size))
+
+    run(network, encoder, batches, collect, progress)
+    return _recording(network, results, readouts, dt, float(encoder.max_rate))
+
+
+def _batch(graph: Graph, structure: Plan, encoder: Encoder, images: Array, part: slice, seed: int) -> Batch:
+    values = encoder.spikes[:, part] if isinstance(encoder, SpikeTrains) else images[part]
+    return Batch(
+        values=_by_neuron(values, graph.input_shape),
+        currents=_currents(graph, structure, encoder, images[part]),
+        seed=int(np.random.SeedSequence([seed, part.start]).generate_state(1)[0]),
+    )
 
 
 def bytes_per_image(structure: Plan, connectivity: Connectivity) -> int:
@@ -142,11 +151,6 @@ def _readout_steps(duration: Quantity, dt: Quantity, times: Quantity | None) -> 
     if after[0] < 1 or after[-1] > steps:
         raise ValueError(f"readout times {times} do not lie between dt = {dt} and duration = {duration}")
     return after - 1
-
-
-def _encoded(graph: Graph, encoder: Encoder, images: Array, batch: slice) -> NDArray:
-    values = encoder.spikes[:, batch] if isinstance(encoder, SpikeTrains) else images[batch]
-    return _by_neuron(values, graph.input_shape)
 
 
 def _currents(graph: Graph, structure: Plan, encoder: Encoder, images: Array) -> Mapping[str, Array]:

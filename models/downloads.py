@@ -1,4 +1,4 @@
-"""Where the public datasets come from: addresses and MD5 sums of the official files, fetched once and checked by pooch."""
+"""Where the public datasets come from: addresses and MD5 sums of the official files, which pooch fetches and checks."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from pathlib import Path
 import pooch
 
 MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist/"
-FASHION = "https://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
-CIFAR = "https://www.cs.toronto.edu/~kriz/"
+FASHION = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"  # this address answers to plain HTTP only
+CIFAR = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
+CIFAR_MD5 = "c32a1d4ab5d03f1284b67883e8d87530"
 IMAGES, LABELS = "images-idx3-ubyte.gz", "labels-idx1-ubyte.gz"
 
-FILES = {
+IDX_FILES = {
     "mnist": {
         f"{MNIST}t10k-{IMAGES}": "9fb629c4189551a2d022fa330f9573f3",
         f"{MNIST}t10k-{LABELS}": "ec29112dd5afa0611ce80d1b7f02629c",
@@ -28,13 +29,11 @@ FILES = {
         f"{FASHION}train-{IMAGES}": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
         f"{FASHION}train-{LABELS}": "25c81989df183df01b3e8a0aad5dffbe",
     },
-    "cifar10": {f"{CIFAR}cifar-10-binary.tar.gz": "c32a1d4ab5d03f1284b67883e8d87530"},
-    "cifar10_train": {f"{CIFAR}cifar-10-binary.tar.gz": "c32a1d4ab5d03f1284b67883e8d87530"},
 }
 
 
 def download(name: str) -> list[Path]:
-    """The files of a dataset, from the cache or the network.
+    """The files of a public dataset, from the cache or the network: images and labels, or CIFAR-10's record files.
 
     Raises
     ------
@@ -42,12 +41,13 @@ def download(name: str) -> list[Path]:
         Whatever pooch raises when a file cannot be fetched or its hash is wrong.
     """
     cache = pooch.os_cache("brianize")
-    if name.startswith("cifar10"):
-        wanted = "data_batch" if name.endswith("train") else "test_batch"
-        ((address, md5),) = FILES[name].items()
-        unpacked = pooch.retrieve(address, f"md5:{md5}", path=cache, processor=pooch.Untar(), progressbar=True)
-        return sorted(path for path in map(Path, unpacked) if wanted in path.name)
-    return [
-        Path(pooch.retrieve(address, f"md5:{md5}", fname=f"{name}-{address.rsplit('/')[-1]}", path=cache, progressbar=True))
-        for address, md5 in FILES[name].items()
-    ]
+    if name not in IDX_FILES:
+        unpacked = pooch.retrieve(CIFAR, f"md5:{CIFAR_MD5}", path=cache, processor=pooch.Untar(), progressbar=True)
+        wanted = "data_batch" if name.endswith("_train") else "test_batch"
+        return sorted(path for path in map(Path, unpacked) if path.stem.startswith(wanted))
+    return [_idx(name, address, md5, cache) for address, md5 in IDX_FILES[name].items()]
+
+
+def _idx(name: str, address: str, md5: str, cache: Path) -> Path:
+    filename = f"{name}-{address.rsplit('/')[-1]}"
+    return Path(pooch.retrieve(address, f"md5:{md5}", fname=filename, path=cache, progressbar=True))

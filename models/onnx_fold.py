@@ -21,7 +21,7 @@ def after(layer: Layer, scale: Affine, offset: Affine) -> Layer | None:
     """
     if isinstance(layer, Dense):
         bias = scale * _bias(layer) + offset
-        return replace(layer, weight=_single(layer.weight * scale.reshape(-1, 1)), bias=_single(bias))
+        return replace(layer, weight=single(layer.weight * scale.reshape(-1, 1)), bias=single(bias))
     if np.ndim(scale) == 3 and scale.shape[1:] != (1, 1):
         return None
     if isinstance(layer, Add) and not np.any(offset):
@@ -29,14 +29,15 @@ def after(layer: Layer, scale: Affine, offset: Affine) -> Layer | None:
     if not isinstance(layer, Conv2d):
         return None
     bias = _as_map(_bias(layer)) * scale + offset
-    return replace(layer, weight=_single(layer.weight * scale[..., None]), bias=_as_bias(bias, len(layer.weight)))
+    return replace(layer, weight=single(layer.weight * scale[..., None]), bias=_as_bias(bias, len(layer.weight)))
 
 
 def before(layer: Conv2d | Dense, scale: Affine, offset: Affine, shape: Shape) -> Conv2d | Dense | None:
     """The layer that computes layer(scale * x + offset) from x of `shape`, or None if its weights cannot hold that."""
     if isinstance(layer, Dense):
-        bias = _or_none(_bias(layer) + layer.weight.astype(float) @ np.broadcast_to(offset, shape))
-        return replace(layer, weight=_single(layer.weight * scale), bias=bias)
+        shift = layer.weight.astype(float) @ np.broadcast_to(offset, shape) if np.any(offset) else 0.0
+        bias = bias_or_none(_bias(layer) + shift)
+        return replace(layer, weight=single(layer.weight * scale), bias=bias)
     if scale.shape[1:] != (1, 1):
         return None
     if np.any(offset):
@@ -44,7 +45,7 @@ def before(layer: Conv2d | Dense, scale: Affine, offset: Affine, shape: Shape) -
         layer = replace(layer, bias=_as_bias(bias, len(layer.weight)))
     per_group = np.broadcast_to(scale, (shape[0], 1, 1)).reshape(layer.groups, 1, -1, 1, 1)
     weight = layer.weight.reshape(layer.groups, -1, *layer.weight.shape[1:]) * per_group
-    return replace(layer, weight=_single(weight.reshape(layer.weight.shape)))
+    return replace(layer, weight=single(weight.reshape(layer.weight.shape)))
 
 
 def compose(first: Activation, second: Activation) -> Activation | None:
@@ -66,7 +67,7 @@ def identity(name: str, shape: Shape, activation: Activation) -> Conv2d | Dense:
 
 def per_channel(values: NDArray[Any]) -> float | Array:
     """A number, or an array (channels,): the form in which `models.graph` keeps gains, slopes and ceilings."""
-    return float(np.reshape(values, ())) if np.size(values) == 1 else _single(np.reshape(values, -1))
+    return float(np.reshape(values, ())) if np.size(values) == 1 else single(np.reshape(values, -1))
 
 
 def _response(layer: Conv2d, offset: Affine, shape: Shape) -> NDArray[Any]:
@@ -90,12 +91,15 @@ def _as_map(bias: NDArray[Any]) -> NDArray[Any]:
 def _as_bias(values: NDArray[Any], channels: int) -> Array | None:
     if values.shape[1:] == (1, 1):
         values = np.broadcast_to(values, (channels, 1, 1))[:, 0, 0]
-    return _or_none(values)
+    return bias_or_none(values)
 
 
-def _or_none(bias: NDArray[Any]) -> Array | None:
-    return _single(bias) if np.any(bias) else None
+def bias_or_none(bias: NDArray[Any] | None) -> Array | None:
+    """A bias of zeros is no bias: it needs no current."""
+    return None if bias is None or not np.any(bias) else single(bias)
 
 
-def _single(values: NDArray[Any]) -> Array:
-    return np.asarray(values, np.float32)
+def single(values: NDArray[Any]) -> Array:
+    """In single precision; what is too large becomes infinite, which no layer accepts."""
+    with np.errstate(over="ignore"):
+        return np.asarray(values, np.float32)

@@ -67,8 +67,10 @@ def _read(path: Path) -> onnx.ModelProto:
 def _graph(model: onnx.ModelProto) -> Graph:
     """Follow the nodes in their order, which ONNX guarantees to be one in which each reads only earlier ones."""
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), OLDEST_OPSET)
-    if opset < OLDEST_OPSET:
-        raise OnnxError(f"opset {opset} is too old; export with opset {OLDEST_OPSET} or later")
+    if not OLDEST_OPSET <= opset <= onnx.defs.onnx_opset_version():
+        raise OnnxError(
+            f"opset {opset} is not one from {OLDEST_OPSET} to {onnx.defs.onnx_opset_version()}; export again"
+        )
     values: dict[str, Value] = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     name, batch, shape = _input(model, values)
     trace = Trace(shape)
@@ -137,25 +139,24 @@ def _evaluate(trace: Trace, node: Node, model: onnx.ModelProto) -> Value:
 def _constant(node: Node, model: onnx.ModelProto) -> Value:
     """The result of a node that reads only constants, such as the shape of a Reshape."""
     given = {name: value for name, value in zip(node.proto.input, node.inputs, strict=True) if name}
-    inputs, output = (
-        [helper.make_tensor_value_info(name, onnx.TensorProto.UNDEFINED, None) for name in names]
-        for names in (given, node.proto.output[:1])
-    )
-    body = helper.make_graph([node.proto], "constant", inputs, output)
+    inputs = [helper.make_tensor_value_info(name, onnx.TensorProto.UNDEFINED, None) for name in given]
+    output = helper.make_tensor_value_info(node.proto.output[0], onnx.TensorProto.UNDEFINED, None)
+    body = helper.make_graph([node.proto], "constant", inputs, [output])
     try:
         alone = helper.make_model(body, opset_imports=model.opset_import)
-        value = ReferenceEvaluator(alone).run(None, given)[0]
+        results: Any = ReferenceEvaluator(alone).run(None, given)
     except Exception as error:  # whatever an evaluator of hundreds of operators may raise, the file is at fault
         raise OnnxError(f"cannot be evaluated: {' '.join(str(error).split())}") from None
-    return np.asarray(value)
+    return np.asarray(results[0])
 
 
 def _finished(trace: Trace, outputs: dict[str, Value]) -> Graph:
     """The graph up to the one layer that all outputs come from: the logits, when there are labels and probabilities."""
-    signals = {name: value.signal if isinstance(value, Readout) else value for name, value in outputs.items()}
-    for name, signal in signals.items():
-        if not isinstance(signal, Signal):
+    signals: dict[str, Signal] = {}
+    for name, value in outputs.items():
+        if isinstance(value, np.ndarray):
             raise OnnxError(f"output {name!r} does not depend on the input")
+        signals[name] = value.signal if isinstance(value, Readout) else value
     if len({signal.layer for signal in signals.values()}) != 1:
         raise OnnxError(f"the outputs {', '.join(map(repr, signals))} come from different layers; export one of them")
     last = trace.plain(next(iter(signals.values())))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import onnx
 import onnxruntime
 
 from models.graph import INPUT, Array, Graph, GraphError
@@ -83,9 +84,9 @@ def _batches(graph: Graph, x: Array, tensors: dict[str, str], batch_size: int) -
         yield dict(zip(tensors, values, strict=True))
 
 
-def _session(model: object) -> onnxruntime.InferenceSession:
+def _session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = THREADS  # studies run points in parallel: the processes share the cores
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors: that a constant of an unread layer is unused is no news
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])  # type: ignore[attr-defined]
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +31,9 @@ from models.graph import (
 )
 from models.onnx_names import free
 
-UNPADDED = (0, 0, 0, 0)
+Padding = tuple[int, int, int, int]  # top, left, bottom, right
+UNPADDED: Padding = (0, 0, 0, 0)
 LARGEST_UNIT_MATRIX = 4096
-Weighted = TypeVar("Weighted", Conv2d, Dense)
 
 
 class OnnxError(ValueError):
@@ -48,11 +47,16 @@ class Signal:
     layer: str
     scale: NDArray[np.float64]
     offset: NDArray[np.float64]
-    padding: tuple[int, int, int, int] = UNPADDED
+    padding: Padding = UNPADDED
 
     @property
     def is_plain(self) -> bool:
         return not any(self.padding) and not np.any(self.offset) and bool(np.all(self.scale == 1.0))
+
+
+def total(first: Padding, second: Padding) -> Padding:
+    """Two paddings, one around the other."""
+    return first[0] + second[0], first[1] + second[1], first[2] + second[2], first[3] + second[3]
 
 
 class Trace:
@@ -81,11 +85,10 @@ class Trace:
         self.layers[layer.name] = layer
         return self.signal(layer.name)
 
-    def weighted(self, layer: Weighted, signal: Signal) -> Signal:
+    def weighted(self, layer: Conv2d | Dense, signal: Signal) -> Signal:
         """Add a convolution or fully connected layer that reads a signal, with all that waits there folded into it."""
         if isinstance(layer, Conv2d):
-            top, left, bottom, right = (a + b for a, b in zip(layer.padding, signal.padding, strict=True))
-            layer = replace(layer, padding=(top, left, bottom, right))
+            layer = replace(layer, padding=total(layer.padding, signal.padding))
         layer = replace(layer, inputs=(signal.layer,))
         layer.output_shape(self.shapes[signal.layer])
         folded = onnx_fold.before(layer, signal.scale, signal.offset, self.shapes[signal.layer])
@@ -97,17 +100,21 @@ class Trace:
 
     def pooled(self, layer: Pool2d, signal: Signal) -> Signal:
         """Add a pooling layer; zeros that pad the signal join its own padding where they cannot change the result."""
-        top, left, bottom, right = (a + b for a, b in zip(layer.padding, signal.padding, strict=True))
-        joins = replace(signal, padding=UNPADDED).is_plain and not layer.ceil_mode
-        joins &= max(top, bottom) < layer.kernel[0] and max(left, right) < layer.kernel[1]
-        if isinstance(layer, AvgPool2d):
-            joins &= layer.count_padding or not any(layer.padding)
-        else:
-            joins &= self.is_positive(signal)
-        if any(signal.padding) and joins:
-            counting = {"count_padding": True} if isinstance(layer, AvgPool2d) else {}
-            return self.add(replace(layer, inputs=(signal.layer,), padding=(top, left, bottom, right), **counting))
+        joined = replace(layer, padding=total(layer.padding, signal.padding))
+        if isinstance(joined, AvgPool2d):
+            joined = replace(joined, count_padding=True)
+        if any(signal.padding) and self._joins(layer, joined, signal):
+            return self.add(replace(joined, inputs=(signal.layer,)))
         return self.add(replace(layer, inputs=(self.plain(signal),)))
+
+    def _joins(self, layer: Pool2d, joined: Pool2d, signal: Signal) -> bool:
+        top, left, bottom, right = joined.padding
+        fits = max(top, bottom) < layer.kernel[0] and max(left, right) < layer.kernel[1]
+        if not replace(signal, padding=UNPADDED).is_plain or layer.ceil_mode or not fits:
+            return False
+        if isinstance(layer, AvgPool2d):
+            return layer.count_padding or not any(layer.padding)
+        return self.is_positive(signal)
 
     def flattened(self, name: str, signal: Signal) -> Signal:
         if any(signal.padding):
@@ -162,7 +169,7 @@ class Trace:
             return True
         if isinstance(layer, Conv2d | Dense) or (isinstance(layer, Add) and np.any(np.asarray(layer.gain) < 0)):
             return False
-        return np.all(np.asarray(layer.activation.ceiling) >= 0) and all(map(self._is_positive, layer.inputs))
+        return bool(np.all(np.asarray(layer.activation.ceiling) >= 0)) and all(map(self._is_positive, layer.inputs))
 
     def _own_layer(self, name: str, activation: Activation, signal: Signal) -> Signal:
         shape = self.shapes[signal.layer]

@@ -9,10 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from models.graph import LINEAR, AvgPool2d, Conv2d, MaxPool2d
+from models.onnx_fold import bias_or_none, single
 from models.onnx_node import Node, Value
-from models.onnx_trace import OnnxError, Trace
-
-Padding = tuple[int, int, int, int]
+from models.onnx_trace import UNPADDED, OnnxError, Padding, Signal, Trace, total
 
 
 def convolution(trace: Trace, node: Node) -> Value:
@@ -23,8 +22,8 @@ def convolution(trace: Trace, node: Node) -> Value:
     kernel = (weight.shape[2], weight.shape[3])
     stride, dilation, groups = _pair(node, "strides"), _pair(node, "dilations"), node.attributes.get("group", 1)
     layer = Conv2d(
-        name=node.name("conv", trace.shapes), inputs=(), weight=weight.astype(np.float32), activation=LINEAR,
-        bias=None if bias is None or not np.any(bias) else bias.astype(np.float32), groups=groups, stride=stride,
+        name=node.name("conv", trace.shapes), inputs=(), weight=single(weight), bias=bias_or_none(bias),
+        groups=groups, stride=stride, activation=LINEAR,
         dilation=dilation, padding=_padding(node, size, kernel, stride, dilation),
     )  # fmt: skip
     return trace.weighted(layer, node.signal())
@@ -39,7 +38,7 @@ def max_pool(trace: Trace, node: Node) -> Value:
     return trace.pooled(MaxPool2d(**_pool(trace, node)), node.signal())  # type: ignore[arg-type]
 
 
-def global_average_pool(trace: Trace, node: Node) -> Value:
+def global_average_pool(trace: Trace, node: Node) -> Signal:
     size, name = _map_size(trace, node), node.name("pool", trace.shapes)
     return trace.pooled(AvgPool2d(name=name, inputs=(), kernel=size, stride=size), node.signal())
 
@@ -57,7 +56,7 @@ def reduce_mean(trace: Trace, node: Node) -> Value:
     pooled = global_average_pool(trace, node)
     if node.attributes.get("keepdims", 1):
         return pooled
-    return trace.flattened(f"{pooled.layer}_flatten", pooled)  # type: ignore[union-attr]
+    return trace.flattened(f"{pooled.layer}_flatten", pooled)
 
 
 def pad(trace: Trace, node: Node) -> Value:
@@ -66,12 +65,11 @@ def pad(trace: Trace, node: Node) -> Value:
     if node.attributes.get("mode", "constant") != "constant" or np.any(np.asarray(value) != 0.0):
         raise OnnxError("only padding with zeros is possible")
     places = range(len(before)) if axes is None else [int(axis) % (len(trace.shape(signal)) + 1) for axis in axes]
-    amounts = {place: (first, last) for place, first, last in zip(places, before, after, strict=True) if first or last}
+    amounts = {place: (int(a), int(b)) for place, a, b in zip(places, before, after, strict=True) if a or b}
     if not set(amounts) <= {2, 3} or min((min(pair) for pair in amounts.values()), default=0) < 0:
         raise OnnxError(f"pads by {[*before, *after]}; only adding rows and columns is possible")
     (top, bottom), (left, right) = amounts.get(2, (0, 0)), amounts.get(3, (0, 0))
-    total = (a + int(b) for a, b in zip(signal.padding, (top, left, bottom, right), strict=True))
-    return replace(signal, padding=tuple(total))
+    return replace(signal, padding=total(signal.padding, (top, left, bottom, right)))
 
 
 def _pool(trace: Trace, node: Node) -> dict[str, object]:
@@ -105,11 +103,11 @@ def _padding(
     """Zeros at (top, left, bottom, right), given outright or by ONNX's auto_pad."""
     mode = node.attributes.get("auto_pad", "NOTSET")
     if mode in ("NOTSET", "VALID"):
-        top, left, bottom, right = node.attributes.get("pads", (0, 0, 0, 0)) if mode == "NOTSET" else (0, 0, 0, 0)
-        if min(top, left, bottom, right) < 0:
-            raise OnnxError(f"pads is {[top, left, bottom, right]}; negative padding is not supported")
-        return top, left, bottom, right
+        pads = tuple(node.attributes.get("pads", UNPADDED)) if mode == "NOTSET" else UNPADDED
+        if len(pads) != 4 or min(pads) < 0:
+            raise OnnxError(f"pads is {list(pads)}; four numbers from 0 on are possible")
+        return pads
     reach = [d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True)]
-    total = [max((math.ceil(n / s) - 1) * s + r - n, 0) for n, s, r in zip(size, stride, reach, strict=True)]
-    less, more = [t // 2 for t in total], [t - t // 2 for t in total]
+    zeros = [max((math.ceil(n / s) - 1) * s + r - n, 0) for n, s, r in zip(size, stride, reach, strict=True)]
+    less, more = [n // 2 for n in zeros], [n - n // 2 for n in zeros]
     return (less[0], less[1], more[0], more[1]) if mode == "SAME_UPPER" else (more[0], more[1], less[0], less[1])

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from brian2 import Hz, ms
-from models.onnx_import import load as load_onnx
 
 from conversion.fold import fold_average_pooling
 from conversion.normalize import normalize
@@ -24,6 +23,7 @@ from models.datasets import Dataset, content_hash, load_dataset
 from models.encoders import ConstantCurrent, Encoder, Poisson
 from models.graph import INPUT, Array, Graph, Shape
 from models.neurons import Neuron, integrate_and_fire, leaky_integrate_and_fire
+from models.onnx_import import load as load_onnx
 from models.onnx_runtime import activations, predict
 from studies import energy
 from studies.conditions import Condition, StudyError, readout_steps, require_known
@@ -193,10 +193,13 @@ def _calibration_images(job: Job) -> Array:
 
 
 def _dataset(job: Job, name: str) -> Dataset:
-    return _loaded(str(job.folder / name) if name.endswith(".npz") else name, job.data_dir)
+    if not name.endswith(".npz"):
+        return _loaded(name, job.data_dir, 0)
+    path = job.folder / name
+    return _loaded(str(path), job.data_dir, path.stat().st_mtime_ns if path.exists() else 0)
 
 
 @lru_cache(maxsize=2)
-def _loaded(name: str, data_dir: Path | None) -> Dataset:
-    """A dataset, kept for the next condition of the same process."""
+def _loaded(name: str, data_dir: Path | None, changed: int) -> Dataset:
+    """A dataset, kept for the next condition of the same process until its file changes."""
     return load_dataset(name, data_dir)

@@ -27,7 +27,6 @@ PALETTE = sns.color_palette("colorblind")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p", "h", "*")
 DASHES = ((), (4, 1.5), (1, 1), (3, 1, 1, 1), (6, 2), (5, 1, 1, 1, 1, 1), (2, 2), (7, 1, 2, 1), (1, 3), (4, 4))
 HATCHES = ("", "//", "..", "\\\\", "xx", "++", "oo", "--", "**", "||")
-FIRST_FREE = len(get_args(Scheme))
 THEME: Any = {
     "svg.hashsalt": "brianize",
     "svg.fonttype": "none",
@@ -142,9 +141,11 @@ def _scatter(figure: Figure, rows: pd.DataFrame, shared: dict[str, Any], ways: M
 
 
 def _bar(figure: Figure, rows: pd.DataFrame, shared: dict[str, Any], ways: Mapping[Any, Style]) -> sns.FacetGrid:
-    grid = sns.catplot(rows, kind="bar", errorbar=interval, edgecolor="black", linewidth=0.6, **shared)
-    for axes in grid.axes.flat:
-        for bars, way in zip(axes.containers, ways.values(), strict=False):
+    grid = sns.catplot(rows, kind="bar", errorbar=interval, saturation=1, edgecolor="black", linewidth=0.6, **shared)
+    series = [container for axes in grid.axes.flat for container in axes.containers]
+    keys = [] if grid.legend is None else [[patch] for patch in grid.legend.get_patches()]
+    for several in (series, keys):
+        for bars, way in zip(several, cycle(ways.values()), strict=False):
             for bar in bars:
                 bar.set_hatch(way.hatch)
     return grid
@@ -156,7 +157,7 @@ def _point(figure: Figure, rows: pd.DataFrame, shared: dict[str, Any], ways: Map
 
 
 def _box(figure: Figure, rows: pd.DataFrame, shared: dict[str, Any], ways: Mapping[Any, Style]) -> sns.FacetGrid:
-    return sns.catplot(rows, kind="box", **shared)
+    return sns.catplot(rows, kind="box", saturation=1, **shared)
 
 
 _PLOTS = {"lineplot": _line, "scatterplot": _scatter, "barplot": _bar, "pointplot": _point, "boxplot": _box}
@@ -180,8 +181,9 @@ def _finish(figure: Figure, rows: pd.DataFrame, axes: Axes) -> None:
     for axis in figure.log:
         axes.set(**{f"{axis}scale": "log"})
     if figure.ceiling:
-        axes.axhline(rows[figure.ceiling].mean(), color="black", linestyle="--", linewidth=1, zorder=0)
+        axes.axhline(rows[figure.ceiling].mean(), color="black", linestyle="--", linewidth=1)
         axes.annotate(
             LABELS[figure.ceiling], (1, rows[figure.ceiling].mean()), xycoords=("axes fraction", "data"),
             xytext=(-3, 2), textcoords="offset points", ha="right", fontsize=7,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1},
         )  # fmt: skip

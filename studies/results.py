@@ -34,13 +34,14 @@ def claim(folder: Path, content: Mapping[str, Any]) -> None:
     owner = owner_of(folder)
     if owner is not None and owner != content["title"]:
         raise ResultsError(f"{folder} holds the results of another study, {owner!r}; choose another --results folder")
-    if owner is None and folder.is_dir() and any(folder.iterdir()):
+    if owner is None and folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
         raise ResultsError(
             f"{folder} holds files that no study wrote (there is no run.json); choose another --results folder"
         )
-    (folder / ".conditions").mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     if owner is None:
         write_run(folder, content)
+    (folder / ".conditions").mkdir(exist_ok=True)
 
 
 def owner_of(folder: Path) -> str | None:

@@ -57,9 +57,8 @@ def run(study: Study, folder: Path, *, jobs: int | None = None, data_dir: Path |
     todo = [job for job in every if results.stored(folder, keys[job.condition]) is None]
     _compute(todo, keys, folder, jobs, already=len(every) - len(todo))
     _write_tables(study, keys, folder)
-    results.write_run(
-        folder, _account(study) | {"keys": list(keys.values()), "wall_time_s": round(time.perf_counter() - start, 1)}
-    )
+    last_run = {"computed": len(todo), "seconds": round(time.perf_counter() - start, 1)}
+    results.write_run(folder, _account(study) | {"keys": list(keys.values()), "last_run": last_run})
     return folder
 
 

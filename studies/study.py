@@ -23,6 +23,7 @@ from studies.conditions import (
 from studies.figure import Figure, parse_figure
 
 STUDIES = Path(__file__).parent
+Section = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -98,10 +99,7 @@ def parse(content: Mapping[str, Any], name: str, folder: Path, quick: bool = Fal
     if quick and not overrides:
         raise StudyError("quick: the study has no [quick] section")
     if quick:
-        lists = {key: value for key, value in overrides.items() if isinstance(value, list)}
-        values = {key: value for key, value in overrides.items() if key not in lists}
-        fixed = {key: value for key, value in {**fixed, **values}.items() if key not in lists}
-        grid = {key: value for key, value in {**grid, **lists}.items() if key not in values}
+        fixed, grid = _quick(fixed, grid, overrides)
     grid = {key: tuple(values) for key, values in grid.items()}
     figures = tuple(parse_figure(figure, grid) for figure in _figures(content))
     study = Study(name, content["title"], content["question"], fixed, grid, figures, folder)
@@ -127,6 +125,13 @@ def _check_quick(overrides: Mapping[str, Any]) -> None:
             _check_grid(key, value)
         else:
             check_value(key, value)
+
+
+def _quick(fixed: Section, grid: Section, overrides: Section) -> tuple[Section, Section]:
+    """The overridden sections; what the grid varies stays in it, as a column of the results that figures may name."""
+    lists = {k: v if isinstance(v, list) else [v] for k, v in overrides.items() if isinstance(v, list) or k in grid}
+    values = {key: value for key, value in overrides.items() if key not in lists}
+    return {key: value for key, value in {**fixed, **values}.items() if key not in lists}, {**grid, **lists}
 
 
 def _check_grid(key: str, values: Any) -> None:

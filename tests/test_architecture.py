@@ -9,7 +9,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-UPSTREAM = {"models": {"models"}, "conversion": {"models", "conversion"}, "studies": {"models", "conversion", "studies"}}
+UPSTREAM = {
+    "models": {"models"},
+    "conversion": {"models", "conversion"},
+    "studies": {"models", "conversion", "studies"},
+}
 OURS = {*UPSTREAM, "tests", "results"}
 MODULES = [path.relative_to(ROOT) for package in UPSTREAM for path in sorted((ROOT / package).rglob("*.py"))]
 

@@ -51,13 +51,16 @@ def test_threshold_and_initial_potential(v_th, v_init):
     np.testing.assert_array_equal(recording.spike_counts["fc"], expected["fc"])
 
 
-def test_batches_do_not_change_the_spikes_of_given_input():
-    graph = networks()["residual block"]
-    spikes = input_spikes(graph, images=7)
-    together, in_twos = (run(graph, spikes, memory_limit=limit) for limit in (1e9, 60_000))
-    np.testing.assert_array_equal(together.output_counts, in_twos.output_counts)
-    np.testing.assert_allclose(together.spikes, in_twos.spikes)
-    np.testing.assert_allclose(together.synops, in_twos.synops)
+@pytest.mark.parametrize("name", ["residual block", "max pooling", "concatenation of paths of unequal length"])
+@pytest.mark.parametrize("connectivity", ["shared", "synapses"])
+def test_batches_do_not_change_the_spikes_of_given_input(name, connectivity):
+    graph = networks()[name]
+    spikes = input_spikes(graph, images=5)
+    together = run(graph, spikes, connectivity=connectivity)
+    one_by_one = run(graph, spikes, connectivity=connectivity, memory_limit=1)
+    np.testing.assert_array_equal(together.output_counts, one_by_one.output_counts)
+    np.testing.assert_allclose(together.spikes, one_by_one.spikes)
+    np.testing.assert_allclose(together.synops, one_by_one.synops)
 
 
 def test_output_over_time_is_the_count_so_far():

@@ -1,0 +1,88 @@
+"""What is trained here: a table of networks, each with its data, its augmentation and its length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from torch import nn
+
+from models import architectures
+from models.architectures import cifar_cnn
+from models.datasets import Dataset, DatasetError, load_dataset
+from models.graph import Array
+from models.preprocessing import CROP, rectified
+
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is made.
+
+    `tests` are the datasets its accuracy is measured on; `spiking` says whether all of it can become spikes (if not,
+    the file is kept as PyTorch writes it).
+    """
+
+    network: Callable[[], nn.Module]
+    training: Callable[[Path | None], Dataset]
+    augment: Callable[[Array, Rng], Array]
+    tests: tuple[str, ...]
+    epochs: int
+    learning_rate: float = 2e-3
+    spiking: bool = True
+
+
+def mnist_without_digits(data_dir: Path | None) -> Dataset:
+    """MNIST's training images without the 5,000 of the embedded set, which therefore can test."""
+    train, embedded = load_dataset("mnist_train", data_dir), load_dataset("digits")
+    known = {image.tobytes() for image in embedded.x}
+    keep = np.array([image.tobytes() not in known for image in train.x])
+    if (found := np.sum(~keep)) != len(embedded.y):
+        raise DatasetError(f"mnist_train holds {found} of the {len(embedded.y)} embedded digits; it should hold all")
+    return Dataset("mnist_train without digits", train.x[keep], train.y[keep])
+
+
+def cifar10(data_dir: Path | None) -> Dataset:
+    return load_dataset("cifar10_train", data_dir)
+
+
+def shifted(images: Array, rng: Rng, largest: int) -> Array:
+    """Each image moved by up to `largest` pixels in both directions, black coming in."""
+    padded = np.pad(images, ((0, 0), (0, 0), (largest, largest), (largest, largest)))
+    height, width = images.shape[2:]
+    offsets = rng.integers(0, 2 * largest + 1, (len(images), 2))
+    return np.stack([image[:, y : y + height, x : x + width] for image, (y, x) in zip(padded, offsets, strict=True)])
+
+
+def cropped(images: Array, rng: Rng) -> Array:
+    """A random part of 24 x 24 pixels of each image, every second one mirrored."""
+    corners = rng.integers(0, [images.shape[2] - CROP + 1, images.shape[3] - CROP + 1], (len(images), 2))
+    parts = [image[:, y : y + CROP, x : x + CROP] for image, (y, x) in zip(images, corners, strict=True)]
+    mirrored = rng.random(len(images)) < 0.5
+    return np.stack([part[:, :, ::-1] if flip else part for part, flip in zip(parts, mirrored, strict=True)])
+
+
+def cropped_and_rectified(images: Array, rng: Rng) -> Array:
+    return rectified(cropped(images, rng))
+
+
+_mnist = partial(Recipe, training=mnist_without_digits, tests=("mnist", "digits"), epochs=20)
+_cifar = partial(Recipe, training=cifar10, augment=cropped_and_rectified, tests=("cifar10_abs",), epochs=30)
+_unrectified = partial(_cifar, augment=cropped, tests=("cifar10_crop",))
+
+RECIPES = {
+    "mnist_convnet": _mnist(architectures.mnist_convnet, augment=partial(shifted, largest=2)),
+    "mnist_mlp": _mnist(architectures.mnist_mlp, augment=partial(shifted, largest=1)),
+    # Cao 2015, tailored step by step; each line changes one thing.
+    "cifar_cnn_untailored": _unrectified(
+        partial(cifar_cnn, centred=True, activation=nn.Tanh, bias=True, pool=nn.MaxPool2d), spiking=False
+    ),
+    "cifar_cnn_abs": _cifar(partial(cifar_cnn, activation=nn.Tanh, bias=True, pool=nn.MaxPool2d), spiking=False),
+    "cifar_cnn_relu": _cifar(partial(cifar_cnn, bias=True, pool=nn.MaxPool2d)),
+    "cifar_cnn_nobias": _cifar(partial(cifar_cnn, pool=nn.MaxPool2d)),
+    "cifar_cnn_tailored": _cifar(cifar_cnn),
+}

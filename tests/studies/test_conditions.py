@@ -1,0 +1,118 @@
+"""Every key refuses what it does not take, in one line that names the key, the value and what is valid."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from studies.conditions import KEYS, Condition, StudyError, condition, readout_steps
+from studies.labels import LABELS
+
+BASE = {"model": "m.onnx", "dataset": "digits8", "images": 5}
+
+
+def made(**values) -> Condition:
+    return condition(BASE | values)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "valid"),
+    [
+        ("images", 0, "whole number from 1"),
+        ("images", 2.5, "whole number"),
+        ("images", True, "whole number"),
+        ("model", "", "shipped network"),
+        ("dataset", 3, "npz"),
+        ("calibration", -1, "whole number from 1"),
+        ("calibration_dataset", 1, "name of a dataset"),
+        ("duration_ms", "100", "above 0, in ms"),
+        ("duration_ms", float("inf"), "above 0, in ms"),
+        ("dt_ms", 0, "above 0, in ms"),
+        ("encoder", "phase", "'poisson', 'constant'"),
+        ("max_rate_hz", -5, "in Hz"),
+        ("neuron", "hh", "'if', 'lif'"),
+        ("tau_m_ms", 0, "in ms"),
+        ("refractory_ms", -1, "from 0 on"),
+        ("reset", "soft", "'subtract', 'zero'"),
+        ("v_th", 0, "above 0"),
+        ("v_init", "full", "'zero', 'half', 'uniform'"),
+        ("normalization", "batch", "'none', 'model', 'data', 'percentile', 'channel'"),
+        ("percentile", 101, "(0, 100]"),
+        ("pooling", "max", "'spiking', 'folded'"),
+        ("connectivity", "dense", "'shared', 'synapses'"),
+        ("readout", "rate", "'count', 'potential'"),
+        ("readout_ms", -1, "in ms"),
+        ("memory_gb", float("nan"), "in GB"),
+        ("seed", -1, "from 0 on"),
+        ("seed", "a", "from 0 on"),
+    ],
+)
+def test_wrong_value_is_named(key, value, valid):
+    with pytest.raises(StudyError) as error:
+        made(**{key: value})
+    assert str(error.value).startswith(f"{key} is {value!r}; it must be ")
+    assert valid in str(error.value)
+
+
+def test_every_key_refuses_a_list():
+    for key in KEYS:
+        with pytest.raises(StudyError, match=f"^{key} is "):
+            made(**{key: [1]})
+
+
+def test_unknown_key_suggests_the_nearest():
+    with pytest.raises(
+        StudyError, match=r"unknown key 'normalisation'; did you mean 'normalization'\? \(known: model, "
+    ):
+        made(normalisation="data")
+
+
+def test_missing_key():
+    with pytest.raises(StudyError, match="dataset is missing"):
+        condition({"model": "m.onnx", "images": 5})
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"neuron": "lif"}, "tau_m_ms is missing; neuron 'lif' needs"),
+        ({"duration_ms": 10, "dt_ms": 3}, "duration_ms is 10; it must be a whole number of steps of dt_ms = 3"),
+        ({"readout_ms": 2.5}, "readout_ms is 2.5; it must be a whole number of steps"),
+        ({"readout_ms": 0.5}, "readout_ms is 0.5; it must be a whole number of steps"),
+        ({"readout_ms": 200}, "readout_ms is 200; it must be at most duration_ms = 100"),
+        (
+            {"max_rate_hz": 1001},
+            "max_rate_hz is 1001; with dt_ms = 1 a Poisson input spikes once a step at most, 1000 Hz",
+        ),
+    ],
+)
+def test_values_that_do_not_go_together(values, message):
+    with pytest.raises(StudyError, match=message):
+        made(**values)
+
+
+def test_constant_current_may_be_faster_than_a_spike_a_step():
+    assert made(encoder="constant", max_rate_hz=5000).max_rate_hz == 5000
+
+
+def test_keys_without_effect_are_none():
+    assert made(tau_m_ms=20, calibration=7, percentile=99) == made()
+    assert made(neuron="lif", tau_m_ms=20).tau_m_ms == 20
+    assert made(normalization="channel", percentile=99, calibration=7).calibration == 7
+
+
+def test_whole_numbers_and_fractions_are_the_same_condition():
+    assert made(duration_ms=50) == made(duration_ms=50.0)
+    assert isinstance(made(duration_ms=50).duration_ms, float)
+
+
+@pytest.mark.parametrize(
+    ("values", "steps"), [({}, 2), ({"duration_ms": 20}, 1), ({"readout_ms": 5, "dt_ms": 0.5}, 10)]
+)
+def test_readout_steps(values, steps):
+    assert readout_steps(made(**values)) == steps
+
+
+def test_every_key_has_a_label():
+    assert {key.name for key in fields(Condition)} <= LABELS.keys()

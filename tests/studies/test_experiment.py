@@ -1,0 +1,128 @@
+"""One condition: no key is accepted and ignored, and its files are checked before anything is simulated."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.graph import Dense, Flatten, sequential
+from models.onnx_export import save
+from studies import experiment
+from studies.conditions import KEYS, StudyError, condition
+from studies.experiment import Job, check, fit, key, rows
+
+BASE = {
+    "model": "tiny.onnx", "dataset": "digits8", "images": 6, "calibration": 20, "duration_ms": 24, "readout_ms": 4,
+    "normalization": "percentile", "neuron": "lif", "tau_m_ms": 20,
+}  # fmt: skip
+CHANGES = {
+    "model": "other.onnx", "dataset": "some.npz", "images": 5, "calibration": 1, "calibration_dataset": "some.npz",
+    "duration_ms": 28, "dt_ms": 0.5, "encoder": "constant", "max_rate_hz": 500, "neuron": "if", "tau_m_ms": 5,
+    "refractory_ms": 3, "reset": "zero", "v_th": 0.7, "v_init": "half", "normalization": "none", "percentile": 50,
+    "pooling": "folded", "readout": "potential", "readout_ms": 8, "memory_gb": 1e-5, "seed": 1,
+}  # fmt: skip
+
+
+@pytest.fixture
+def folder(study_file):
+    folder = study_file.parent
+    rng = np.random.default_rng(0)
+    np.savez(folder / "some.npz", x=rng.random((60, 8, 8)) * 0.6, y=rng.integers(0, 10, 60))
+    weight = rng.normal(0, 0.3, (10, 64)).astype(np.float32)
+    layers = Flatten(name="flat", inputs=("",)), Dense(name="fc", inputs=("",), weight=weight)
+    save(sequential((1, 8, 8), *layers), folder / "other.onnx")
+    return folder
+
+
+def job(folder, **values) -> Job:
+    return Job(condition({name: value for name, value in (BASE | values).items() if value is not None}), folder)
+
+
+def test_changes_cover_every_key():
+    assert {*CHANGES, "connectivity"} == KEYS.keys()
+
+
+def test_every_key_changes_the_rows(folder):
+    base = repr(rows(job(folder)))
+    assert repr(rows(job(folder))) == base
+    for name, value in CHANGES.items():
+        assert repr(rows(job(folder, **{name: value}))) != base, name
+
+
+def test_connectivity_reaches_the_engine_and_changes_no_spike(folder, monkeypatch):
+    seen = []
+
+    def simulate(*args, original=experiment.simulate, **options):
+        seen.append(options["connectivity"])
+        return original(*args, **options)
+
+    monkeypatch.setattr(experiment, "simulate", simulate)
+    shared, synapses = (rows(job(folder, connectivity=name)) for name in ("shared", "synapses"))
+    assert seen == ["shared", "synapses"]
+    assert shared["metrics"]["spikes_per_image"] == synapses["metrics"]["spikes_per_image"]
+
+
+def test_rows_are_read_when_asked(folder):
+    assert rows(job(folder))["metrics"]["time_ms"] == pytest.approx([4, 8, 12, 16, 20, 24])
+    assert rows(job(folder, readout_ms=10))["metrics"]["time_ms"] == pytest.approx([10, 20, 24])
+
+
+def test_calibration_images_are_the_last_ones(folder, monkeypatch):
+    seen = []
+    original = experiment.normalize
+    monkeypatch.setattr(experiment, "normalize", lambda graph, x, *rest: seen.append(x) or original(graph, x, *rest))
+    rows(job(folder, dataset="some.npz", calibration=7))
+    with np.load(folder / "some.npz") as file:
+        np.testing.assert_array_equal(seen[0][:, 0], file["x"][-7:].astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": "none"}, r"unknown model 'none'.*\(known: mnist_convnet"),
+        ({"model": "none.onnx"}, "none.onnx: no such file"),
+        ({"dataset": "digts"}, "dataset is 'digts'; known are digits"),
+        ({"dataset": "none.npz"}, "none.npz cannot be read"),
+        ({"images": 2000}, "images is 2000, but dataset 'digits8' has 1797"),
+        ({"images": 1790}, "calibration is 20, but dataset 'digits8' has 7 images that are not tested"),
+        ({"calibration": 61, "calibration_dataset": "some.npz"}, "calibration is 61, but dataset 'some.npz' has 60"),
+        ({"dataset": "digits"}, r"the images have shape \(1, 28, 28\), but the network reads \(1, 8, 8\)"),
+        ({"calibration_dataset": "digits"}, r"the images have shape \(1, 28, 28\)"),
+    ],
+)
+def test_files_that_do_not_fit(folder, changes, message):
+    with pytest.raises(ValueError, match=message):
+        check(job(folder, **changes))
+
+
+def test_labels_beyond_the_classes(folder):
+    np.savez(folder / "more.npz", x=np.zeros((40, 8, 8), np.uint8), y=np.arange(40))
+    with pytest.raises(StudyError, match=r"'more.npz' has a label 19, but the network knows 10"):
+        check(job(folder, dataset="more.npz", images=20))
+
+
+def test_all_images_may_be_tested_with_calibration_from_elsewhere(folder):
+    check(job(folder, images=1797, calibration_dataset="some.npz"))
+    check(job(folder, images=1797, normalization="model", calibration=None))
+
+
+def test_vectors_are_flattened_maps():
+    images = np.arange(2 * 3 * 4, dtype=np.float32).reshape(2, 1, 3, 4)
+    np.testing.assert_array_equal(fit(images, (12,)), images.reshape(2, 12))
+    with pytest.raises(StudyError, match="the network reads"):
+        fit(images, (3, 4))
+
+
+def test_key_follows_the_content_of_the_files(folder):
+    before = key(job(folder))
+    assert key(job(folder, tau_m_ms=20.0)) == before
+    assert key(job(folder, seed=1)) != before
+    (folder / "tiny.onnx").write_bytes((folder / "other.onnx").read_bytes())
+    assert key(job(folder)) != before
+
+
+def test_key_follows_the_content_of_the_dataset(folder):
+    job_on_file = job(folder, dataset="some.npz")
+    before = key(job_on_file)
+    np.savez(folder / "some.npz", x=np.zeros((60, 8, 8)), y=np.zeros(60, int))
+    assert key(job_on_file) != before

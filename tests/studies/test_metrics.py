@@ -1,0 +1,100 @@
+"""Metrics of recordings that are small enough to work out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from conversion.recording import Recording
+from studies.labels import LABELS
+from studies.metrics import LAYER_COLUMNS, METRIC_COLUMNS, interval, layers, metrics, settling_time, share_correct
+
+
+def recording() -> Recording:
+    """Two images, three classes, four steps of 5 ms read twice; four input neurons per image."""
+    counts = np.array([[[0, 0, 0], [1, 1, 0]], [[2, 1, 0], [0, 3, 1]]])
+    return Recording(
+        dt=0.005,
+        duration=0.02,
+        max_rate=200.0,
+        times=np.array([0.01, 0.02]),
+        output_counts=counts,
+        output_potentials=np.array([[[0, 0.5, 0], [0, 0, 0]], [[1, 0, 0], [0, 0, 2]]], np.float32),
+        populations=("input", "fc"),
+        shapes={"input": (4,), "fc": (3,)},
+        spikes=np.array([[2.0, 1.0], [5.0, 3.5]]),
+        synops=np.array([[6.0, 0.0], [15.0, 0.0]]),
+        spike_counts={"input": np.array([[4, 0, 0, 1], [4, 1, 0, 0]]), "fc": counts[-1]},
+    )
+
+
+LABELS_OF_IMAGES = np.array([0, 1])
+ANN_OUTPUTS = np.array([[5.0, 1, 1], [0, 1, 7]])  # answers 0 and 2: one of two is right
+
+
+def test_metrics_by_hand():
+    table = metrics(recording(), LABELS_OF_IMAGES, ANN_OUTPUTS, ann_energy_nj=3.0, input_energy_nj=0.5)
+    assert tuple(table.columns) == METRIC_COLUMNS
+    np.testing.assert_allclose(table["time_ms"], [10, 20])
+    np.testing.assert_allclose(table["accuracy"], [0.25, 1.0])  # silent is wrong, a tie of two is half right
+    np.testing.assert_allclose(table["ann_accuracy"], [0.5, 0.5])
+    np.testing.assert_allclose(table["agreement"], [0.0, 0.5])
+    np.testing.assert_allclose(table["spikes_per_image"], [3, 8.5])
+    np.testing.assert_allclose(table["synops_per_image"], [6, 15])
+    np.testing.assert_allclose(table["energy_nj"], [6 * 0.9e-3 + 0.5, 15 * 0.9e-3 + 0.5])
+    np.testing.assert_allclose(table["ann_energy_nj"], [3, 3])
+    np.testing.assert_allclose(table["time_to_99_ms"], [20, 20])
+
+
+def test_potentials_answer_where_the_output_does_not_spike():
+    table = metrics(recording(), LABELS_OF_IMAGES, ANN_OUTPUTS, readout="potential")
+    np.testing.assert_allclose(table["accuracy"], [0.0, 0.5])
+    np.testing.assert_allclose(table["agreement"], [0.0, 1.0])
+
+
+def test_layers_by_hand():
+    activation = {"input": np.array([[1.0, 0, 0, 0.5], [2.0, 0.5, -1, 0]]), "fc": np.zeros((2, 3))}
+    table = layers(recording(), activation.__getitem__).set_index("layer")
+    rates = np.array([1, 0, 0, 0.25, 1, 0.25, 0, 0])  # spikes / (20 ms * 200 Hz)
+    clipped = np.array([1, 0, 0, 0.5, 1, 0.5, 0, 0])
+    row = table.loc["input"]
+    assert row["spikes_per_image"] == 5
+    assert row["synops_per_image"] == 15
+    assert row["rate_hz"] == pytest.approx(10 / 8 / 0.02)
+    assert row["rmse"] == pytest.approx(math.sqrt(2 * 0.25**2 / 8))
+    covariance = np.mean(rates * clipped) - rates.mean() * clipped.mean()
+    assert row["correlation"] == pytest.approx(covariance / (rates.std() * clipped.std()))
+    assert row["silent_share"] == 4 / 8
+    assert row["saturated_share"] == 2 / 8
+    assert math.isnan(table.loc["fc", "correlation"])
+    assert table.loc["fc", "rmse"] == pytest.approx(math.sqrt(np.mean(np.square([0.5, 0.25, 0, 0, 0.75, 0.25]))))
+
+
+def test_ties_are_guessing_among_the_tied():
+    rng = np.random.default_rng(0)
+    scores = rng.integers(0, 4, (1, 300, 5))
+    labels = rng.integers(0, 5, 300)
+    noise = rng.random((2000, 300, 5)) * 0.5  # breaks ties at random
+    answered = ~(scores == scores[..., :1]).all(axis=-1)[0]
+    guesses = ((scores + noise).argmax(axis=-1) == labels) & answered
+    assert share_correct(scores, labels)[0] == pytest.approx(guesses.mean(), abs=0.003)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([0.1, 0.9, 0.9], 2.0), ([0.9, 0.1, 0.9], 3.0), ([0.9, 0.9, 0.9], 1.0), ([0.9, 0.9, 0.8], math.nan)],
+)
+def test_settling_time_is_when_the_level_is_kept(values, expected):
+    assert settling_time(np.array([1.0, 2.0, 3.0]), np.array(values), 0.9) == pytest.approx(expected, nan_ok=True)
+
+
+def test_interval_is_students():
+    low, high = interval(np.array([1.0, 2.0, 3.0]))
+    assert (low, high) == pytest.approx((2 - 4.302653 / math.sqrt(3), 2 + 4.302653 / math.sqrt(3)))
+    assert interval(np.array([2.0])) == (2.0, 2.0)
+
+
+def test_every_column_has_a_label():
+    assert {*METRIC_COLUMNS, *LAYER_COLUMNS} <= LABELS.keys()

@@ -1,0 +1,144 @@
+"""Running a study: the same bytes with any number of workers, on a cluster, and after any interruption."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import joblib
+import pandas as pd
+import pytest
+
+from studies import experiment, results
+from studies.metrics import LAYER_COLUMNS, METRIC_COLUMNS
+from studies.run import run
+from studies.study import load
+
+ROOT = Path(__file__).parents[2]
+CONDITIONS = 6
+
+
+def tables(folder: Path) -> tuple[bytes, bytes]:
+    return (folder / "metrics.csv").read_bytes(), (folder / "layers.csv").read_bytes()
+
+
+def stored(folder: Path) -> list[Path]:
+    return sorted((folder / ".conditions").glob("*.json"))
+
+
+@pytest.fixture
+def study(study_file):
+    return load(study_file)
+
+
+@pytest.fixture
+def expected(study, tmp_path) -> tuple[bytes, bytes]:
+    return tables(run(study, tmp_path / "expected"))
+
+
+def test_tables_are_tidy(study, tmp_path):
+    folder = run(study, tmp_path / "out")
+    metrics, layers = (pd.read_csv(folder / f"{name}.csv") for name in ("metrics", "layers"))
+    assert tuple(metrics.columns) == ("normalization", "seed", *METRIC_COLUMNS)
+    assert tuple(layers.columns) == ("normalization", "seed", *LAYER_COLUMNS)
+    assert len(metrics) == CONDITIONS * 4
+    assert list(metrics["seed"][::4]) == [0, 1, 2, 0, 1, 2]
+    assert list(layers["layer"][:4]) == ["input", "conv", "pool", "fc"]
+    assert not metrics.drop(columns="time_to_99_ms").isna().any(axis=None)
+
+
+def test_run_json_says_what_was_run(study, tmp_path):
+    account = json.loads((run(study, tmp_path / "out") / "run.json").read_text())
+    assert account["title"] == "Tiny"
+    assert account["study"]["grid"] == {"normalization": ["none", "data"], "seed": [0, 1, 2]}
+    assert account["first_condition"]["v_th"] == 1.0
+    assert sorted(f"{key}.json" for key in account["keys"]) == [path.name for path in stored(tmp_path / "out")]
+    assert account["versions"].keys() >= {"python", "brian2", "numpy"}
+    assert account["last_run"]["computed"] == CONDITIONS
+
+
+def test_two_workers_write_the_same_bytes(study, tmp_path, expected):
+    assert tables(run(study, tmp_path / "two", jobs=2)) == expected
+
+
+def test_a_second_run_computes_nothing(study, tmp_path, expected, monkeypatch):
+    monkeypatch.setattr(experiment, "rows", lambda job: pytest.fail("computed again"))
+    assert tables(run(study, tmp_path / "expected")) == expected
+
+
+def test_a_larger_grid_computes_only_what_is_new(study_file, tmp_path, monkeypatch):
+    folder = run(load(study_file), tmp_path / "out")
+    study_file.write_text(study_file.read_text().replace("seed = [0, 1, 2]", "seed = [3, 0, 1, 2]"))
+    seen = []
+    original = experiment.rows
+    monkeypatch.setattr(experiment, "rows", lambda job: seen.append(job.condition.seed) or original(job))
+    run(load(study_file), folder)
+    assert seen == [3, 3]
+    assert list(pd.read_csv(folder / "metrics.csv")["seed"].unique()) == [3, 0, 1, 2]
+
+
+def test_new_weights_make_old_rows_stale(study, study_file, tmp_path):
+    folder = run(study, tmp_path / "out")
+    model = study_file.with_name("tiny.onnx")
+    graph = experiment.load_onnx(model)
+    experiment.normalize(graph, None, "model")
+    from models.onnx_export import save
+
+    save(experiment.normalize(graph, None, "model"), model)
+    before = tables(folder)
+    assert tables(run(study, folder)) != before
+    assert len(stored(folder)) == 2 * CONDITIONS
+
+
+def test_a_full_disk_in_the_middle_loses_nothing(study, tmp_path, expected, monkeypatch):
+    folder, writes = tmp_path / "full", []
+    original = results.store
+
+    def store(*args):
+        if len(writes) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        writes.append(original(*args))
+
+    monkeypatch.setattr(results, "store", store)
+    with pytest.raises(OSError, match="No space left"):
+        run(study, folder)
+    assert len(stored(folder)) == 3
+    monkeypatch.setattr(results, "store", original)
+    assert tables(run(study, folder)) == expected
+    assert json.loads((folder / "run.json").read_text())["last_run"]["computed"] == CONDITIONS - 3
+
+
+def test_kill_in_the_middle_and_continue(study_file, tmp_path):
+    """SIGKILL once two conditions are stored; the run that continues writes the bytes of one never interrupted."""
+    study_file.write_text(study_file.read_text().replace("duration_ms = 20", "duration_ms = 400"))
+    folder = tmp_path / "killed" / "tiny"
+    command = [sys.executable, "-m", "studies", "run", str(study_file), "--jobs", "1", "--results", str(folder.parent)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        limit = time.monotonic() + 120
+        while len(stored(folder)) < 2 and process.poll() is None and time.monotonic() < limit:
+            time.sleep(0.005)
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    assert 2 <= len(stored(folder)) < CONDITIONS
+    assert not (folder / "metrics.csv").exists()
+    kept = {path: path.stat().st_mtime_ns for path in stored(folder)}
+    continued = tables(run(load(study_file), folder))
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert continued == tables(run(load(study_file), tmp_path / "whole"))
+
+
+def test_a_dask_cluster_writes_the_same_bytes(study, tmp_path, expected):
+    distributed = pytest.importorskip("distributed", reason="pip install 'dask[distributed]' for this test")
+    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
+    with cluster, distributed.Client(cluster) as client, joblib.parallel_config(backend="dask"):
+        assert len(client.scheduler_info()["workers"]) == 2
+        folder = run(study, tmp_path / "dask")
+        computed = client.run(lambda: "studies.experiment" in sys.modules)
+    assert any(computed.values())
+    assert tables(folder) == expected
