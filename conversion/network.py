@@ -9,23 +9,21 @@ step of the spike. A population of depth d therefore does in step t + d what a l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import brian2
 import numpy as np
 from brian2 import Clock, NeuronGroup, PoissonGroup, Quantity, SpikeGeneratorGroup, Synapses, prefs
-from brian2.core.variables import ArrayVariable, Variable
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from conversion.monitors import Conductor, Counter, Window, WindowOpener
 from conversion.plan import ConversionError, Plan, Population, Projection
 from conversion.projections import Place, SharedProjection, unrolled_synapses
 from conversion.recording import Probe
 from models.encoders import ConstantCurrent, Encoder, Poisson, SpikeTrains
-from models.graph import INPUT, Array, Concat, MaxPool2d
+from models.graph import Concat, MaxPool2d
 from models.neurons import Neuron, accumulator, relay
 
 Connectivity = Literal["shared", "synapses"]
@@ -100,69 +98,6 @@ def build(
     network = brian2.Network(*groups.values(), *(p for _, p in projections), conductor, counter, opener)
     network.schedule = SCHEDULE
     return SpikingNetwork(plan, network, clock, neurons, groups, places, projections, conductor, opener, counter)
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """Images to show at once.
-
-    Parameters
-    ----------
-    values : array, shape (n_images, n_inputs), or (steps, n_images, n_inputs) for spike trains
-        What the encoder encodes, in the engine's order of neurons.
-    currents : mapping of str to array, shape (n_images, size)
-        The constant current of each population, in units of activation, in the engine's order.
-    seed : int
-    """
-
-    values: NDArray
-    currents: Mapping[str, Array]
-    seed: int
-
-    @property
-    def n_images(self) -> int:
-        return self.values.shape[-2]
-
-
-def run(
-    network: SpikingNetwork,
-    encoder: Encoder,
-    batches: Sequence[Callable[[], Batch]],
-    collect: Callable[[Counter], None],
-    progress: bool,
-) -> None:
-    """Show batches one after another, each from the initial state, and `collect` from the counter after each.
-
-    All are one run of Brian2, since every run has a fixed cost of some tenths of a second.
-    """
-
-    def begin(number: int) -> None:
-        if number > 0:
-            collect(network.counter)
-        _begin(network, encoder, batches[number]())
-
-    if isinstance(encoder, SpikeTrains):
-        _set_spikes(network, [batch().values for batch in batches])
-    steps = len(batches) * network.period
-    with tqdm(total=steps, desc="steps", unit="step", disable=not progress, leave=False) as bar:
-        network.conductor.start(begin, bar.update)
-        with np.errstate(over="ignore"):  # Brian2 compares float32 potentials with 1e50 after an exact update
-            network.network.run(steps * network.clock.dt, namespace={})
-    collect(network.counter)
-
-
-def _begin(network: SpikingNetwork, encoder: Encoder, batch: Batch) -> None:
-    brian2.seed(batch.seed)
-    network.counter.restart(batch.n_images)
-    network.opener.restart()
-    if isinstance(encoder, Poisson):
-        rates = np.zeros(network.places[INPUT].stop)
-        rates[: batch.values.size] = batch.values.ravel() * float(encoder.max_rate)
-        network.groups["input"].variables["rates"].set_value(rates)
-    for name, current in batch.currents.items():
-        _set_drive(network, name, current * float(encoder.max_rate))
-    _initialise(network)
-    network.opener.openings = _openings(network)
 
 
 def members_of(plan: Plan, readout: Readout) -> dict[str, list[Population]]:
@@ -250,61 +185,3 @@ def _projections(
 def _fan_out(plan: Plan, population: Population) -> NDArray[np.int64]:
     outgoing = [p.connection.fan_out() for p in plan.projections if p.source == population.name]
     return sum(outgoing, np.zeros(population.size, np.int64))
-
-
-def _set_spikes(network: SpikingNetwork, trains: Sequence[NDArray]) -> None:
-    """Give the input group the spikes (steps, n_images, n_inputs) of every batch, each in its own stretch of time."""
-    found = [np.nonzero(train.reshape(len(train), -1)) for train in trains]
-    steps = np.concatenate([steps + number * network.period for number, (steps, _) in enumerate(found)])
-    network.groups["input"].set_spikes(
-        np.concatenate([neurons for _, neurons in found]), steps * network.clock.dt, sorted=True
-    )
-
-
-def _initialise(network: SpikingNetwork) -> None:
-    for name in network.neurons.keys() & network.groups.keys():
-        group = network.groups[name]
-        for variable, expression in network.neurons[name].initial.items():
-            setattr(group, variable, expression)
-        if "lastspike" in group.variables:
-            group.variables["lastspike"].set_value(-1e4)
-            group.variables["not_refractory"].set_value(True)
-
-
-def _set_drive(network: SpikingNetwork, name: str, current: Array) -> None:
-    place = network.places[name]
-    if "drive" not in place.group.variables:
-        if np.any(current):
-            raise ConversionError(f"{name!r} has a bias or a current, but its neuron's equations declare no `drive`")
-        return
-    unit = float(network.neurons[place.group.name].input_unit)
-    drive = place.array("drive")[place.start : place.stop]
-    drive[: current.size] = current.ravel() * unit
-    drive[current.size :] = 0
-
-
-def _openings(network: SpikingNetwork) -> dict[int, list[tuple[NDArray, NDArray]]]:
-    """What the opener has to restore in which step: every state variable, and the counts of max pooling."""
-    openings: dict[int, list[tuple[NDArray, NDArray]]] = {}
-    for population in network.plan.populations[1:]:
-        place = network.places[population.name]
-        variables = place.group.variables.values()
-        states = [v.get_value() for v in variables if _changes(v, len(place.group))]
-        parts = [array[place.start : place.stop] for array in states]
-        openings.setdefault(population.depth - 1, []).extend((part, part.copy()) for part in parts)
-    depths = {population.name: population.depth for population in network.plan.populations}
-    for projection, brian_object in network.projections:
-        for counts in _pooling_counts(brian_object):
-            openings[depths[projection.target] - 1].append((counts, np.zeros_like(counts)))
-    return openings
-
-
-def _changes(variable: Variable, size: int) -> bool:
-    """Whether a variable of a group is part of its state, one value per neuron."""
-    return isinstance(variable, ArrayVariable) and not variable.constant and variable.size == size
-
-
-def _pooling_counts(brian_object: SharedProjection | Synapses) -> tuple[NDArray, ...]:
-    if isinstance(brian_object, SharedProjection):
-        return brian_object.state
-    return (brian_object.variables["count"].get_value(),) if "count" in brian_object.variables else ()

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from conversion.connections import neuron_order
 from conversion.monitors import Counter
-from conversion.network import Batch, Connectivity, Readout, SpikingNetwork, build, run
+from conversion.network import Connectivity, Readout, SpikingNetwork, build
 from conversion.plan import Plan, per_channel, plan
+from conversion.presentation import Batch, run
 from conversion.recording import Probe, Recording
 from models.encoders import ConstantCurrent, Encoder, Poisson, SpikeTrains
 from models.graph import INPUT, LINEAR, Add, Array, Conv2d, Dense, Flatten, Graph, Layer, Shape, sequential

@@ -32,7 +32,7 @@ class DeviceNetwork:
 
     def run(self, duration: Quantity) -> None:
         """Run, or on a device that compiles, build and run."""
-        with np.errstate(over="ignore"):  # see conversion.network.present
+        with np.errstate(over="ignore"):  # see conversion.presentation
             self.network.run(duration, namespace={})
 
     def spike_counts(self, name: str) -> NDArray[np.int32]:

@@ -38,6 +38,8 @@ def mnist_mlp() -> nn.Sequential:
 class Centred(nn.Module):
     """x - mean of CIFAR-10: the signed input that the tailoring of Cao 2015 does away with."""
 
+    mean: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mean", torch.from_numpy(CIFAR10_MEAN.copy()))

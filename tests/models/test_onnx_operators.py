@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
@@ -64,6 +64,8 @@ def refused(path: Path, model: onnx.ModelProto, words: str) -> None:
 def test_automatic_padding(
     tmp_path_factory: pytest.TempPathFactory, kernel: tuple, stride: tuple, mode: str, operator: str
 ) -> None:
+    # onnxruntime refuses to pool with gaps between the windows: its own rule makes the padding negative.
+    assume(operator == "Conv" or mode == "VALID" or all(k >= s for k, s in zip(kernel, stride, strict=True)))
     weights = {"w": floats(2, 2, *kernel)} if operator == "Conv" else {}
     inputs = "x w" if operator == "Conv" else "x"
     operation = node(operator, inputs, auto_pad=mode, strides=stride, kernel_shape=kernel)
@@ -107,10 +109,20 @@ def test_a_prelu_with_one_slope_per_channel_and_one_for_all(tmp_path: Path) -> N
     [
         ([node("Relu", "x")], ["Conv2d"]),
         ([node("AveragePool", "x", "a", kernel_shape=[2, 2]), node("Relu", "a")], ["AvgPool2d", "Conv2d"]),
-        ([node("Relu", "x", "a"), node("AveragePool", "a", "b", kernel_shape=[2, 2]), node("Relu", "b")], ["Conv2d", "AvgPool2d"]),
+        (
+            [node("Relu", "x", "a"), node("AveragePool", "a", "b", kernel_shape=[2, 2]), node("Relu", "b")],
+            ["Conv2d", "AvgPool2d"],
+        ),
         ([node("Add", "x x", "a"), node("Relu", "a")], ["Add"]),
-        ([node("Relu", "x", "a"), node("Add", "a a", "b"), node("MaxPool", "b", "c", kernel_shape=[2, 2]), node("Relu", "c")],
-         ["Conv2d", "Add", "MaxPool2d"]),
+        (
+            [
+                node("Relu", "x", "a"),
+                node("Add", "a a", "b"),
+                node("MaxPool", "b", "c", kernel_shape=[2, 2]),
+                node("Relu", "c"),
+            ],
+            ["Conv2d", "Add", "MaxPool2d"],
+        ),
         ([node("Concat", "x x", "a", axis=1), node("Relu", "a")], ["Concat", "Conv2d"]),
         ([node("Sum", "x x x", "a"), node("Relu", "a")], ["Add"]),
     ],
@@ -121,14 +133,14 @@ def test_relu_joins_the_layer_before_it_or_becomes_one(tmp_path: Path, nodes: li
 
 
 def test_relu_moves_before_max_pooling_and_flattening(tmp_path: Path) -> None:
-    nodes = [CONV_A, node("MaxPool", "a", "b", kernel_shape=[2, 2]), node("Flatten", "b", "c"), node("Relu", "c")]
+    nodes = [CONV_A, node("MaxPool", "a", "p", kernel_shape=[2, 2]), node("Flatten", "p", "f"), node("Relu", "f")]
     graph = same(tmp_path, network(nodes, CONV, MAPS))
     assert [type(layer).__name__ for layer in graph] == ["Conv2d", "MaxPool2d", "Flatten"]
     assert not graph["conv"].activation.is_signed
 
 
 def test_a_convolution_that_others_read_keeps_its_sign(tmp_path: Path) -> None:
-    nodes = [CONV_A, node("Identity", "a", "b"), node("Relu", "b", "c"), node("Add", "b c")]
+    nodes = [CONV_A, node("Identity", "a", "i"), node("Relu", "i", "r"), node("Add", "i r")]
     graph = same(tmp_path, network(nodes, CONV, MAPS, axes=4))
     assert graph["conv"].activation.is_linear
     assert [type(layer).__name__ for layer in graph] == ["Conv2d", "Conv2d", "Add"]
@@ -143,7 +155,10 @@ def test_a_batch_norm_between_branches_leaves_the_other_branch_alone(tmp_path: P
 @pytest.mark.parametrize(
     "nodes",
     [
-        [node("BatchNormalization", "x gamma beta mean var", "a", epsilon=0.01), node("Conv", "a w", pads=[1, 0, 2, 1])],
+        [
+            node("BatchNormalization", "x gamma beta mean var", "a", epsilon=0.01),
+            node("Conv", "a w", pads=[1, 0, 2, 1]),
+        ],
         [node("BatchNormalization", "x gamma beta mean var", "a"), node("Relu", "a")],
         [node("BatchNormalization", "x gamma beta mean var", "a"), node("MaxPool", "a", kernel_shape=[2, 2])],
         [node("BatchNormalization", "x gamma beta mean var", "a"), node("BatchNormalization", "a beta gamma mean var")],
@@ -309,7 +324,7 @@ def test_a_convolution_without_a_bias_has_none(tmp_path: Path) -> None:
         ([node("Mul", "x x")], "combines two signals, which spikes can only add"),
         ([node("Sub", "x x")], "combines two signals, which spikes can only add"),
         ([node("Div", "x zero")], "divides by 0"),
-        ([node("Mul", "x wide")], r"a constant of shape \(2, 6, 7\) does not spread over a signal of shape \(2, 6, 5\)"),
+        ([node("Mul", "x wide")], r"shape \(2, 6, 7\) does not spread over a signal of shape \(2, 6, 5\)"),
         ([node("Clip", "x one")], "the lower bound is 1.0; only 0"),
         ([node("Clip", "x zero zero")], "the upper bound is 0.0; it must be positive"),
         ([node("PRelu", "x pixels")], "differs between pixels|one value per channel"),

@@ -32,7 +32,7 @@ def test_claim_after_a_kill_before_run_json_was_there(tmp_path):
         ("run.json", '{"title": "Yours"}', "holds the results of another study, 'Yours'; choose another --results"),
         ("run.json", "{", "run.json was not written by a study"),
         ("run.json", "[]", "run.json was not written by a study"),
-        ("thesis.tex", "", "holds files but no run.json"),
+        ("thesis.tex", "", "holds files that no study wrote"),
     ],
 )
 def test_claim_refuses_what_is_not_its_own(tmp_path, name, text, message):
@@ -79,5 +79,5 @@ def test_table_comes_back_with_none_as_a_word_and_gaps_as_gaps(tmp_path):
 
 
 def test_missing_table(tmp_path):
-    with pytest.raises(ResultsError, match="there is no .*layers.csv; run the study first"):
+    with pytest.raises(ResultsError, match=r"there is no .*layers\.csv; run the study first"):
         results.read_table(tmp_path, "layers")
