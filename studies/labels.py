@@ -37,6 +37,7 @@ LABELS: Mapping[str, str] = {
     "energy_nj": "energy per image (nJ)",
     "ann_energy_nj": "ANN energy per image (nJ)",
     "time_to_99_ms": "time to 99 % of the ANN's accuracy (ms)",
+    "time_to_99_9_ms": "time to 99.9 % of the ANN's accuracy (ms)",
     "layer": "layer",
     "rate_hz": "mean firing rate (Hz)",
     "correlation": "correlation of rate and activation",

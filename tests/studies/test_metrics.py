@@ -46,6 +46,7 @@ def test_metrics_by_hand():
     np.testing.assert_allclose(table["energy_nj"], [6 * 0.9e-3 + 0.5, 15 * 0.9e-3 + 0.5])
     np.testing.assert_allclose(table["ann_energy_nj"], [3, 3])
     np.testing.assert_allclose(table["time_to_99_ms"], [20, 20])
+    np.testing.assert_allclose(table["time_to_99_9_ms"], [20, 20])
 
 
 def test_potentials_answer_where_the_output_does_not_spike():
