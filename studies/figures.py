@@ -183,7 +183,7 @@ def _finish(figure: Figure, rows: pd.DataFrame, axes: Axes) -> None:
     if figure.ceiling:
         axes.axhline(rows[figure.ceiling].mean(), color="black", linestyle="--", linewidth=1)
         axes.annotate(
-            LABELS[figure.ceiling], (1, rows[figure.ceiling].mean()), xycoords=("axes fraction", "data"),
+            LABELS[figure.ceiling].split(" (")[0], (1, rows[figure.ceiling].mean()), xycoords=("axes fraction", "data"),
             xytext=(-3, 2), textcoords="offset points", ha="right", fontsize=7,
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1},
         )  # fmt: skip
