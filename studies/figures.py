@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -63,12 +64,23 @@ def draw(study: Study, folder: Path) -> list[Path]:
     paths = []
     for figure in study.figures:
         rows = select(results.read_table(folder, figure.table), figure)
-        canvas = plot(figure, rows)
-        for ending, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
-            paths.append(folder / f"{figure.name}.{ending}")
-            with mpl.rc_context(THEME):
-                canvas.savefig(paths[-1], metadata=metadata, bbox_inches="tight")
+        paths += save(plot(figure, rows), folder, figure.name)
     return paths
+
+
+def save(canvas: Canvas, folder: Path, name: str) -> list[Path]:
+    """Write a figure as <name>.svg and <name>.png, with the same bytes whenever it is drawn."""
+    paths = []
+    for ending, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
+        paths.append(folder / f"{name}.{ending}")
+        with mpl.rc_context(THEME):
+            canvas.savefig(paths[-1], metadata=metadata, bbox_inches="tight")
+    return paths
+
+
+def theme() -> AbstractContextManager[None]:
+    """The style of every figure, for the `with` block that draws it."""
+    return mpl.rc_context({**sns.axes_style("ticks"), **THEME})
 
 
 def select(table: pd.DataFrame, figure: Figure) -> pd.DataFrame:
@@ -90,8 +102,7 @@ def select(table: pd.DataFrame, figure: Figure) -> pd.DataFrame:
 
 def plot(figure: Figure, rows: pd.DataFrame) -> Canvas:
     """A figure as a matplotlib figure that belongs to no window."""
-    theme: Any = {**sns.axes_style("ticks"), **THEME}
-    with mpl.rc_context(theme):
+    with theme():
         canvas = _heatmap(figure, rows) if figure.plot == "heatmap" else _facets(figure, rows)
         if figure.title:
             canvas.suptitle(figure.title, y=1.03)
