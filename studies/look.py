@@ -73,11 +73,12 @@ def typical_neuron(activation: Array) -> int:
 
 
 def probe_of(prepared: Prepared, c: Condition, image: int) -> Probe:
-    """Every spike of every population, and the potential of a typical neuron of each that has a threshold."""
+    """Every spike of every population that spikes, and the potential of a typical neuron of each with a threshold."""
     populations = plan(prepared.normalised).populations
-    spiking = [p.name for p in populations if p.name != INPUT or c.encoder != "constant"]
-    silent_output = populations[-1].name if c.readout == "potential" else None
-    traced = [p.name for p in populations if p.role == "neuron" and p.name != silent_output]
+    silent = {INPUT} if c.encoder == "constant" else set()
+    silent |= {populations[-1].name} if c.readout == "potential" else set()
+    spiking = [p.name for p in populations if p.name not in silent]
+    traced = [p.name for p in populations if p.name in spiking and p.role == "neuron"]
     values = activations(prepared.normalised, prepared.images[image : image + 1], traced)
     return Probe(tuple(spiking), {name: (typical_neuron(values[name]),) for name in traced})
 
@@ -106,7 +107,7 @@ def _inside(prepared: Prepared, recording: Recording, c: Condition, image: int) 
     closer = experiment.simulated(prepared.normalised, prepared.images[image : image + 1], c, probe)
     final = answers(scores(recording, c.readout)[-1])
     ann_answers = predict(prepared.graph, prepared.images).reshape(len(final), -1).argmax(axis=1)
-    every = {name: experiment.activation(prepared.normalised, prepared.images, name) for name in recording.populations}
+    every = {name: experiment.activation(prepared.normalised, prepared.images, name) for name in probe.rasters}
     return {
         "raster": views.raster(closer),
         "membrane": views.membrane_traces(closer, probe, c.v_th),

@@ -191,7 +191,8 @@ def _draw_rates(axes: Axes, recording: Recording, name: str, activation: Array, 
     rate = recording.spike_counts[name].ravel() / (recording.duration * recording.max_rate)
     wanted = np.clip(activation.astype(np.float64), 0, fastest)
     if len(rate) > MANY_POINTS:
-        levels = np.arange(0, steps + 2, math.ceil(steps / 50)) - 0.5  # a whole number of spike counts in each bin
+        width = math.ceil(steps / 50)
+        levels = np.arange(0, steps + 1 + width, width) - 0.5  # a whole number of spike counts in each bin
         bins = (np.linspace(activation.min(), activation.max() + 1e-6, 51), levels / steps * fastest)
         sns.histplot(
             x=activation, y=rate, bins=bins, norm=norm, vmin=None, vmax=None, cmap=COUNTS, ax=axes, rasterized=True
@@ -202,7 +203,9 @@ def _draw_rates(axes: Axes, recording: Recording, name: str, activation: Array, 
     axes.plot(line, np.clip(line, 0, fastest), color="black", linestyle="--", linewidth=1)
     axes.set_title(name, fontsize=10)
     sns.despine(ax=axes)
-    axes.text(0.04, 0.98, f"$R^2$ = {r_squared(rate, wanted):.3f}", transform=axes.transAxes, va="top")
+    explained = f"$R^2$ = {r_squared(rate, wanted):.3f}"
+    white = {"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1}
+    axes.text(0.04, 0.98, explained, transform=axes.transAxes, va="top", bbox=white)
 
 
 def _draw_matrix(axes: Axes, matrix: NDArray[np.float64], rows: str, title: str) -> None:
@@ -214,6 +217,7 @@ def _draw_matrix(axes: Axes, matrix: NDArray[np.float64], rows: str, title: str)
     few = classes <= MANY_CLASSES
     sns.heatmap(
         table, mask=table == 0, annot=few, fmt=".3g", cbar=not few, cbar_kws={"label": "images"}, cmap=COUNTS, vmin=0,
+        vmax=max(1, matrix.max()),
         square=True, linewidths=0.5 * few, linecolor="0.85", ax=axes,
     )  # fmt: skip
     axes.grid(visible=False)
