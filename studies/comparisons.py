@@ -52,8 +52,7 @@ def energy_and_accuracy(metrics: pd.DataFrame, hue: str = "normalization") -> Fi
         A metrics.csv, or what `studies.metrics.metrics` returns; rows of one level and time are averaged.
     """
     points = pareto_points(metrics, hue)
-    with figures.theme():
-        figure = Figure(figsize=(7, 4.2), layout="constrained")
+    with figures.drawing(7, 4.2) as figure:
         axes = figure.subplots()
         _draw_levels(axes, points, hue)
         front = points[points["front"]].sort_values("energy_nj")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -78,9 +78,15 @@ def save(canvas: Canvas, folder: Path, name: str) -> list[Path]:
     return paths
 
 
-def theme() -> AbstractContextManager[None]:
-    """The style of every figure, for the `with` block that draws it."""
-    return mpl.rc_context({**sns.axes_style("ticks"), **THEME})
+@contextmanager
+def drawing(*size: float) -> Iterator[Canvas]:
+    """A figure of that size in inches to draw on, in the style of all; it belongs to no window afterwards."""
+    with _theme():
+        canvas = plt.figure(figsize=size, layout="constrained")  # pyplot's, so that a notebook knows how to show it
+        try:
+            yield canvas
+        finally:
+            plt.close(canvas)
 
 
 def select(table: pd.DataFrame, figure: Figure) -> pd.DataFrame:
@@ -102,7 +108,7 @@ def select(table: pd.DataFrame, figure: Figure) -> pd.DataFrame:
 
 def plot(figure: Figure, rows: pd.DataFrame) -> Canvas:
     """A figure as a matplotlib figure that belongs to no window."""
-    with theme():
+    with _theme():
         canvas = _heatmap(figure, rows) if figure.plot == "heatmap" else _facets(figure, rows)
         if figure.title:
             canvas.suptitle(figure.title, y=1.03)
@@ -119,6 +125,10 @@ def styles(column: str, levels: Iterable[Any]) -> Mapping[Any, Style]:
     ranks = [schemes.index(level) if column == "normalization" else number for number, level in enumerate(levels)]
     ways = list(zip(cycle(PALETTE), MARKERS, DASHES, HATCHES, strict=False))
     return {level: Style(*ways[rank % len(ways)]) for level, rank in zip(levels, ranks, strict=True)}
+
+
+def _theme() -> AbstractContextManager[None]:
+    return mpl.rc_context({**sns.axes_style("ticks"), **THEME})
 
 
 def _is_end(rows: pd.DataFrame) -> pd.Series:

@@ -15,7 +15,7 @@ from conversion.plan import plan
 from conversion.recording import Probe, Recording
 from models.graph import INPUT, Array
 from models.onnx_runtime import activations, predict
-from studies import comparisons, experiment, study, views
+from studies import agreement, comparisons, experiment, study, views
 from studies.conditions import Condition, StudyError
 from studies.experiment import Job, Prepared
 from studies.figures import save
@@ -111,6 +111,6 @@ def _inside(prepared: Prepared, recording: Recording, c: Condition, image: int) 
     return {
         "raster": views.raster(closer),
         "membrane": views.membrane_traces(closer, probe, c.v_th),
-        "rates": views.rates(recording, every),
-        "confusion": views.confusions(final, prepared.labels, ann_answers),
+        "rates": agreement.rates(recording, every),
+        "confusion": agreement.confusions(final, prepared.labels, ann_answers),
     }

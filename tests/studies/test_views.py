@@ -1,4 +1,4 @@
-"""What is drawn is what was recorded: marks, lines, points and cells against values worked out here."""
+"""What is drawn is what was recorded: marks and lines against values worked out here."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
-from matplotlib.collections import LineCollection, PathCollection, QuadMesh
-from sklearn.metrics import r2_score
+from matplotlib.collections import LineCollection
 
 from conversion.recording import Probe, Recording
-from studies.views import choose, confusions, membrane_traces, raster, rates
+from studies.views import choose, membrane_traces, raster
 
 STEPS, IMAGES = 20, 3
 SHAPES = {"input": (1, 4, 4), "hidden": (300,), "output": (3,)}
@@ -51,11 +50,6 @@ def marks(axes) -> list[tuple[float, float]]:
     """(time, middle) of the vertical lines in a panel."""
     (lines,) = [c for c in axes.collections if isinstance(c, LineCollection)]
     return [(segment[0, 0], segment[:, 1].mean()) for segment in lines.get_segments()]
-
-
-def labels(figure) -> list[str]:
-    texts = [figure.get_supxlabel(), figure.get_supylabel()]
-    return texts + [text for axes in figure.axes for text in (axes.get_xlabel(), axes.get_ylabel())]
 
 
 def test_raster_has_a_mark_per_spike_and_the_input_below(recording, spikes):
@@ -97,74 +91,16 @@ def test_traces_threshold_and_spikes(recording, spikes):
         feet = [segment[0] for segment in lines.get_segments()]
         np.testing.assert_allclose(feet, np.column_stack([2.0 * (steps + 1), steps + 0.2 + 0.001 * neuron]))
         assert axes.get_title(loc="left") == f"{name}, neuron {neuron}: {len(steps)} spikes"
-    assert {"time (ms)", "potential (units of activation)"} <= set(labels(figure))
-
-
-def test_rates_of_few_neurons_are_points(recording, spikes):
-    activation = np.random.default_rng(0).normal(0.3, 1, (IMAGES, 16))
-    figure = rates(recording, {"input": activation, "other": activation})
-    (axes,) = figure.axes
-    (points,) = [c for c in axes.collections if isinstance(c, PathCollection)]
-    rate = np.array([[spikes["input"][:, i, n].sum() / (0.04 * 250) for n in range(16)] for i in range(IMAGES)])
-    np.testing.assert_allclose(points.get_offsets(), np.column_stack([activation.ravel(), rate.ravel()]))
-    wanted = [min(max(a, 0), 2) for a in activation.ravel()]  # a spike every 2 ms is twice the largest rate of 250 Hz
-    assert axes.texts[0].get_text() == f"$R^2$ = {r2_score(wanted, rate.ravel()):.3f}"
-    np.testing.assert_allclose(axes.lines[0].get_ydata(), np.clip(axes.lines[0].get_xdata(), 0, 2))
-    assert axes.lines[0].get_xdata()[[0, -1]] == pytest.approx([activation.min(), activation.max()])
-
-
-@pytest.mark.parametrize("steps", [20, 130])
-def test_rates_of_many_neurons_are_counted_in_cells(recording, steps):
-    """Every pair of neuron and image is in the cell of its activation and rate."""
-    rng = np.random.default_rng(1)
-    counts, activation = rng.integers(0, steps + 1, (IMAGES, 900)), rng.random((IMAGES, 900))
-    longer = replace(
-        recording, duration=steps * 0.002, max_rate=500.0, spike_counts={**recording.spike_counts, "hidden": counts}
-    )
-    axes = rates(longer, {"hidden": activation}).axes[0]
-    (mesh,) = [c for c in axes.collections if isinstance(c, QuadMesh)]
-    x, y = mesh.get_coordinates()[0, :, 0], mesh.get_coordinates()[:, 0, 1]
-    drawn = np.ma.filled(mesh.get_array(), 0).reshape(len(y) - 1, len(x) - 1)
-    expected = np.zeros(drawn.shape)
-    for a, n in zip(activation.ravel(), counts.ravel(), strict=True):
-        expected[np.searchsorted(y, n / steps) - 1, np.searchsorted(x, a, side="right") - 1] += 1
-    assert drawn.sum() == activation.size
-    np.testing.assert_array_equal(drawn, expected)
-    assert len(y) - 1 <= 51
-
-
-def test_confusions_by_hand():
-    answers = np.array([[1, 0, 0], [0, 0.5, 0.5], [0, 0, 0], [0, 0, 1], [1, 0, 0]])
-    figure = confusions(answers, np.array([0, 1, 1, 2, 2]), np.array([0, 1, 1, 2, 1]))
-    left, right = figure.axes
-    shown = [{tuple(t.get_position()): t.get_text() for t in axes.texts} for axes in (left, right)]
-    cell = {(row, column): (column + 0.5, row + 0.5) for row in range(3) for column in range(4)}
-    assert shown[0] == {cell[0, 0]: "1", cell[1, 1]: "0.5", cell[1, 2]: "0.5", cell[1, 3]: "1", cell[2, 2]: "1",
-                        cell[2, 0]: "1"}  # fmt: skip
-    assert shown[1] == {cell[1, 2]: "0.5", cell[1, 3]: "1", cell[1, 0]: "1"}
-    assert left.get_title() == "SNN: 50 % of 5 images correct"
-    assert right.get_title() == "SNN differs from the ANN: 50 % of the images"
-    assert [tick.get_text() for tick in left.get_xticklabels()] == ["0", "1", "2", "none"]
-
-
-def test_many_classes_have_a_colour_bar_in_place_of_numbers():
-    figure = confusions(np.eye(30), np.arange(30), np.arange(30)[::-1])
-    assert not figure.axes[0].texts
-    assert [axes.get_ylabel() for axes in figure.axes[2:]] == ["images", "images"]
+    assert figure.get_supylabel() == "potential (units of activation)"
 
 
 def test_figures_belong_to_no_window_and_name_their_axes(recording):
     before = plt.get_fignums()
-    figures = (
-        raster(recording), membrane_traces(recording, PROBE), rates(recording, {"hidden": np.ones((IMAGES, 300))}),
-        confusions(np.eye(3), np.arange(3), np.arange(3)),
-    )  # fmt: skip
+    figures = raster(recording), membrane_traces(recording, PROBE)
     assert plt.get_fignums() == before
     for figure in figures:
         figure.canvas.draw()
-        for axis in ("x", "y"):
-            shared = figure.get_supxlabel() if axis == "x" else figure.get_supylabel()
-            assert shared or any(getattr(axes, f"get_{axis}label")() for axes in figure.axes)
+        assert figure.axes[-1].get_xlabel() == "time (ms)"
 
 
 @pytest.mark.parametrize(
@@ -174,7 +110,6 @@ def test_figures_belong_to_no_window_and_name_their_axes(recording):
         (lambda r: membrane_traces(r, PROBE, image=-1), "image is -1; it must be a whole number from 0 to 2"),
         (lambda r: membrane_traces(r, Probe()), "the probe has no traces"),
         (lambda r: membrane_traces(r, Probe(traces={"pool": (0,)})), "spikes of 'pool' are not recorded"),
-        (lambda r: rates(r, {"fc": np.ones(3)}), "no activations of input, hidden, output; there are fc"),
     ],
 )
 def test_what_was_not_recorded_is_named(recording, draw, message):
