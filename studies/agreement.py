@@ -41,7 +41,7 @@ def rates(recording: Recording, activations: Mapping[str, Array]) -> Figure:
     names = [name for name in recording.populations if name in activations]
     if not names:
         raise ValueError(f"no activations of {', '.join(recording.populations)}; there are {', '.join(activations)}")
-    columns = min(3, len(names))
+    columns = 2 if len(names) == 4 else min(3, len(names))
     rows = math.ceil(len(names) / columns)
     with drawing(0.6 + 3.1 * columns, 0.6 + 2.6 * rows) as figure:
         panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()

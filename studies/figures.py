@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, get_args
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -85,6 +86,7 @@ def drawing(*size: float) -> Iterator[Canvas]:
         canvas = plt.figure(figsize=size, layout="constrained")  # pyplot's, so that a notebook knows how to show it
         try:
             yield canvas
+            _settle(canvas)
         finally:
             plt.close(canvas)
 
@@ -129,6 +131,14 @@ def styles(column: str, levels: Iterable[Any]) -> Mapping[Any, Style]:
 
 def _theme() -> AbstractContextManager[None]:
     return mpl.rc_context({**sns.axes_style("ticks"), **THEME})
+
+
+def _settle(canvas: Canvas) -> None:
+    """Fix the layout and round it: its solver's last digits differ from run to run, and with them the bytes."""
+    canvas.draw_without_rendering()
+    canvas.set_layout_engine("none")
+    for axes in canvas.axes:
+        axes.set_position(np.round(axes.get_position(original=True).bounds, 5).tolist())
 
 
 def _is_end(rows: pd.DataFrame) -> pd.Series:
