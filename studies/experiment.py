@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 from brian2 import Hz, ms
 
+from conversion.encoding import check_encoder
 from conversion.fold import fold_average_pooling
 from conversion.normalize import normalize
 from conversion.plan import plan
-from conversion.recording import Recording
+from conversion.recording import Probe, Recording
 from conversion.simulate import simulate
 from models.datasets import Dataset, content_hash, load_dataset
-from models.encoders import ConstantCurrent, Encoder, Poisson
+from models.encoders import Burst, ConstantCurrent, Encoder, Phase, Poisson
 from models.graph import INPUT, Array, Graph, Shape
-from models.neurons import Neuron, integrate_and_fire, leaky_integrate_and_fire
+from models.neurons import Neuron, integrate_and_fire, leaky_integrate_and_fire, phase_coded
 from models.onnx_import import load as load_onnx
 from models.onnx_runtime import activations, predict
 from studies import energy
@@ -52,7 +53,8 @@ def check(job: Job) -> None:
         Of the kind of its source: `StudyError`, `OnnxError`, `DatasetError`, `GraphError`, `ConversionError`.
     """
     graph = load_onnx(_model_path(job))
-    plan(_with_pooling(graph, job.condition))
+    c = job.condition
+    check_encoder(encoder_of(c), neuron_of(c), plan(_with_pooling(graph, c)), c.dt_ms * ms)
     images, labels = _test_images(job)
     for some in (images[:1], _calibration_images(job)[:1]):
         fit(some, graph.input_shape)
@@ -102,8 +104,9 @@ def rows(job: Job) -> Rows:
             labels,
             predict(graph, images),
             readout=c.readout,
+            readout_k=c.readout_k or 1,
             ann_energy_nj=energy.ann_energy_nj(graph),
-            input_energy_nj=energy.input_energy_nj(graph, c.encoder),
+            input_energy_nj=energy.input_energy_nj(graph, c.encoder, np.rint(recording.times / recording.dt)),
         ),
         "layers": layers(recording, lambda name: _activation(normalised, images, name)),
     }
@@ -127,12 +130,18 @@ def fit(images: Array, input_shape: Shape) -> Array:
 
 def neuron_of(c: Condition) -> Neuron:
     """The neuron model of a condition."""
+    if c.phase_period is not None:
+        return phase_coded(c.phase_period, v_th=c.v_th, v_init=c.v_init)
     common: dict[str, Any] = {"v_th": c.v_th, "reset": c.reset, "v_init": c.v_init, "refractory": c.refractory_ms * ms}
     return integrate_and_fire(**common) if c.neuron == "if" else leaky_integrate_and_fire(c.tau_m_ms * ms, **common)
 
 
 def encoder_of(c: Condition) -> Encoder:
     """The input code of a condition."""
+    if c.phase_period is not None:
+        return Phase(c.phase_period)
+    if c.max_rate_hz is None:
+        return Burst()
     return (Poisson if c.encoder == "poisson" else ConstantCurrent)(c.max_rate_hz * Hz)
 
 
@@ -151,10 +160,16 @@ def _simulated(graph: Graph, images: Array, c: Condition) -> Recording:
         dt=c.dt_ms * ms,
         seed=c.seed,
         connectivity=c.connectivity,
-        readout=c.readout,
+        readout="potential" if c.readout == "potential" else "count",
+        probe=Probe(output_spikes=_output_spikes(c)),
         readout_times=steps * c.dt_ms * ms,
         memory_limit=c.memory_gb * 1e9,
     )
+
+
+def _output_spikes(c: Condition) -> tuple[int, ...]:
+    """Each k for which the answer depends on the time of the k-th output spike."""
+    return (1,) if c.readout == "first_spike" else (c.readout_k,) if c.readout_k is not None else ()
 
 
 def _activation(graph: Graph, images: Array, name: str) -> Array:

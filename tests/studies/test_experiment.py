@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.graph import Dense, Flatten, sequential
+from models.graph import Dense, Flatten, MaxPool2d, sequential
 from models.onnx_export import save
 from studies import experiment
 from studies.conditions import KEYS, StudyError, condition
@@ -13,13 +13,13 @@ from studies.experiment import Job, check, fit, key, rows
 
 BASE = {
     "model": "tiny.onnx", "dataset": "digits8", "images": 6, "calibration": 20, "duration_ms": 24, "readout_ms": 4,
-    "normalization": "percentile", "neuron": "lif", "tau_m_ms": 20,
+    "normalization": "percentile", "neuron": "lif", "tau_m_ms": 20, "readout": "k_th_spike", "readout_k": 3,
 }  # fmt: skip
 CHANGES = {
     "model": "other.onnx", "dataset": "some.npz", "images": 5, "calibration": 1, "calibration_dataset": "some.npz",
     "duration_ms": 28, "dt_ms": 0.5, "encoder": "constant", "max_rate_hz": 500, "neuron": "if", "tau_m_ms": 5,
     "refractory_ms": 3, "reset": "zero", "v_th": 0.7, "v_init": "half", "normalization": "none", "percentile": 50,
-    "pooling": "folded", "readout": "potential", "readout_ms": 8, "memory_gb": 1e-5, "seed": 1,
+    "pooling": "folded", "readout": "first_spike", "readout_k": 2, "readout_ms": 8, "memory_gb": 1e-5, "seed": 1,
 }  # fmt: skip
 
 
@@ -31,6 +31,9 @@ def folder(study_file):
     weight = rng.normal(0, 0.3, (10, 64)).astype(np.float32)
     layers = Flatten(name="flat", inputs=("",)), Dense(name="fc", inputs=("",), weight=weight)
     save(sequential((1, 8, 8), *layers), folder / "other.onnx")
+    pooling = MaxPool2d(name="pool", inputs=("",), kernel=(2, 2), stride=(2, 2))
+    fc = Dense(name="fc", inputs=("",), weight=weight[:, :16])
+    save(sequential((1, 8, 8), pooling, layers[0], fc), folder / "max.onnx")
     return folder
 
 
@@ -39,7 +42,7 @@ def job(folder, **values) -> Job:
 
 
 def test_changes_cover_every_key():
-    assert {*CHANGES, "connectivity"} == KEYS.keys()
+    assert {*CHANGES, "connectivity", "phase_period"} == KEYS.keys()
 
 
 def test_every_key_changes_the_rows(folder):
@@ -47,6 +50,24 @@ def test_every_key_changes_the_rows(folder):
     assert repr(rows(job(folder))) == base
     for name, value in CHANGES.items():
         assert repr(rows(job(folder, **{name: value}))) != base, name
+
+
+def test_every_encoder_and_readout_changes_the_rows(folder):
+    options = {"neuron": "if", "tau_m_ms": None, "readout_k": None}
+    encoders = [{"encoder": name} for name in ("poisson", "constant", "phase", "burst")]
+    encoders.append({"encoder": "phase", "phase_period": 4})
+    readouts = [{"readout": name} for name in ("count", "potential", "first_spike", "k_th_spike")]
+    seen = [rows(job(folder, **options, **encoder)) for encoder in encoders]
+    seen += [rows(job(folder, **options | readout)) for readout in readouts[:3]]
+    texts = [repr(table["metrics"]) for table in seen]
+    assert len(set(texts)) == len(encoders) + 3
+
+
+def test_first_and_k_th_spike_agree_for_k_of_one(folder):
+    first, k_th = (
+        rows(job(folder, readout=name, readout_k=k)) for name, k in (("first_spike", None), ("k_th_spike", 1))
+    )
+    assert first == k_th
 
 
 def test_connectivity_reaches_the_engine_and_changes_no_spike(folder, monkeypatch):
@@ -88,6 +109,10 @@ def test_calibration_images_are_the_last_ones(folder, monkeypatch):
         ({"calibration": 61, "calibration_dataset": "some.npz"}, "calibration is 61, but dataset 'some.npz' has 60"),
         ({"dataset": "digits"}, r"the images have shape \(1, 28, 28\), but the network reads \(1, 8, 8\)"),
         ({"calibration_dataset": "digits"}, r"the images have shape \(1, 28, 28\)"),
+        (
+            {"model": "max.onnx", "encoder": "phase", "neuron": "if", "tau_m_ms": None},
+            "'pool' compares numbers of spikes, but phase coding weights them",
+        ),
     ],
 )
 def test_files_that_do_not_fit(folder, changes, message):
