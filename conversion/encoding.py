@@ -31,10 +31,7 @@ def check_encoder(encoder: Encoder, neuron: Neuron, structure: Plan, dt: Quantit
     ValueError
         If an input would spike more than once a step, or the time step is too long for its equations.
     """
-    period = encoder.period if isinstance(encoder, Phase) else None
-    if neuron.parameters.get("phase_period") != period:
-        needed = "others" if period is None else f"phase_coded({period})"
-        raise ConversionError(f"{type(encoder).__name__} input does not go with these neurons; it needs {needed}")
+    _require_the_same_code(encoder, neuron)
     match encoder:
         case Poisson(max_rate=rate) if (probability := float(rate * dt)) > 1 + 1e-9:
             raise ValueError(
@@ -44,6 +41,16 @@ def check_encoder(encoder: Encoder, neuron: Neuron, structure: Plan, dt: Quantit
             raise ValueError(f"dt is {dt}; the steps of an Izhikevich neuron are at most {LONGEST_BURST_STEP}")
         case Phase():
             _require_no_max_pooling(structure)
+
+
+def _require_the_same_code(encoder: Encoder, neuron: Neuron) -> None:
+    period = neuron.parameters.get("phase_period")
+    if isinstance(encoder, Phase) and period != encoder.period:
+        raise ConversionError(f"{encoder} needs neurons of the same code; use phase_coded({encoder.period})")
+    if not isinstance(encoder, Phase) and period is not None:
+        raise ConversionError(
+            f"the neurons read phase-coded input, and {type(encoder).__name__} is none; use Phase({period})"
+        )
 
 
 def _require_no_max_pooling(structure: Plan) -> None:

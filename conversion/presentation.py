@@ -15,7 +15,7 @@ from brian2.core.variables import ArrayVariable, Variable
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from conversion.encoding import max_rate, write_values
+from conversion.encoding import write_values
 from conversion.groups import initialise
 from conversion.monitors import Counter
 from conversion.network import SpikingNetwork
@@ -34,7 +34,7 @@ class Batch:
     values : array, shape (n_images, n_inputs), or (steps, n_images, n_inputs) for spike trains
         What the encoder encodes, in the engine's order of neurons.
     currents : mapping of str to array, shape (n_images, size)
-        The constant current of each population, in units of activation, in the engine's order.
+        The constant current of each population, in units of activation per second, in the engine's order.
     seed : int
     """
 
@@ -83,7 +83,7 @@ def _begin(network: SpikingNetwork, encoder: Encoder, batch: Batch) -> None:
         values[: batch.values.size] = batch.values.ravel()
         write_values(encoder, network.groups["input"], values)
     for name, current in batch.currents.items():
-        _set_drive(network, name, current * float(max_rate(encoder, network.clock.dt)))
+        _set_drive(network, name, current)
     for name in network.neurons.keys() & network.groups.keys():
         initialise(network.groups[name], network.neurons[name])
     network.opener.openings = _openings(network)

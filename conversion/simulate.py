@@ -83,6 +83,7 @@ def simulate(
     readouts = _readout_steps(duration, dt, readout_times)
     structure = plan(graph)
     check_encoder(encoder, neuron, structure, dt)
+    rate = float(max_rate(encoder, dt))
     _check_spike_trains(encoder, (int(readouts[-1]) + 1, *images.shape))
     batch_size = _batch_size(structure, len(images), memory_limit, connectivity)
     network = build(
@@ -90,21 +91,23 @@ def simulate(
         connectivity=connectivity, readout=readout, probe=probe,
     )  # fmt: skip
     slices = [slice(start, start + batch_size) for start in range(0, len(images), batch_size)]
-    batches = [partial(_batch, graph, structure, encoder, images, part, seed) for part in slices]
+    batches = [partial(_batch, graph, structure, encoder, rate, images, part, seed) for part in slices]
     results: list[dict[str, Any]] = []
 
     def collect(counter: Counter) -> None:
         results.append(_results(counter, len(results) * batch_size))
 
     run(network, encoder, batches, collect, progress)
-    return _recording(network, results, readouts, dt, float(max_rate(encoder, dt)))
+    return _recording(network, results, readouts, dt, rate)
 
 
-def _batch(graph: Graph, structure: Plan, encoder: Encoder, images: Array, part: slice, seed: int) -> Batch:
+def _batch(
+    graph: Graph, structure: Plan, encoder: Encoder, rate: float, images: Array, part: slice, seed: int
+) -> Batch:
     values = encoder.spikes[:, part] if isinstance(encoder, SpikeTrains) else images[part]
     return Batch(
         values=_by_neuron(values, graph.input_shape),
-        currents=_currents(graph, structure, encoder, images[part]),
+        currents={name: rate * c for name, c in _currents(graph, structure, encoder, images[part]).items()},
         seed=int(np.random.SeedSequence([seed, part.start]).generate_state(1)[0]),
     )
 

@@ -130,10 +130,16 @@ def test_phase_coded_potential_is_the_weighted_sum_of_what_the_hidden_layer_send
 @pytest.mark.parametrize(
     ("name", "encoder", "neuron", "dt", "message"),
     [
-        ("dense", Phase(8), integrate_and_fire(), 1, r"Phase input .* needs phase_coded\(8\)"),
-        ("dense", Phase(4), phase_coded(8), 1, r"needs phase_coded\(4\)"),
-        ("dense", Poisson(), phase_coded(8), 1, "Poisson input does not go with these neurons; it needs others"),
-        ("dense", ConstantCurrent(), phase_coded(8), 1, "ConstantCurrent input"),
+        (
+            "dense",
+            Phase(8),
+            integrate_and_fire(),
+            1,
+            r"Phase\(period=8\) needs neurons of the same code; use phase_coded\(8\)",
+        ),
+        ("dense", Phase(4), phase_coded(8), 1, r"use phase_coded\(4\)"),
+        ("dense", Poisson(), phase_coded(8), 1, r"read phase-coded input, and Poisson is none; use Phase\(8\)"),
+        ("dense", ConstantCurrent(), phase_coded(8), 1, "ConstantCurrent is none"),
         ("dense", Burst(), integrate_and_fire(), 2, "dt is 2. ms; the steps of an Izhikevich neuron are at most 1. ms"),
         ("max pooling", Phase(8), phase_coded(8), 1, "'pool1' compares numbers of spikes"),
     ],
