@@ -92,8 +92,8 @@ def deliver_conv(spikes, source_start, target, target_start, source_shape, targe
 
 
 @njit(cache=True, nogil=True)
-def count_spikes(spikes, start, n_images, size, counts, fan_out):
-    """Add this step's spikes of one population to `counts`; return how many there were and the synapses they reach.
+def count_spikes(spikes, start, n_images, size, counts, fan_out, weight):
+    """Add `weight` to `counts` for each of this step's spikes of one population; return their number and synapses.
 
     Only the first `n_images` of the batch count: the rest is filling.
     """
@@ -105,7 +105,7 @@ def count_spikes(spikes, start, n_images, size, counts, fan_out):
             break
         while local >= image_start + size:
             image_start += size
-        counts[local] += 1
+        counts[local] += weight
         n_spikes += 1
         n_synapses += fan_out[local - image_start]
     return n_spikes, n_synapses

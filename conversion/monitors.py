@@ -81,13 +81,16 @@ class WindowOpener(Stepper):
 
 
 class Counter(Stepper):
-    """Counts spikes and synaptic operations of every population over its own window of T steps."""
+    """Counts spikes and synaptic operations of every population over its own window of T steps.
+
+    In step k of a window a spike adds `weights[k]` to the count of its neuron.
+    """
 
     def __init__(
-        self, windows: Sequence[Window], steps: int, readouts: NDArray[np.int64], probe: Probe, clock: Clock
+        self, windows: Sequence[Window], weights: NDArray, readouts: NDArray[np.int64], probe: Probe, clock: Clock
     ) -> None:
         super().__init__(clock, "counter", order=0)
-        self.windows, self.steps, self.probe = windows, steps, probe
+        self.windows, self.weights, self.steps, self.probe = windows, weights, len(weights), probe
         self.readout_of = {int(step): r for r, step in enumerate(readouts)}
         self.orders = {w.population.name: neuron_order(w.population.shape) for w in windows}
 
@@ -96,9 +99,13 @@ class Counter(Stepper):
         super().restart()
         self.n_images = n_images
         self.totals = np.zeros((self.steps, len(self.windows), 2), np.int64)
-        self.counts = {w.population.name: np.zeros(n_images * w.population.size, np.int32) for w in self.windows}
+        self.counts = {
+            w.population.name: np.zeros(n_images * w.population.size, self.weights.dtype) for w in self.windows
+        }
         shape = (len(self.readout_of), n_images, self.windows[-1].population.size)
-        self.output_counts, self.output_potentials = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
+        self.output_counts, self.output_potentials = np.zeros(shape, self.weights.dtype), np.zeros(shape, np.float32)
+        self.output_spikes = np.zeros(n_images * shape[-1], np.int32)
+        self.output_spike_steps = {k: np.full(n_images * shape[-1], np.inf) for k in self.probe.output_spikes}
         self.rasters: dict[str, list[NDArray]] = {name: [] for name in self.probe.rasters}
         self.traces = {
             name: np.zeros((self.steps, n_images, len(chosen)), np.float32)
@@ -111,6 +118,8 @@ class Counter(Stepper):
             if 0 <= own_k < self.steps:
                 self._count(p, window, own_k)
         output_k = k - self.windows[-1].population.depth
+        if self.output_spike_steps and 0 <= output_k < self.steps:
+            self._note_output_spikes(output_k)
         if output_k in self.readout_of:
             self._read_output(self.readout_of[output_k])
 
@@ -118,7 +127,7 @@ class Counter(Stepper):
         name, size, place = window.population.name, window.population.size, window.place
         spikes = place.spikes()
         self.totals[own_k, p] = kernels.count_spikes(
-            spikes, place.start, self.n_images, size, self.counts[name], window.fan_out
+            spikes, place.start, self.n_images, size, self.counts[name], window.fan_out, self.weights[own_k]
         )
         if name in self.rasters:
             local = spikes[spikes < place.start + self.n_images * size] - place.start
@@ -127,6 +136,14 @@ class Counter(Stepper):
             chosen = self.orders[name][list(self.probe.traces[name])]
             self.traces[name][own_k] = self._potentials(place, size)[:, chosen]
 
+    def _note_output_spikes(self, output_k: int) -> None:
+        place = self.windows[-1].place
+        local = place.spikes() - place.start
+        local = local[local < len(self.output_spikes)]
+        self.output_spikes[local] += 1
+        for k, steps in self.output_spike_steps.items():
+            steps[local[self.output_spikes[local] == k]] = output_k
+
     def _read_output(self, r: int) -> None:
         window = self.windows[-1]
         size = window.population.size
@@ -134,5 +151,5 @@ class Counter(Stepper):
         self.output_potentials[r] = self._potentials(window.place, size)
 
     def _potentials(self, place: Place, size: int) -> NDArray:
-        values = place.array(place.variable)[place.start : place.start + self.n_images * size]
+        values = place.array(place.potential)[place.start : place.start + self.n_images * size]
         return values.reshape(self.n_images, size)

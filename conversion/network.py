@@ -15,20 +15,21 @@ from typing import Literal
 
 import brian2
 import numpy as np
-from brian2 import Clock, NeuronGroup, PoissonGroup, Quantity, SpikeGeneratorGroup, Synapses, prefs
+from brian2 import Clock, Quantity, Synapses, prefs
 from numpy.typing import NDArray
 
+from conversion.encoding import equation_neurons, input_group, output_accumulator, spike_weights
+from conversion.groups import SCHEDULE, make_group
 from conversion.monitors import Conductor, Counter, Window, WindowOpener
 from conversion.plan import ConversionError, Plan, Population, Projection
 from conversion.projections import Place, SharedProjection, unrolled_synapses
 from conversion.recording import Probe
-from models.encoders import ConstantCurrent, Encoder, Poisson, SpikeTrains
+from models.encoders import ConstantCurrent, Encoder
 from models.graph import Concat, MaxPool2d
-from models.neurons import Neuron, accumulator, relay
+from models.neurons import Neuron, relay
 
 Connectivity = Literal["shared", "synapses"]
 Readout = Literal["count", "potential"]
-SCHEDULE = ["start", "groups", "thresholds", "resets", "synapses", "end"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,11 +79,12 @@ def build(
     if prefs.codegen.target == "auto":
         prefs.codegen.target = "numpy"  # starts at once; the compiled targets would keep a newcomer waiting
     clock = Clock(dt, name="network_clock")
-    neurons = {"neurons": neuron, "relays": relay(), "outputs": accumulator()}
+    neurons = {"neurons": neuron, "relays": relay(), "outputs": output_accumulator(encoder, neuron)}
     members = members_of(plan, readout)
     sizes = {name: batch_size * sum(p.size for p in populations) for name, populations in members.items()}
     groups = {name: make_group(name, neurons[name], sizes[name], clock) for name in neurons if sizes[name]}
-    groups |= _input_group(plan, encoder, batch_size, clock)
+    groups |= input_group(encoder, sizes["input"], clock)
+    neurons |= equation_neurons(encoder)
     places = places_of(members, groups, neurons, batch_size)
     projections = tuple(_projections(plan, places, neurons, connectivity, clock))
     windows = [
@@ -90,7 +92,8 @@ def build(
         for population in plan.populations
         if population.name in places
     ]
-    counter = Counter(windows, int(readouts[-1]) + 1, readouts, probe or Probe(), clock)
+    weights = spike_weights(encoder, int(readouts[-1]) + 1)
+    counter = Counter(windows, weights, readouts, probe or Probe(), clock)
     opener = WindowOpener(clock)
     conductor = Conductor(clock, counter.steps + plan.output.depth)
     if not isinstance(encoder, ConstantCurrent) and not any(np.any(bias) for bias in plan.biases.values()):
@@ -113,40 +116,12 @@ def members_of(plan: Plan, readout: Readout) -> dict[str, list[Population]]:
     return members
 
 
-def make_group(name: str, neuron: Neuron, size: int, clock: Clock) -> NeuronGroup:
-    group = NeuronGroup(
-        size,
-        neuron.equations,
-        threshold=neuron.threshold or None,
-        reset=neuron.reset or None,
-        refractory=neuron.refractory if neuron.refractory > 0 * brian2.ms else False,
-        method=neuron.method,
-        namespace=dict(neuron.parameters),
-        clock=clock,
-        dtype=np.float32,
-        name=name,
-    )
-    if neuron.every_step:
-        group.run_regularly(neuron.every_step, clock=clock, when="after_resets", name=f"{name}_every_step")
-    return group
-
-
 def _skip_idle_updates(groups: Mapping[str, brian2.Group], neurons: Mapping[str, Neuron]) -> None:
     """Without any drive a potential that does not leak changes by spikes alone, and need not be integrated."""
     for name in neurons.keys() & groups.keys():
         idle = all(str(rhs) == "drive" for _, rhs in groups[name].equations.diff_eq_expressions)
         if idle and neurons[name].refractory == 0 * brian2.ms:
             groups[name].state_updater.active = False
-
-
-def _input_group(plan: Plan, encoder: Encoder, batch_size: int, clock: Clock) -> dict[str, brian2.Group]:
-    size = batch_size * plan.populations[0].size
-    match encoder:
-        case Poisson():
-            return {"input": PoissonGroup(size, np.zeros(size) * brian2.Hz, clock=clock, name="input", namespace={})}
-        case SpikeTrains():
-            return {"input": SpikeGeneratorGroup(size, [], [] * brian2.second, clock=clock, name="input")}
-    return {}
 
 
 def places_of(
@@ -160,9 +135,16 @@ def places_of(
         start = 0
         for population in members[name]:
             stop = start + batch_size * population.size
-            places[population.name] = Place(group, start, stop, "" if name == "input" else neurons[name].input_variable)
+            places[population.name] = Place(group, start, stop, *_variables(name, neurons))
             start = stop
     return places
+
+
+def _variables(name: str, neurons: Mapping[str, Neuron]) -> tuple[str, str]:
+    """The variables of a group that input raises, and that is its potential."""
+    if name == "input":
+        return "", ""
+    return neurons[name].input_variable, neurons[name].potential or neurons[name].input_variable
 
 
 def _projections(

@@ -15,11 +15,13 @@ from brian2.core.variables import ArrayVariable, Variable
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from conversion.encoding import write_values
+from conversion.groups import initialise
 from conversion.monitors import Counter
 from conversion.network import SpikingNetwork
 from conversion.plan import ConversionError
 from conversion.projections import SharedProjection
-from models.encoders import Encoder, Poisson, SpikeTrains
+from models.encoders import Encoder, SpikeTrains
 from models.graph import INPUT, Array
 
 
@@ -32,7 +34,7 @@ class Batch:
     values : array, shape (n_images, n_inputs), or (steps, n_images, n_inputs) for spike trains
         What the encoder encodes, in the engine's order of neurons.
     currents : mapping of str to array, shape (n_images, size)
-        The constant current of each population, in units of activation, in the engine's order.
+        The constant current of each population, in units of activation per second, in the engine's order.
     seed : int
     """
 
@@ -76,13 +78,14 @@ def _begin(network: SpikingNetwork, encoder: Encoder, batch: Batch) -> None:
     brian2.seed(batch.seed)
     network.counter.restart(batch.n_images)
     network.opener.restart()
-    if isinstance(encoder, Poisson):
-        rates = np.zeros(network.places[INPUT].stop)
-        rates[: batch.values.size] = batch.values.ravel() * float(encoder.max_rate)
-        network.groups["input"].variables["rates"].set_value(rates)
+    if INPUT in network.places and not isinstance(encoder, SpikeTrains):
+        values = np.zeros(network.places[INPUT].stop)
+        values[: batch.values.size] = batch.values.ravel()
+        write_values(encoder, network.groups["input"], values)
     for name, current in batch.currents.items():
-        _set_drive(network, name, current * float(encoder.max_rate))
-    _initialise(network)
+        _set_drive(network, name, current)
+    for name in network.neurons.keys() & network.groups.keys():
+        initialise(network.groups[name], network.neurons[name])
     network.opener.openings = _openings(network)
 
 
@@ -93,16 +96,6 @@ def _set_spikes(network: SpikingNetwork, trains: Sequence[NDArray]) -> None:
     network.groups["input"].set_spikes(
         np.concatenate([neurons for _, neurons in found]), steps * network.clock.dt, sorted=True
     )
-
-
-def _initialise(network: SpikingNetwork) -> None:
-    for name in network.neurons.keys() & network.groups.keys():
-        group = network.groups[name]
-        for variable, expression in network.neurons[name].initial.items():
-            setattr(group, variable, expression)
-        if "lastspike" in group.variables:
-            group.variables["lastspike"].set_value(-1e4)
-            group.variables["not_refractory"].set_value(True)
 
 
 def _set_drive(network: SpikingNetwork, name: str, current: Array) -> None:

@@ -20,12 +20,16 @@ from conversion.plan import Projection
 
 @dataclass(frozen=True)
 class Place:
-    """Where a population is: neuron i of image b is neuron `start + b * size + i` of `group`; `stop` ends the batch."""
+    """Where a population is: neuron i of image b is neuron `start + b * size + i` of `group`; `stop` ends the batch.
+
+    `variable` is the one that input raises, `potential` the membrane potential; input neurons have neither.
+    """
 
     group: Group
     start: int
     stop: int
     variable: str = ""
+    potential: str = ""
 
     def array(self, variable: str) -> NDArray:
         """The values of a variable of the whole group, without a copy and in base units."""

@@ -22,10 +22,13 @@ class Probe:
         Populations of which every spike is kept.
     traces : mapping of str to tuple of int
         Neurons (elements of the layer's flattened output) whose potential is kept in every step.
+    output_spikes : tuple of int
+        Each k for which the time of the k-th spike of every output neuron is kept; 1 for the first.
     """
 
     rasters: tuple[str, ...] = ()
     traces: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    output_spikes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,18 +36,19 @@ class Recording:
     """Spikes and potentials of N images over a window of T steps.
 
     Every population is read over its own window, which opens `depth` steps after the input's, so that index k means
-    the same thing for all: what a network without delays does in step k.
+    the same thing for all: what a network without delays does in step k. Where a count of a neuron's spikes stands for
+    its activity, a spike counts as much as it carries: 1, or under phase coding the weight of its phase.
 
     Parameters
     ----------
     dt, duration : float
         Seconds.
     max_rate : float
-        The firing rate in Hz that stands for the activation 1.
+        The firing rate in Hz that stands for the activation 1; under phase coding the sum of weights per second.
     times : array, shape (R,)
         Readout times in seconds: the output and the totals are kept after this much of the window.
     output_counts, output_potentials : array, shape (R, N, *output_shape)
-        Spikes so far, and potentials in units of activation, of the output population.
+        Counts so far, and potentials in units of activation, of the output population.
     populations : tuple of str
         "input" first (absent under constant current), the output last.
     shapes : mapping of str to tuple
@@ -52,26 +56,33 @@ class Recording:
     spikes, synops : array, shape (R, P)
         Spikes so far, and the synapses they reached (exactly, borders included), per image.
     spike_counts : mapping of str to array, shape (N, *shape)
-        Spikes of each neuron over the whole window.
+        Count of each neuron over the whole window.
+    largest_count : float
+        That of a neuron which spikes in every step.
     rasters : mapping of str to DataFrame
         Columns image, neuron, time_ms, for the populations that a `Probe` names.
     traces : mapping of str to array, shape (T, N, n_chosen)
         Potentials in the equations' base units, after the reset of each step.
+    output_spike_times : mapping of int to array, shape (N, *output_shape)
+        For each k that a `Probe` names the time in seconds of the k-th spike of each output neuron, whatever it
+        carries; infinity if there were fewer.
     """
 
     dt: float
     duration: float
     max_rate: float
     times: NDArray[np.float64]
-    output_counts: NDArray[np.int32]
+    output_counts: NDArray
     output_potentials: NDArray[np.float32]
     populations: tuple[str, ...]
     shapes: Mapping[str, Shape]
     spikes: NDArray[np.float64]
     synops: NDArray[np.float64]
-    spike_counts: Mapping[str, NDArray[np.int32]]
+    spike_counts: Mapping[str, NDArray]
+    largest_count: float
     rasters: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     traces: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    output_spike_times: Mapping[int, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def sizes(self) -> Mapping[str, int]:

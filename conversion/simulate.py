@@ -14,12 +14,13 @@ from brian2 import Quantity, ms
 from numpy.typing import NDArray
 
 from conversion.connections import neuron_order
+from conversion.encoding import check_encoder, max_rate
 from conversion.monitors import Counter
 from conversion.network import Connectivity, Readout, SpikingNetwork, build
 from conversion.plan import Plan, per_channel, plan
 from conversion.presentation import Batch, run
 from conversion.recording import Probe, Recording
-from models.encoders import ConstantCurrent, Encoder, Poisson, SpikeTrains
+from models.encoders import ConstantCurrent, Encoder, SpikeTrains
 from models.graph import INPUT, LINEAR, Add, Array, Conv2d, Dense, Flatten, Graph, Layer, Shape, sequential
 from models.neurons import Neuron
 from models.onnx_runtime import predict
@@ -53,7 +54,8 @@ def simulate(
         Values in [0, 1].
     neuron : Neuron
         The model of every hidden neuron, and of the output neurons if they spike.
-    encoder : Poisson, ConstantCurrent or SpikeTrains
+    encoder : Encoder
+        One of `models.encoders`.
     duration, dt : Quantity
         Window per image and time step.
     seed : int
@@ -65,7 +67,7 @@ def simulate(
     readout_times : Quantity, optional
         When to read the output and the totals; by default after every step.
     probe : Probe, optional
-        Rasters and traces to keep as well.
+        Rasters, traces and times of output spikes to keep as well.
     memory_limit : float
         Bytes that a batch may take; it sets how many images are simulated at once, and with it, how the random numbers
         are dealt.
@@ -75,33 +77,37 @@ def simulate(
     Raises
     ------
     ValueError
-        If images do not fit the network or are not in [0, 1], or an input would spike more than once a step.
+        If images do not fit the network or are not in [0, 1], or the encoder not the network, neuron or step.
     """
     _check_images(graph, images)
     readouts = _readout_steps(duration, dt, readout_times)
-    _check_encoder(encoder, dt, (int(readouts[-1]) + 1, *images.shape))
     structure = plan(graph)
+    check_encoder(encoder, neuron, structure, dt)
+    rate = float(max_rate(encoder, dt))
+    _check_spike_trains(encoder, (int(readouts[-1]) + 1, *images.shape))
     batch_size = _batch_size(structure, len(images), memory_limit, connectivity)
     network = build(
         structure, neuron=neuron, encoder=encoder, dt=dt, readouts=readouts, batch_size=batch_size,
         connectivity=connectivity, readout=readout, probe=probe,
     )  # fmt: skip
     slices = [slice(start, start + batch_size) for start in range(0, len(images), batch_size)]
-    batches = [partial(_batch, graph, structure, encoder, images, part, seed) for part in slices]
+    batches = [partial(_batch, graph, structure, encoder, rate, images, part, seed) for part in slices]
     results: list[dict[str, Any]] = []
 
     def collect(counter: Counter) -> None:
         results.append(_results(counter, len(results) * batch_size))
 
     run(network, encoder, batches, collect, progress)
-    return _recording(network, results, readouts, dt, float(encoder.max_rate))
+    return _recording(network, results, readouts, dt, rate)
 
 
-def _batch(graph: Graph, structure: Plan, encoder: Encoder, images: Array, part: slice, seed: int) -> Batch:
+def _batch(
+    graph: Graph, structure: Plan, encoder: Encoder, rate: float, images: Array, part: slice, seed: int
+) -> Batch:
     values = encoder.spikes[:, part] if isinstance(encoder, SpikeTrains) else images[part]
     return Batch(
         values=_by_neuron(values, graph.input_shape),
-        currents=_currents(graph, structure, encoder, images[part]),
+        currents={name: rate * c for name, c in _currents(graph, structure, encoder, images[part]).items()},
         seed=int(np.random.SeedSequence([seed, part.start]).generate_state(1)[0]),
     )
 
@@ -131,12 +137,7 @@ def _check_images(graph: Graph, images: Array) -> None:
         )
 
 
-def _check_encoder(encoder: Encoder, dt: Quantity, shape: tuple[int, ...]) -> None:
-    probability = float(encoder.max_rate * dt)
-    if isinstance(encoder, Poisson) and probability > 1 + 1e-9:
-        raise ValueError(
-            f"max_rate * dt is {encoder.max_rate} * {dt} = {probability:g}, but an input spikes at most once a step"
-        )
+def _check_spike_trains(encoder: Encoder, shape: tuple[int, ...]) -> None:
     if isinstance(encoder, SpikeTrains) and encoder.spikes.shape != shape:
         raise ValueError(f"spike trains have shape {encoder.spikes.shape}, but steps and images make {shape}")
 
@@ -190,6 +191,9 @@ def _results(counter: Counter, first_image: int) -> dict[str, Any]:
         "spike_counts": {name: counts.reshape(-1, sizes[name]) for name, counts in counter.counts.items()},
         "output_counts": counter.output_counts,
         "output_potentials": counter.output_potentials,
+        "output_spike_steps": {
+            k: steps.reshape(counter.n_images, -1) for k, steps in counter.output_spike_steps.items()
+        },
         "rasters": rasters,
         "traces": counter.traces,
     }
@@ -209,8 +213,8 @@ def _recording(
         joined = np.concatenate([batch[key] for batch in batches], axis=1)[..., orders[names[-1]]]
         return joined.reshape(*joined.shape[:2], *shapes[names[-1]])
 
-    def counts(name: str) -> NDArray:
-        joined = np.concatenate([batch["spike_counts"][name] for batch in batches])[:, orders[name]]
+    def per_image(key: str, item: str | int, name: str) -> NDArray:
+        joined = np.concatenate([batch[key][item] for batch in batches])[:, orders[name]]
         return joined.reshape(-1, *shapes[name])
 
     return Recording(
@@ -224,11 +228,16 @@ def _recording(
         shapes=shapes,
         spikes=totals[..., 0],
         synops=totals[..., 1],
-        spike_counts={name: counts(name) for name in names},
+        spike_counts={name: per_image("spike_counts", name, name) for name in names},
+        largest_count=float(network.counter.weights.sum()),
         rasters={name: _raster(batches, name, orders[name], float(dt)) for name in network.counter.probe.rasters},
         traces={
             name: np.concatenate([batch["traces"][name] for batch in batches], axis=1)
             for name in network.counter.probe.traces
+        },
+        output_spike_times={
+            k: (per_image("output_spike_steps", k, names[-1]) + 1) * float(dt)
+            for k in network.counter.probe.output_spikes
         },
     )
 

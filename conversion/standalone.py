@@ -15,9 +15,12 @@ from brian2 import Clock, PoissonGroup, Quantity, SpikeMonitor
 from numpy.typing import NDArray
 
 from conversion.connections import neuron_order
-from conversion.network import SCHEDULE, make_group, members_of, places_of
+from conversion.encoding import check_encoder
+from conversion.groups import SCHEDULE, initialise, make_group
+from conversion.network import members_of, places_of
 from conversion.plan import ConversionError, plan
 from conversion.projections import unrolled_synapses
+from models.encoders import Poisson
 from models.graph import Array, Graph
 from models.neurons import Neuron, accumulator, relay
 
@@ -47,9 +50,11 @@ def device_network(graph: Graph, images: Array, neuron: Neuron, max_rate: Quanti
     Raises
     ------
     ConversionError
-        If a layer has a bias: without windows its current would start before its input.
+        If a layer has a bias: without windows its current would start before its input. Or if the neurons do not read
+        Poisson spikes.
     """
     structure = plan(graph)
+    check_encoder(Poisson(max_rate), neuron, structure, dt)
     biased = [name for name, bias in structure.biases.items() if np.any(bias)]
     if biased:
         raise ConversionError(f"{biased[0]!r} has a bias, which needs the windows of conversion.simulate")
@@ -59,8 +64,7 @@ def device_network(graph: Graph, images: Array, neuron: Neuron, max_rate: Quanti
     sizes = {name: len(images) * sum(p.size for p in populations) for name, populations in members.items()}
     groups = {name: make_group(name, neurons[name], sizes[name], clock) for name in neurons if sizes[name]}
     for name, group in groups.items():
-        for variable, expression in neurons[name].initial.items():
-            setattr(group, variable, expression)
+        initialise(group, neurons[name])
     rates = images.reshape(len(images), -1)[:, np.argsort(neuron_order(graph.input_shape))].ravel() * max_rate
     groups["input"] = PoissonGroup(sizes["input"], rates, clock=clock, name="input", namespace={})
     places = places_of(members, groups, neurons, len(images))

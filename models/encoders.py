@@ -1,6 +1,8 @@
-"""How an image enters the network: as Poisson spikes, as a constant current, or as the user's own spike trains.
+"""How an image enters the network: its input code, or the user's own spike trains.
 
-All three say which firing rate stands for the value 1 (`max_rate`); the biases are scaled by it too.
+Each says which firing rate stands for the value 1; the biases are scaled by it too. Where it follows from the time step
+instead of being chosen, `conversion.encoding.max_rate` works it out. `Phase` and `Burst` are neuron models as text,
+like those of `models.neurons`: the engine writes the value of each input into their variable `value`.
 """
 
 from __future__ import annotations
@@ -8,8 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from brian2 import Hz, Quantity
+from brian2 import Hz, Quantity, ms, mV
 from numpy.typing import NDArray
+
+from models.neurons import NEXT_PHASE, Neuron, require_phase_period
 
 
 @dataclass(frozen=True)
@@ -37,4 +41,98 @@ class SpikeTrains:
     max_rate: Quantity = field(default_factory=lambda: 1000 * Hz)
 
 
-Encoder = Poisson | ConstantCurrent | SpikeTrains
+PHASE_INPUT = """
+v : 1
+weight : 1
+value : 1 (constant)
+"""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Phase coding: the binary digits of each input, the most significant first, one per step, over and over.
+
+    An input x in [0, 1] becomes the whole number round(x * (2**K - 1)), for K = 8 the grey level of a pixel. Its digit
+    k = 0 .. K - 1 is a spike in step k of every period of K steps, and that spike carries the weight 2**-(1 + k). The
+    value 1 is a spike in every step and sends 1 - 2**-K per period, so this is what a period of the activation 1 is.
+    The neurons have to speak the same code: `models.neurons.phase_coded(K)`.
+
+    Kim, Kim, Huh, Lee, Choi, "Deep neural networks with weighted spikes", Neurocomputing 311, 2018.
+
+    Parameters
+    ----------
+    period : int
+        K, from 1 to 16.
+    """
+
+    period: int = 8
+
+    def __post_init__(self) -> None:
+        require_phase_period(self.period)
+
+    @property
+    def neuron(self) -> Neuron:
+        """It loads its number when a period begins, and takes from it the weight of each spike that it sends."""
+        return Neuron(
+            equations=PHASE_INPUT,
+            update="v += int(weight == 0.5) * floor(value * (2**phase_period - 1) + 0.5) / 2**phase_period",
+            threshold="v >= weight",
+            reset="v -= weight",
+            every_step=NEXT_PHASE,
+            initial={"v": "0", "weight": "0.5"},
+            parameters={"phase_period": self.period},
+            source="Kim, Kim, Huh, Lee, Choi, Neurocomputing 2018",
+        )
+
+
+IZHIKEVICH = """
+v : volt
+u : volt/second
+value : 1 (constant)
+"""
+IZHIKEVICH_DV = "0.04/ms/mV * v**2 + 5/ms * v + 140*mV/ms - u + current * value"
+
+
+@dataclass(frozen=True)
+class Burst:
+    """Each input of value x drives a chattering neuron by the current `current * x`; its bursts enter the network.
+
+    The model and its parameters (v in mV, time in ms) are those of Izhikevich, "Simple model of spiking neurons", IEEE
+    Transactions on Neural Networks 14, 2003:
+
+        v' = 0.04 v^2 + 5 v + 140 - u + I,   u' = a (b v - u),   if v >= 30: v = c, u = u + d
+
+    with a = 0.02, b = 0.2, c = -50, d = 2, from v = -65 and u = b v. As in his program a step of the network takes two
+    half steps for v and then one whole step for u. At 1 ms that is coarse: the rates are those of this rule, lower than
+    those of the differential equation. A steady current below 4 mV/ms, an input below 4 mV/ms / `current`, never makes
+    it spike.
+
+    Parameters
+    ----------
+    current : Quantity
+        For the value 1, in mV/ms, the I of the paper.
+    """
+
+    current: Quantity = field(default_factory=lambda: 20 * mV / ms)
+
+    @property
+    def neuron(self) -> Neuron:
+        """The equations; the rule of the paper's program is their `update`."""
+        return Neuron(
+            equations=IZHIKEVICH,
+            update=f"v += dt / 2 * ({IZHIKEVICH_DV})\nv += dt / 2 * ({IZHIKEVICH_DV})\nu += dt * a * (b * v - u)",
+            threshold="v >= 30*mV",
+            reset="v = c\nu += d",
+            initial={"v": "-65*mV", "u": "b * v"},
+            parameters={
+                "a": 0.02 / ms,
+                "b": 0.2 / ms,
+                "c": -50 * mV,
+                "d": 2 * mV / ms,
+                "current": self.current,
+            },
+            source="Izhikevich, IEEE Transactions on Neural Networks 2003",
+        )
+
+
+Encoder = Poisson | ConstantCurrent | SpikeTrains | Phase | Burst

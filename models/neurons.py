@@ -8,7 +8,7 @@ threshold. Write your own `Neuron` the same way; nothing here is special.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from brian2 import Quantity, ms
@@ -32,12 +32,16 @@ class Neuron:
         The variable that a presynaptic spike raises by the synaptic weight.
     input_unit : Quantity or float
         What a weight of 1 adds to it; also the unit of `drive` (times 1/s) and of `v_th`.
+    potential : str
+        The variable that is read as the membrane potential; by default the input variable.
     initial : mapping of str to str
         Variables at the start of each image, as Brian2 expressions, evaluated in this order.
     parameters : mapping of str to Quantity
         The constants that the equations name.
     refractory : Quantity
         How long a neuron stays silent after a spike; flag its equations `(unless refractory)`.
+    update : str
+        Statements that run in every step before the threshold is tested, for what no differential equation says.
     every_step : str
         Statements that run in every step after the resets, such as a lower clamp.
     method : str
@@ -52,9 +56,11 @@ class Neuron:
     source: str
     input_variable: str = "v"
     input_unit: Quantity | float = 1.0
+    potential: str = ""
     initial: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Quantity | float] = field(default_factory=dict)
     refractory: Quantity = field(default_factory=lambda: 0 * ms)
+    update: str = ""
     every_step: str = ""
     method: str = "euler"
 
@@ -83,6 +89,14 @@ ACCUMULATOR = """
 dv/dt = drive : 1
 drive : Hz (constant)
 """
+PHASE_CODED = """
+dv/dt = drive : 1
+received : 1
+weight : 1
+drive : Hz (constant)
+v_th : 1 (constant)
+"""
+NEXT_PHASE = "weight = int(weight > 2.0**-phase_period) * weight / 2 + int(weight <= 2.0**-phase_period) / 2"
 RELAY = """
 v : 1
 wins : 1
@@ -142,6 +156,43 @@ def leaky_integrate_and_fire(
         method="exact",
         **_common(v_th, reset, v_init, refractory, v_min, {"tau_m": tau_m}),
     )
+
+
+def phase_coded(period: int = 8, *, v_th: float = 1.0, v_init: InitialPotential = "zero") -> Neuron:
+    """The neuron with an oscillating threshold, for `models.encoders.Phase`: spikes carry the weight of their phase.
+
+    In step k of a period `weight` is 2**-(1 + k): the threshold is `v_th * weight`, a spike carries `weight` and takes
+    `v_th * weight` from the potential, and what was `received` counts `weight` each, because all spikes that arrive
+    were sent in the same phase. Every neuron counts the phases from the opening of its own window, so a deep layer is
+    in the phase of its input although it runs some steps behind. A bias is a constant current.
+
+    Parameters
+    ----------
+    period : int
+        Steps of a period, K, from 1 to 16.
+    v_th, v_init : float, str
+        As of `integrate_and_fire`.
+    """
+    require_phase_period(period)
+    return replace(
+        integrate_and_fire(v_th=v_th, v_init=v_init),
+        equations=PHASE_CODED,
+        input_variable="received",
+        potential="v",
+        update="v += weight * received\nreceived = 0",
+        threshold="v >= v_th * weight",
+        reset="v -= v_th * weight",
+        every_step=NEXT_PHASE,
+        initial={"v_th": repr(float(v_th)), "v": INITIAL_POTENTIALS[v_init], "received": "0", "weight": "0.5"},
+        parameters={"phase_period": period},
+        source="Kim, Kim, Huh, Lee, Choi, Neurocomputing 2018",
+    )
+
+
+def require_phase_period(period: int) -> None:
+    """Raise ValueError unless it is a number of phases whose weights a 32-bit potential resolves."""
+    if not 1 <= period <= 16:
+        raise ValueError(f"period is {period}; a phase code has from 1 to 16 phases")
 
 
 def accumulator() -> Neuron:

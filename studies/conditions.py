@@ -8,9 +8,10 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any, get_args
 
-from conversion.network import Connectivity, Readout
+from conversion.network import Connectivity
 from conversion.normalize import Scheme
 from models.neurons import INITIAL_POTENTIALS, RESETS, InitialPotential, Reset
+from studies.metrics import Readout
 
 
 class StudyError(ValueError):
@@ -43,6 +44,7 @@ PAUSE = _number("a number from 0 on, in ms", lambda value: 0 <= value < math.inf
 RATE = _number("a number above 0, in Hz")
 MEMORY = _number("a number above 0, in GB")
 THRESHOLD = _number("a number above 0")
+PERIOD = _takes((int,), "a whole number from 1 to 16", lambda value: 1 <= value <= 16)
 PERCENTILE = _number("a number in (0, 100]", lambda value: 0 < value <= 100)
 
 
@@ -60,8 +62,12 @@ class Condition:
         The normalisation looks at the last `calibration` images of `calibration_dataset` (by default `dataset`).
     pooling : str
         Whether average pooling has neurons of its own or becomes part of the next layer's weights.
-    readout, readout_ms : str, float
-        Whether the answer is the largest spike count or potential, and how often it is read (by default 50 times).
+    encoder, max_rate_hz, phase_period : str, float, int
+        The input code (see `models.encoders`), the rate of the value 1 where that is a choice, and the steps of a
+        period of phase coding.
+    readout, readout_k, readout_ms : str, int, float
+        Whether the answer is the largest spike count or potential, or the first class to spike once or k times, and how
+        often it is read (by default 50 times).
     memory_gb : float
         What a batch of images may take; it sets the size of the batches, and so how the random numbers are dealt.
     """
@@ -73,8 +79,9 @@ class Condition:
     calibration_dataset: str | None = field(default=None, metadata=DATASET)
     duration_ms: float = field(default=100.0, metadata=TIME)
     dt_ms: float = field(default=1.0, metadata=TIME)
-    encoder: str = field(default="poisson", metadata=_one_of(("poisson", "constant")))
-    max_rate_hz: float = field(default=1000.0, metadata=RATE)
+    encoder: str = field(default="poisson", metadata=_one_of(("poisson", "constant", "phase", "burst")))
+    max_rate_hz: float | None = field(default=1000.0, metadata=RATE)
+    phase_period: int | None = field(default=8, metadata=PERIOD)
     neuron: str = field(default="if", metadata=_one_of(("if", "lif")))
     tau_m_ms: float | None = field(default=None, metadata=TIME_CONSTANT)
     refractory_ms: float = field(default=0.0, metadata=PAUSE)
@@ -86,6 +93,7 @@ class Condition:
     pooling: str = field(default="spiking", metadata=_one_of(("spiking", "folded")))
     connectivity: Connectivity = field(default="shared", metadata=_one_of(get_args(Connectivity)))
     readout: Readout = field(default="count", metadata=_one_of(get_args(Readout)))
+    readout_k: int | None = field(default=3, metadata=COUNT)
     readout_ms: float | None = field(default=None, metadata=TIME)
     memory_gb: float = field(default=1.0, metadata=MEMORY)
     seed: int = field(default=0, metadata=SEED)
@@ -94,6 +102,9 @@ class Condition:
 KEYS: Mapping[str, Field] = {key.name: key for key in fields(Condition)}
 _LOOKS_AT_IMAGES = ("normalization", ("data", "percentile", "channel"))
 MATTERS_ONLY_IF: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "max_rate_hz": ("encoder", ("poisson", "constant")),
+    "phase_period": ("encoder", ("phase",)),
+    "readout_k": ("readout", ("k_th_spike",)),
     "tau_m_ms": ("neuron", ("lif",)),
     "percentile": ("normalization", ("percentile", "channel")),
     "calibration": _LOOKS_AT_IMAGES,
@@ -172,6 +183,18 @@ def _check_together(c: Condition) -> None:
             raise StudyError(f"{name} is {value:g}; it must be a whole number of steps of dt_ms = {c.dt_ms:g}")
     if c.readout_ms is not None and c.readout_ms > c.duration_ms:
         raise StudyError(f"readout_ms is {c.readout_ms:g}; it must be at most duration_ms = {c.duration_ms:g}")
-    if c.encoder == "poisson" and c.max_rate_hz * c.dt_ms > 1000 * (1 + 1e-9):
+    if c.encoder == "phase":
+        _check_phase(c)
+    if c.encoder == "burst" and c.dt_ms > 1:
+        raise StudyError(f"dt_ms is {c.dt_ms:g}; the Izhikevich neurons of encoder 'burst' need at most 1 ms")
+    if c.encoder == "poisson" and c.max_rate_hz is not None and c.max_rate_hz * c.dt_ms > 1000 * (1 + 1e-9):
         highest = f"a Poisson input spikes once a step at most, {1000 / c.dt_ms:g} Hz"
         raise StudyError(f"max_rate_hz is {c.max_rate_hz:g}; with dt_ms = {c.dt_ms:g} {highest}")
+
+
+def _check_phase(c: Condition) -> None:
+    """Phase coding is a neuron model too, the non-leaky one with an oscillating threshold that is subtracted."""
+    for name, needed in (("neuron", "if"), ("reset", "subtract"), ("refractory_ms", 0)):
+        value = getattr(c, name)
+        if value != needed:
+            raise StudyError(f"{name} is {value!r}; with encoder 'phase' it must be {needed!r}")

@@ -3,18 +3,25 @@
 Constants: 4.6 pJ for a multiplication with addition (MAC: 3.7 + 0.9) and 0.9 pJ for an addition (AC), both of 32-bit
 floating-point numbers in 45 nm CMOS (Horowitz, ISSCC 2014, "Computing's energy problem"). A weighted synapse of the
 ANN costs a MAC; pooling and junctions cost an AC per value they read, concatenation nothing. In the spiking network
-every spike costs an AC per synapse that it reaches.
+every spike costs an AC per synapse that it reaches, also under phase coding, where its weight is a shift. What hidden
+neurons do in a step on their own is not counted, nor are the random numbers of a Poisson input; Izhikevich neurons as
+input are.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
 
 from conversion.plan import Projection, plan
 from models.graph import INPUT, Concat, Conv2d, Dense, Graph
 
 MAC_PJ = 4.6
 AC_PJ = 0.9
+IZHIKEVICH_STEP = (8, 1)  # MACs and ACs: twice (0.04 v + 5) v + J with J = 140 + I - u, and v += h (...); once b v - u
 CAVEAT = "Energy: arithmetic only, no data movement (4.6 pJ per MAC, 0.9 pJ per AC, 45 nm; Horowitz, ISSCC 2014)."
 
 
@@ -30,18 +37,27 @@ def operations(graph: Graph) -> Mapping[str, tuple[int, int]]:
 
 def ann_energy_nj(graph: Graph) -> float:
     """Energy in nJ of one image through the ANN."""
-    return sum(MAC_PJ * macs + AC_PJ * acs for macs, acs in operations(graph).values()) / 1000
+    return sum(map(_energy_pj, operations(graph).values())) / 1000
 
 
-def input_energy_nj(graph: Graph, encoder: str) -> float:
-    """Energy in nJ to enter one image: under constant current the first layer is computed once, as in the ANN.
+def input_energy_nj(graph: Graph, encoder: str, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Energy in nJ to enter one image for so many steps, beside its spikes, which the synaptic operations count.
 
-    Poisson input spikes are counted with the synaptic operations, so this is 0 for them.
+    Under constant current the first layer is computed once, as in the ANN; under burst coding every input is an
+    Izhikevich neuron, computed in every step. Poisson and phase-coded input cost nothing but their spikes.
     """
-    if encoder != "constant":
-        return 0.0
-    first = (_operations(p) for p in plan(graph).projections if p.source == INPUT)
-    return sum(MAC_PJ * macs + AC_PJ * acs for macs, acs in first) / 1000
+    match encoder:
+        case "constant":
+            first = [_operations(p) for p in plan(graph).projections if p.source == INPUT]
+            return np.full(len(steps), sum(map(_energy_pj, first)) / 1000)
+        case "burst":
+            return steps * math.prod(graph.input_shape) * _energy_pj(IZHIKEVICH_STEP) / 1000
+    return np.zeros(len(steps))
+
+
+def _energy_pj(operations: tuple[int, int]) -> float:
+    macs, acs = operations
+    return MAC_PJ * macs + AC_PJ * acs
 
 
 def _operations(projection: Projection) -> tuple[int, int]:

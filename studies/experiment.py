@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -17,15 +17,16 @@ import pandas as pd
 from brian2 import Hz, ms
 from numpy.typing import NDArray
 
+from conversion.encoding import check_encoder
 from conversion.fold import fold_average_pooling
 from conversion.normalize import normalize
 from conversion.plan import plan
 from conversion.recording import Probe, Recording
 from conversion.simulate import simulate
 from models.datasets import Dataset, content_hash, load_dataset
-from models.encoders import ConstantCurrent, Encoder, Poisson
+from models.encoders import Burst, ConstantCurrent, Encoder, Phase, Poisson
 from models.graph import INPUT, Array, Graph, Shape
-from models.neurons import Neuron, integrate_and_fire, leaky_integrate_and_fire
+from models.neurons import Neuron, integrate_and_fire, leaky_integrate_and_fire, phase_coded
 from models.onnx_import import load as load_onnx
 from models.onnx_runtime import activations, predict
 from studies import energy
@@ -65,7 +66,8 @@ def check(job: Job) -> None:
         Of the kind of its source: `StudyError`, `OnnxError`, `DatasetError`, `GraphError`, `ConversionError`.
     """
     graph = load_onnx(_model_path(job))
-    plan(_with_pooling(graph, job.condition))
+    c = job.condition
+    check_encoder(encoder_of(c), neuron_of(c), plan(_with_pooling(graph, c)), c.dt_ms * ms)
     images, labels = _test_images(job)
     for some in (images[:1], _calibration_images(job)[:1]):
         fit(some, graph.input_shape)
@@ -131,9 +133,9 @@ def simulated(normalised: Graph, images: Array, c: Condition, probe: Probe | Non
         dt=c.dt_ms * ms,
         seed=c.seed,
         connectivity=c.connectivity,
-        readout=c.readout,
+        readout="potential" if c.readout == "potential" else "count",
         readout_times=steps * c.dt_ms * ms,
-        probe=probe,
+        probe=replace(probe or Probe(), output_spikes=_output_spikes(c)),
         memory_limit=c.memory_gb * 1e9,
     )
 
@@ -147,10 +149,13 @@ def measured(prepared: Prepared, recording: Recording, c: Condition) -> Mapping[
             prepared.labels,
             predict(graph, images),
             readout=c.readout,
+            readout_k=c.readout_k or 1,
             ann_energy_nj=energy.ann_energy_nj(graph),
-            input_energy_nj=energy.input_energy_nj(graph, c.encoder),
+            input_energy_nj=energy.input_energy_nj(graph, c.encoder, np.rint(recording.times / recording.dt)),
         ),
-        "layers": layers(recording, lambda name: activation(prepared.normalised, images, name), rheobase(c)),
+        "layers": layers(
+            recording, lambda name: activation(prepared.normalised, images, name), rheobase(c, recording.max_rate)
+        ),
     }
 
 
@@ -176,17 +181,19 @@ def fit(images: Array, input_shape: Shape) -> Array:
 
 def neuron_of(c: Condition) -> Neuron:
     """The neuron model of a condition."""
+    if c.phase_period is not None:
+        return phase_coded(c.phase_period, v_th=c.v_th, v_init=c.v_init)
     common: dict[str, Any] = {"v_th": c.v_th, "reset": c.reset, "v_init": c.v_init, "refractory": c.refractory_ms * ms}
     tau_m_ms = _tau_m_ms(c)
     return integrate_and_fire(**common) if math.isinf(tau_m_ms) else leaky_integrate_and_fire(tau_m_ms * ms, **common)
 
 
-def rheobase(c: Condition) -> float:
+def rheobase(c: Condition, max_rate_hz: float) -> float:
     """The smallest activation that, as a constant current, lets a neuron spike: the drive times tau_m reaches v_th.
 
     Without a leak it is 0 (Gerstner et al., Neuronal Dynamics, section 1.3).
     """
-    return c.v_th / (_tau_m_ms(c) * c.max_rate_hz * 1e-3)
+    return c.v_th / (_tau_m_ms(c) * max_rate_hz * 1e-3)
 
 
 def _tau_m_ms(c: Condition) -> float:
@@ -195,11 +202,20 @@ def _tau_m_ms(c: Condition) -> float:
 
 def encoder_of(c: Condition) -> Encoder:
     """The input code of a condition."""
+    if c.phase_period is not None:
+        return Phase(c.phase_period)
+    if c.max_rate_hz is None:
+        return Burst()
     return (Poisson if c.encoder == "poisson" else ConstantCurrent)(c.max_rate_hz * Hz)
 
 
 def _with_pooling(graph: Graph, c: Condition) -> Graph:
     return fold_average_pooling(graph) if c.pooling == "folded" else graph
+
+
+def _output_spikes(c: Condition) -> tuple[int, ...]:
+    """Each k for which the answer depends on the time of the k-th output spike."""
+    return (1,) if c.readout == "first_spike" else (c.readout_k,) if c.readout_k is not None else ()
 
 
 def _model_path(job: Job) -> Path:

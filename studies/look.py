@@ -105,7 +105,7 @@ def _inside(prepared: Prepared, recording: Recording, c: Condition, image: int) 
     """The views of one condition; one image is shown once more, since the spikes of all would not fit into memory."""
     probe = probe_of(prepared, c, image)
     closer = experiment.simulated(prepared.normalised, prepared.images[image : image + 1], c, probe)
-    final = answers(scores(recording, c.readout)[-1])
+    final = answers(scores(recording, c.readout, c.readout_k or 1)[-1])
     ann_answers = predict(prepared.graph, prepared.images).reshape(len(final), -1).argmax(axis=1)
     every = {name: experiment.activation(prepared.normalised, prepared.images, name) for name in probe.rasters}
     return {

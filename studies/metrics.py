@@ -1,13 +1,15 @@
 """What is measured: pure functions from a recording, the labels and the ANN's activations to tidy tables.
 
-The answer of an image is the class with the largest count (or potential). Classes that tie for it share the answer: it
-counts as 1/k correct if the label is one of k, the expected accuracy of guessing among them. An image in which all
-classes are equal, above all one with no output spike yet, has no answer and is wrong.
+The answer of an image is the class with the largest count or potential, or the one that was the first to spike once, or
+k times. Classes that tie for it, or do so in the same step, share the answer: it counts as 1/n correct if the label is
+one of n, the expected accuracy of guessing among them. An image in which all classes are equal, above all one with no
+output spike yet, has no answer and is wrong.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -27,6 +29,7 @@ LAYER_COLUMNS = (
     "silent_share", "subthreshold_share", "saturated_share",
 )  # fmt: skip
 SATURATED = 0.95
+Readout = Literal["count", "potential", "first_spike", "k_th_spike"]
 
 
 def metrics(
@@ -34,9 +37,10 @@ def metrics(
     labels: NDArray[np.int64],
     ann_outputs: Array,
     *,
-    readout: str = "count",
+    readout: Readout = "count",
+    readout_k: int = 1,
     ann_energy_nj: float = 0.0,
-    input_energy_nj: float = 0.0,
+    input_energy_nj: float | NDArray[np.float64] = 0.0,
 ) -> pd.DataFrame:
     """One row per readout time.
 
@@ -44,9 +48,12 @@ def metrics(
     ----------
     labels : array, shape (N,)
     ann_outputs : array, shape (N, *output_shape)
-    readout : {"count", "potential"}
-    ann_energy_nj, input_energy_nj : float
-        Energy per image of the ANN, and of entering an image into the spiking network; see `studies.energy`.
+    readout, readout_k : str, int
+        See `scores`.
+    ann_energy_nj : float
+        Energy per image of the ANN; see `studies.energy`.
+    input_energy_nj : float, or array of shape (R,)
+        Energy until each readout of entering an image into the spiking network.
 
     Returns
     -------
@@ -54,12 +61,12 @@ def metrics(
         Columns `METRIC_COLUMNS`. `agreement` is the accuracy with the ANN's answers as labels; spikes, operations and
         energy are totals from the start of the window to `time_ms`.
     """
-    by_class = scores(recording, readout)
+    of_classes = scores(recording, readout, readout_k)
     ann_answers = ann_outputs.reshape(len(labels), -1).argmax(axis=1)
-    accuracy, ann_accuracy = share_correct(by_class, labels), float(np.mean(ann_answers == labels))
+    accuracy, ann_accuracy = share_correct(of_classes, labels), float(np.mean(ann_answers == labels))
     synops, time_ms = recording.synops.sum(axis=1), recording.times * 1e3
     table = pd.DataFrame({"time_ms": time_ms, "accuracy": accuracy, "ann_accuracy": ann_accuracy})
-    table["agreement"] = share_correct(by_class, ann_answers)
+    table["agreement"] = share_correct(of_classes, ann_answers)
     table["spikes_per_image"] = recording.spikes.sum(axis=1)
     table["synops_per_image"] = synops
     table["energy_nj"] = synops * AC_PJ / 1000 + input_energy_nj
@@ -85,17 +92,31 @@ def layers(recording: Recording, activation: Callable[[str], Array], rheobase: f
         Columns `LAYER_COLUMNS`. Correlation (Pearson) and root-mean-square error are between rate / max_rate and the
         activation, clipped to the rate of a spike in every step, over neurons and images; the correlation is NaN if one
         of them is constant. The silent and saturated shares are of (neuron, image) pairs with no spike, and with
-        `SATURATED` spikes a step; the subthreshold share, of those whose activation is at or below the rheobase, or 0,
-        which theory says are silent.
+        `SATURATED` of what one sends that spikes in every step; the subthreshold share, of those whose activation is
+        at or below the rheobase, or 0, which theory says are silent.
     """
     rows = [_layer(recording, index, activation(name), rheobase) for index, name in enumerate(recording.populations)]
     return pd.DataFrame(rows, columns=list(LAYER_COLUMNS))
 
 
-def scores(recording: Recording, readout: str = "count") -> NDArray:
-    """What the classes compete with, counts or potentials, shape (R, N, classes)."""
-    outputs = recording.output_counts if readout == "count" else recording.output_potentials
-    return outputs.reshape(*outputs.shape[:2], -1)
+def scores(recording: Recording, readout: Readout, k: int = 1) -> NDArray:
+    """What speaks for each class at each readout time, shape (R, N, classes); the largest is the answer.
+
+    Parameters
+    ----------
+    readout : {"count", "potential", "first_spike", "k_th_spike"}
+        The first two read the output as it stands. The others decide for the output neuron that is the first to send
+        its first or its k-th spike, whatever it carries; until then minus infinity speaks for every class.
+    k : int
+        Only of "k_th_spike". The recording must have it in `output_spike_times`, and 1 for "first_spike".
+    """
+    if readout in ("count", "potential"):
+        outputs = recording.output_counts if readout == "count" else recording.output_potentials
+        return outputs.reshape(*outputs.shape[:2], -1)
+    times = recording.output_spike_times[1 if readout == "first_spike" else k]
+    times = times.reshape(len(times), -1)
+    decided = times <= recording.times[:, None, None] + recording.dt / 2
+    return np.where(decided, -times, -np.inf)
 
 
 def answers(scores: NDArray) -> NDArray[np.float64]:
@@ -155,19 +176,18 @@ def _layer(recording: Recording, index: int, activation: Array, rheobase: float)
     name = recording.populations[index]
     counts = recording.spike_counts[name].ravel()
     rate = counts / (recording.duration * recording.max_rate)
-    steps = round(recording.duration / recording.dt)
-    highest = steps / (recording.duration * recording.max_rate)
+    highest = recording.largest_count / (recording.duration * recording.max_rate)
     target = np.clip(activation, 0, highest).ravel().astype(np.float64)
     return (
         name,
         recording.spikes[-1, index],
         recording.synops[-1, index],
-        counts.mean() / recording.duration,
+        recording.spikes[-1, index] / recording.sizes[name] / recording.duration,
         _correlation(rate, target),
         float(np.sqrt(np.mean((rate - target) ** 2))),
         float(np.mean(counts == 0)),
         float(np.mean(target <= rheobase)),
-        float(np.mean(counts >= SATURATED * steps)),
+        float(np.mean(counts >= SATURATED * recording.largest_count)),
     )
 
 

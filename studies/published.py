@@ -16,7 +16,7 @@ from studies.figure import TABLES, Figure
 from studies.figures import select
 from studies.metrics import interval
 
-PUBLISHED = Path(__file__).with_name("published.toml")
+PUBLISHED = Path(__file__).parents[1] / "results" / "published.toml"
 BEGIN, END = "<!-- published: begin -->", "<!-- published: end -->"
 HEADER = ("paper", "quantity", "published", "ours", "settings", "study", "where they differ")
 

@@ -73,6 +73,20 @@ def test_output_over_time_is_the_count_so_far():
         np.testing.assert_array_equal(recording.output_counts[readout], expected)
 
 
+@pytest.mark.parametrize("memory_limit", [1e9, 1])
+def test_times_of_the_k_th_output_spikes_are_those_of_the_loop(memory_limit):
+    graph = networks()["strides, oblong kernels, borders"]
+    spikes = input_spikes(graph, density=0.02)
+    recording = run(graph, spikes, probe=Probe(output_spikes=(1, 3, 20)), memory_limit=memory_limit)
+    so_far = np.array([zero_delay_loop(graph, spikes[: step + 1])[graph.output.name] for step in range(STEPS)])
+    for k in (1, 3, 20):
+        reached = so_far >= k
+        expected = np.where(reached.any(axis=0), reached.argmax(axis=0) + 1, np.inf) / 1000
+        np.testing.assert_allclose(recording.output_spike_times[k], expected)
+    assert np.isfinite(recording.output_spike_times[1]).any()
+    assert np.isinf(recording.output_spike_times[20]).any()
+
+
 def test_potential_readout_is_the_weighted_sum_of_all_input():
     graph = sequential(
         (7,), dense("fc1", "", 9, 7), dense("fc2", "", 4, 9, activation=LINEAR, bias=np.ones(4, np.float32))

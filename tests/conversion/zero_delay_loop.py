@@ -11,11 +11,16 @@ import numpy as np
 from models.graph import INPUT, Add, AvgPool2d, Concat, Conv2d, Dense, Flatten, MaxPool2d
 
 
-def zero_delay_loop(graph, spikes, reset="subtract", v_th=1.0, v_init=0.0):
-    """Spike counts of every layer, (images, *shape), for input spikes (steps, images, *input_shape)."""
+def zero_delay_loop(graph, spikes, reset="subtract", v_th=1.0, v_init=0.0, weights=None):
+    """Spike counts of every layer, (images, *shape), for input spikes (steps, images, *input_shape).
+
+    With `weights` (steps,) a spike of step k carries weights[k] and counts so much; the threshold is v_th * weights[k].
+    """
     v, counts, inputs_so_far = {}, {}, {}
-    for step_input in spikes.astype(np.float64):
-        out = {INPUT: step_input}
+    for step_input, weight in zip(
+        spikes.astype(float), np.ones(len(spikes)) if weights is None else weights, strict=True
+    ):
+        out = {INPUT: step_input * weight}
         for layer in graph:
             x = [out[name] for name in layer.inputs]
             if isinstance(layer, Flatten):
@@ -30,12 +35,12 @@ def zero_delay_loop(graph, spikes, reset="subtract", v_th=1.0, v_init=0.0):
                 out[layer.name] = weighted_input(layer, x)
             else:
                 potential = v.get(layer.name, v_init) + weighted_input(layer, x)
-                spike = potential >= v_th
-                v[layer.name] = np.where(spike, potential - v_th if reset == "subtract" else 0.0, potential)
-                out[layer.name] = spike.astype(float)
+                spike = potential >= v_th * weight
+                v[layer.name] = np.where(spike, potential - v_th * weight if reset == "subtract" else 0.0, potential)
+                out[layer.name] = spike * weight
             if not (isinstance(layer, Flatten) or is_linear_path(graph, layer)):
                 counts[layer.name] = counts.get(layer.name, 0) + out[layer.name]
-    return {name: count.astype(int) for name, count in counts.items()}
+    return {name: count.astype(int) if weights is None else count for name, count in counts.items()}
 
 
 def is_linear_path(graph, layer):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from brian2 import Hz, ms, second
 
-from models.neurons import accumulator, integrate_and_fire, leaky_integrate_and_fire
+from conversion.groups import initialise, make_group
+from models.neurons import accumulator, integrate_and_fire, leaky_integrate_and_fire, phase_coded
 
 
 def spike_rates(neuron, drives, duration=1.0, dt=0.02):
@@ -78,6 +79,23 @@ def test_bad_parameters_are_named(settings, message):
 def test_a_membrane_time_constant_is_positive():
     with pytest.raises(ValueError, match="tau_m is"):
         leaky_integrate_and_fire(0 * ms)
+
+
+def test_a_phase_code_has_few_phases():
+    with pytest.raises(ValueError, match="period is 17; a phase code has from 1 to 16 phases"):
+        phase_coded(17)
+
+
+@pytest.mark.parametrize("period", [1, 4, 8])
+def test_phase_weights_halve_and_begin_again(period):
+    brian2.prefs.codegen.target = "numpy"
+    neuron = phase_coded(period)
+    group = make_group("alone", neuron, 1, brian2.Clock(1 * ms))
+    initialise(group, neuron)
+    monitor = brian2.StateMonitor(group, "weight", record=True, when="thresholds", name="weights")
+    with np.errstate(over="ignore"):  # Brian2 compares float32 with 1e50
+        brian2.Network(group, monitor).run(3 * period * ms, namespace={})
+    np.testing.assert_array_equal(monitor.weight[0], np.tile(0.5 ** np.arange(1, period + 1), 3))
 
 
 def test_an_accumulator_has_no_threshold():

@@ -22,7 +22,7 @@ def recording(counts: np.ndarray, steps: int = 20, max_rate: float = 250.0) -> R
         dt=0.002, duration=steps * 0.002, max_rate=max_rate, times=np.array([steps * 0.002]),
         output_counts=counts[None], output_potentials=np.zeros((1, *counts.shape), np.float32),
         populations=("hidden",), shapes={"hidden": counts.shape[1:]}, spikes=empty, synops=empty,
-        spike_counts={"hidden": counts},
+        spike_counts={"hidden": counts}, largest_count=steps,
     )  # fmt: skip
 
 

@@ -29,7 +29,8 @@ def made(**values) -> Condition:
         ("duration_ms", "100", "above 0, in ms"),
         ("duration_ms", float("inf"), "above 0, in ms"),
         ("dt_ms", 0, "above 0, in ms"),
-        ("encoder", "phase", "'poisson', 'constant'"),
+        ("encoder", "rate", "'poisson', 'constant', 'phase', 'burst'"),
+        ("phase_period", 17, "whole number from 1 to 16"),
         ("max_rate_hz", -5, "in Hz"),
         ("neuron", "hh", "'if', 'lif'"),
         ("tau_m_ms", 0, "in ms"),
@@ -41,7 +42,8 @@ def made(**values) -> Condition:
         ("percentile", 101, "(0, 100]"),
         ("pooling", "max", "'spiking', 'folded'"),
         ("connectivity", "dense", "'shared', 'synapses'"),
-        ("readout", "rate", "'count', 'potential'"),
+        ("readout", "rate", "'count', 'potential', 'first_spike', 'k_th_spike'"),
+        ("readout_k", 0, "whole number from 1"),
         ("readout_ms", -1, "in ms"),
         ("memory_gb", float("nan"), "in GB"),
         ("seed", -1, "from 0 on"),
@@ -85,6 +87,10 @@ def test_missing_key():
             {"max_rate_hz": 1001},
             "max_rate_hz is 1001; with dt_ms = 1 a Poisson input spikes once a step at most, 1000 Hz",
         ),
+        ({"encoder": "burst", "dt_ms": 2}, "dt_ms is 2; the Izhikevich neurons of encoder 'burst' need at most 1 ms"),
+        ({"encoder": "phase", "neuron": "lif", "tau_m_ms": 5}, "neuron is 'lif'; with encoder 'phase' it must be 'if'"),
+        ({"encoder": "phase", "reset": "zero"}, "reset is 'zero'; with encoder 'phase' it must be 'subtract'"),
+        ({"encoder": "phase", "refractory_ms": 1}, r"refractory_ms is 1\.0; with encoder 'phase' it must be 0"),
     ],
 )
 def test_values_that_do_not_go_together(values, message):
@@ -98,6 +104,10 @@ def test_constant_current_may_be_faster_than_a_spike_a_step():
 
 def test_keys_without_effect_are_none():
     assert made(tau_m_ms=20, calibration=7, percentile=99) == made()
+    assert made(phase_period=4, readout_k=2) == made()
+    assert made(encoder="phase", max_rate_hz=5) == made(encoder="phase", phase_period=8)
+    assert made(encoder="burst").max_rate_hz is None
+    assert made(readout="k_th_spike").readout_k == 3
     assert made(neuron="lif", tau_m_ms=20).tau_m_ms == 20
     assert made(normalization="channel", percentile=99, calibration=7).calibration == 7
 

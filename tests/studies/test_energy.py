@@ -35,6 +35,9 @@ CONV1 = reads(6, 3, 1, 1, 1, 6) * reads(6, 2, 1, 0, 1, 6) * 4 * 2
 CONV2 = reads(6, 3, 1, 2, 2, 6) ** 2 * 4 * 2
 
 
+STEPS = np.array([1, 10, 100])
+
+
 def test_operations_are_exact_at_borders():
     assert dict(operations(branching())) == {
         "conv1": (CONV1, 0),
@@ -56,5 +59,15 @@ def test_energy_of_the_ann():
 
 
 def test_constant_current_pays_for_the_first_layer_once():
-    assert input_energy_nj(branching(), "constant") == pytest.approx(4.6e-3 * CONV1)
-    assert input_energy_nj(branching(), "poisson") == 0
+    assert input_energy_nj(branching(), "constant", STEPS) == pytest.approx(np.full(3, 4.6e-3 * CONV1))
+
+
+def test_spikes_alone_pay_for_poisson_and_phase_coded_input():
+    for encoder in ("poisson", "phase"):
+        np.testing.assert_array_equal(input_energy_nj(branching(), encoder, STEPS), [0, 0, 0])
+
+
+def test_an_izhikevich_neuron_per_input_computes_in_every_step():
+    """Per half step of v: two MACs for the square, an AC for -u, a MAC to add it; then two MACs for u."""
+    per_step = 2 * 6 * 6 * (4.6e-3 * (3 + 3 + 2) + 0.9e-3)
+    assert input_energy_nj(branching(), "burst", STEPS) == pytest.approx(per_step * STEPS)

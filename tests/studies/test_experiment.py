@@ -10,7 +10,7 @@ from brian2 import Hz, ms
 
 from conversion.simulate import simulate
 from models.encoders import ConstantCurrent
-from models.graph import Dense, Flatten, sequential
+from models.graph import Dense, Flatten, MaxPool2d, sequential
 from models.onnx_export import save
 from studies import experiment
 from studies.conditions import KEYS, StudyError, condition
@@ -18,13 +18,13 @@ from studies.experiment import Job, check, fit, key, neuron_of, rheobase, rows
 
 BASE = {
     "model": "tiny.onnx", "dataset": "digits8", "images": 6, "calibration": 20, "duration_ms": 24, "readout_ms": 4,
-    "normalization": "percentile", "neuron": "lif", "tau_m_ms": 20,
+    "normalization": "percentile", "neuron": "lif", "tau_m_ms": 20, "readout": "k_th_spike", "readout_k": 3,
 }  # fmt: skip
 CHANGES = {
     "model": "other.onnx", "dataset": "some.npz", "images": 5, "calibration": 1, "calibration_dataset": "some.npz",
     "duration_ms": 28, "dt_ms": 0.5, "encoder": "constant", "max_rate_hz": 500, "neuron": "if", "tau_m_ms": 5,
     "refractory_ms": 3, "reset": "zero", "v_th": 0.7, "v_init": "half", "normalization": "none", "percentile": 50,
-    "pooling": "folded", "readout": "potential", "readout_ms": 8, "memory_gb": 1e-5, "seed": 1,
+    "pooling": "folded", "readout": "first_spike", "readout_k": 2, "readout_ms": 8, "memory_gb": 1e-5, "seed": 1,
 }  # fmt: skip
 
 
@@ -36,6 +36,9 @@ def folder(study_file):
     weight = rng.normal(0, 0.3, (10, 64)).astype(np.float32)
     layers = Flatten(name="flat", inputs=("",)), Dense(name="fc", inputs=("",), weight=weight)
     save(sequential((1, 8, 8), *layers), folder / "other.onnx")
+    pooling = MaxPool2d(name="pool", inputs=("",), kernel=(2, 2), stride=(2, 2))
+    fc = Dense(name="fc", inputs=("",), weight=weight[:, :16])
+    save(sequential((1, 8, 8), pooling, layers[0], fc), folder / "max.onnx")
     return folder
 
 
@@ -44,7 +47,7 @@ def job(folder, **values) -> Job:
 
 
 def test_changes_cover_every_key():
-    assert {*CHANGES, "connectivity"} == KEYS.keys()
+    assert {*CHANGES, "connectivity", "phase_period"} == KEYS.keys()
 
 
 def test_every_key_changes_the_rows(folder):
@@ -52,6 +55,24 @@ def test_every_key_changes_the_rows(folder):
     assert repr(rows(job(folder))) == base
     for name, value in CHANGES.items():
         assert repr(rows(job(folder, **{name: value}))) != base, name
+
+
+def test_every_encoder_and_readout_changes_the_rows(folder):
+    options = {"neuron": "if", "tau_m_ms": None, "readout_k": None}
+    encoders = [{"encoder": name} for name in ("poisson", "constant", "phase", "burst")]
+    encoders.append({"encoder": "phase", "phase_period": 4})
+    readouts = [{"readout": name} for name in ("count", "potential", "first_spike", "k_th_spike")]
+    seen = [rows(job(folder, **options, **encoder)) for encoder in encoders]
+    seen += [rows(job(folder, **options | readout)) for readout in readouts[:3]]
+    texts = [repr(table["metrics"]) for table in seen]
+    assert len(set(texts)) == len(encoders) + 3
+
+
+def test_first_and_k_th_spike_agree_for_k_of_one(folder):
+    first, k_th = (
+        rows(job(folder, readout=name, readout_k=k)) for name, k in (("first_spike", None), ("k_th_spike", 1))
+    )
+    assert first == k_th
 
 
 def test_connectivity_reaches_the_engine_and_changes_no_spike(folder, monkeypatch):
@@ -93,6 +114,10 @@ def test_calibration_images_are_the_last_ones(folder, monkeypatch):
         ({"calibration": 61, "calibration_dataset": "some.npz"}, "calibration is 61, but dataset 'some.npz' has 60"),
         ({"dataset": "digits"}, r"the images have shape \(1, 28, 28\), but the network reads \(1, 8, 8\)"),
         ({"calibration_dataset": "digits"}, r"the images have shape \(1, 28, 28\)"),
+        (
+            {"model": "max.onnx", "encoder": "phase", "neuron": "if", "tau_m_ms": None},
+            "'pool' compares numbers of spikes, but phase coding weights them",
+        ),
     ],
 )
 def test_files_that_do_not_fit(folder, changes, message):
@@ -140,7 +165,7 @@ def test_without_end_the_time_constant_is_no_leak(folder):
 
 def test_only_above_the_rheobase_a_leaky_neuron_ever_spikes(folder):
     c = job(folder, v_th=0.5, tau_m_ms=20, max_rate_hz=200).condition
-    activation = rheobase(c) * np.array([0.5, 0.97, 1.03, 2], np.float32)
+    activation = rheobase(c, c.max_rate_hz) * np.array([0.5, 0.97, 1.03, 2], np.float32)
     graph = sequential((4,), Dense(name="fc", inputs=("",), weight=np.eye(4, dtype=np.float32)))
     recording = simulate(
         graph, activation[None], neuron=neuron_of(c), encoder=ConstantCurrent(c.max_rate_hz * Hz), duration=400 * ms

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,6 +26,9 @@ from studies.metrics import (
     share_correct,
 )
 
+NEVER = math.inf
+SPIKE_TIMES = np.array([[0.015, 0.02, NEVER], [0.01, 0.01, 0.02]])
+
 
 def recording() -> Recording:
     """Two images, three classes, four steps of 5 ms read twice; four input neurons per image."""
@@ -35,6 +39,8 @@ def recording() -> Recording:
         max_rate=200.0,
         times=np.array([0.01, 0.02]),
         output_counts=counts,
+        output_spike_times={1: SPIKE_TIMES, 2: SPIKE_TIMES + 0.005},
+        largest_count=4.0,
         output_potentials=np.array([[[0, 0.5, 0], [0, 0, 0]], [[1, 0, 0], [0, 0, 2]]], np.float32),
         populations=("input", "fc"),
         shapes={"input": (4,), "fc": (3,)},
@@ -67,6 +73,34 @@ def test_potentials_answer_where_the_output_does_not_spike():
     table = metrics(recording(), LABELS_OF_IMAGES, ANN_OUTPUTS, readout="potential")
     np.testing.assert_allclose(table["accuracy"], [0.0, 0.5])
     np.testing.assert_allclose(table["agreement"], [0.0, 1.0])
+
+
+def test_the_first_spike_decides_and_what_is_decided_stays():
+    """Image 0 is undecided at 10 ms, then 0 was first; in image 1 classes 0 and 1 tie for good."""
+    table = metrics(recording(), LABELS_OF_IMAGES, ANN_OUTPUTS, readout="first_spike")
+    np.testing.assert_allclose(table["accuracy"], [0.25, 0.75])
+    np.testing.assert_allclose(table["agreement"], [0.0, 0.5])
+
+
+def test_the_second_spike_decides_later():
+    table = metrics(recording(), LABELS_OF_IMAGES, ANN_OUTPUTS, readout="k_th_spike", readout_k=2)
+    np.testing.assert_allclose(table["accuracy"], [0.0, 0.75])
+
+
+def test_a_later_spike_never_wins_against_an_earlier_one():
+    rng = np.random.default_rng(0)
+    times = rng.choice([0.005, 0.01, 0.015, 0.02, NEVER], (200, 6))
+    labels = rng.integers(0, 6, 200)
+    table = metrics(
+        replace(recording(), output_spike_times={1: times}), labels, np.zeros((200, 6)), readout="first_spike"
+    )
+    for now, accuracy in zip((0.01, 0.02), table["accuracy"], strict=True):
+        shares = []
+        for row, label in zip(times, labels, strict=True):
+            first = min(row)
+            winners = [c for c, time in enumerate(row) if time == first and first <= now]
+            shares.append((label in winners) / len(winners) if 0 < len(winners) < 6 else 0.0)
+        assert accuracy == pytest.approx(np.mean(shares))
 
 
 def test_layers_by_hand():
@@ -117,7 +151,7 @@ def test_every_column_has_a_label():
 
 
 def test_scores_are_what_the_readout_says():
-    np.testing.assert_array_equal(scores(recording())[-1], [[2, 1, 0], [0, 3, 1]])
+    np.testing.assert_array_equal(scores(recording(), "count")[-1], [[2, 1, 0], [0, 3, 1]])
     np.testing.assert_array_equal(scores(recording(), "potential")[-1], [[1, 0, 0], [0, 0, 2]])
 
 

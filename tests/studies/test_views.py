@@ -42,7 +42,8 @@ def recording(spikes) -> Recording:
     return Recording(
         dt=0.002, duration=0.04, max_rate=250.0, times=np.array([0.04]), output_counts=counts["output"][None],
         output_potentials=np.zeros((1, IMAGES, 3), np.float32), populations=tuple(SHAPES), shapes=SHAPES,
-        spikes=totals, synops=totals, spike_counts=counts, rasters=rasters, traces=traces,
+        spikes=totals, synops=totals, spike_counts=counts, largest_count=20, rasters=rasters,
+        traces=traces,
     )  # fmt: skip
 
 

@@ -1,0 +1,127 @@
+"""What each input code means for the network: its input neurons, its largest rate, and what goes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+
+import brian2
+import numpy as np
+from brian2 import Clock, Hz, PoissonGroup, Quantity, SpikeGeneratorGroup, SpikeMonitor, ms, prefs, second, volt
+from numpy.typing import NDArray
+
+from conversion.connections import MaxConnection
+from conversion.groups import SCHEDULE, initialise, make_group
+from conversion.plan import ConversionError, Plan
+from models.encoders import Burst, Encoder, Phase, Poisson, SpikeTrains
+from models.neurons import Neuron, accumulator
+
+BURST_CALIBRATION = 4 * second
+LONGEST_BURST_STEP = 1 * ms
+
+
+def check_encoder(encoder: Encoder, neuron: Neuron, structure: Plan, dt: Quantity) -> None:
+    """Raise unless an input code goes with the neurons, the layers and the time step.
+
+    Raises
+    ------
+    ConversionError
+        If the neurons speak another code, or a layer cannot relay this one.
+    ValueError
+        If an input would spike more than once a step, or the time step is too long for its equations.
+    """
+    _require_the_same_code(encoder, neuron)
+    match encoder:
+        case Poisson(max_rate=rate) if (probability := float(rate * dt)) > 1 + 1e-9:
+            raise ValueError(
+                f"max_rate * dt is {rate} * {dt} = {probability:g}, but an input spikes at most once a step"
+            )
+        case Burst() if dt > LONGEST_BURST_STEP * (1 + 1e-9):
+            raise ValueError(f"dt is {dt}; the steps of an Izhikevich neuron are at most {LONGEST_BURST_STEP}")
+        case Phase():
+            _require_no_max_pooling(structure)
+
+
+def _require_the_same_code(encoder: Encoder, neuron: Neuron) -> None:
+    period = neuron.parameters.get("phase_period")
+    if isinstance(encoder, Phase) and period != encoder.period:
+        raise ConversionError(f"{encoder} needs neurons of the same code; use phase_coded({encoder.period})")
+    if not isinstance(encoder, Phase) and period is not None:
+        raise ConversionError(
+            f"the neurons read phase-coded input, and {type(encoder).__name__} is none; use Phase({period})"
+        )
+
+
+def _require_no_max_pooling(structure: Plan) -> None:
+    for projection in structure.projections:
+        if isinstance(projection.connection, MaxConnection):
+            raise ConversionError(
+                f"{projection.target!r} compares numbers of spikes, but phase coding weights them; use average pooling"
+            )
+
+
+def max_rate(encoder: Encoder, dt: Quantity) -> Quantity:
+    """The firing rate that stands for the activation 1; under phase coding, the sum of weights per second."""
+    match encoder:
+        case Phase(period=period):
+            return (1 - 2.0**-period) / (period * dt)
+        case Burst(current=current):
+            return _burst_rate(float(current), float(dt)) * Hz
+    return encoder.max_rate
+
+
+@lru_cache
+def _burst_rate(current: float, dt: float) -> float:
+    """Spikes per second of one input of value 1, by simulating it once for `BURST_CALIBRATION`; base units."""
+    if prefs.codegen.target == "auto":
+        prefs.codegen.target = "numpy"
+    neuron = Burst(current * volt / second).neuron
+    group = make_group("calibrated", neuron, 1, Clock(dt * second, name="calibration_clock"))
+    initialise(group, neuron)
+    group.variables["value"].set_value(1)
+    monitor = SpikeMonitor(group, record=False, name="calibration")
+    network = brian2.Network(group, monitor)
+    network.schedule = SCHEDULE
+    network.run(BURST_CALIBRATION, namespace={})
+    if monitor.num_spikes == 0:
+        raise ValueError(f"current is {current:g} mV/ms, at which an Izhikevich neuron never spikes")
+    return float(monitor.num_spikes / BURST_CALIBRATION)
+
+
+def spike_weights(encoder: Encoder, steps: int) -> NDArray:
+    """What a spike carries in each step of a window; whole numbers where all carry the same."""
+    if isinstance(encoder, Phase):
+        return np.float32(2.0) ** -(1 + np.arange(steps) % encoder.period)
+    return np.ones(steps, np.int32)
+
+
+def equation_neurons(encoder: Encoder) -> Mapping[str, Neuron]:
+    """The neuron model of the input group, where it is one."""
+    return {"input": encoder.neuron} if isinstance(encoder, Phase | Burst) else {}
+
+
+def output_accumulator(encoder: Encoder, neuron: Neuron) -> Neuron:
+    """The output neuron that only accumulates; under phase coding it weights what it receives, as `neuron` does."""
+    return replace(neuron, threshold="", reset="") if isinstance(encoder, Phase) else accumulator()
+
+
+def input_group(encoder: Encoder, size: int, clock: Clock) -> Mapping[str, brian2.Group]:
+    """The group of input neurons; none under constant current."""
+    match encoder:
+        case Poisson():
+            return {"input": PoissonGroup(size, np.zeros(size) * Hz, clock=clock, name="input", namespace={})}
+        case SpikeTrains():
+            return {"input": SpikeGeneratorGroup(size, [], [] * second, clock=clock, name="input")}
+        case Phase() | Burst():
+            return {"input": make_group("input", encoder.neuron, size, clock)}
+    return {}
+
+
+def write_values(encoder: Encoder, group: brian2.Group, values: NDArray) -> None:
+    """Show the input neurons the values of a batch, flat; spike trains are set for all batches at once instead."""
+    match encoder:
+        case Poisson(max_rate=rate):
+            group.variables["rates"].set_value(values * float(rate))
+        case Phase() | Burst():
+            group.variables["value"].set_value(values)
