@@ -42,6 +42,7 @@ PAUSE = _number("a number from 0 on, in ms", lambda value: 0 <= value < math.inf
 RATE = _number("a number above 0, in Hz")
 MEMORY = _number("a number above 0, in GB")
 THRESHOLD = _number("a number above 0")
+CLAMP = _number("a number up to 0; -inf is no clamp", lambda value: value <= 0)
 PERCENTILE = _number("a number in (0, 100]", lambda value: 0 < value <= 100)
 
 
@@ -57,6 +58,8 @@ class Condition:
         The first `images` images of a dataset known by name, or of an npz file.
     calibration, calibration_dataset : int, str
         The normalisation looks at the last `calibration` images of `calibration_dataset` (by default `dataset`).
+    v_min : float
+        The potential is never below it (Cao 2015, with 0).
     pooling : str
         Whether average pooling has neurons of its own or becomes part of the next layer's weights.
     readout, readout_ms : str, float
@@ -79,6 +82,7 @@ class Condition:
     refractory_ms: float = field(default=0.0, metadata=PAUSE)
     reset: Reset = field(default="subtract", metadata=_one_of(RESETS))
     v_th: float = field(default=1.0, metadata=THRESHOLD)
+    v_min: float = field(default=-math.inf, metadata=CLAMP)
     v_init: InitialPotential = field(default="zero", metadata=_one_of(INITIAL_POTENTIALS))
     normalization: Scheme = field(default="none", metadata=_one_of(get_args(Scheme)))
     percentile: float | None = field(default=None, metadata=PERCENTILE)

@@ -127,7 +127,8 @@ def fit(images: Array, input_shape: Shape) -> Array:
 
 def neuron_of(c: Condition) -> Neuron:
     """The neuron model of a condition."""
-    common: dict[str, Any] = {"v_th": c.v_th, "reset": c.reset, "v_init": c.v_init, "refractory": c.refractory_ms * ms}
+    common: dict[str, Any] = {"v_th": c.v_th, "reset": c.reset, "v_init": c.v_init, "v_min": c.v_min}
+    common["refractory"] = c.refractory_ms * ms
     return integrate_and_fire(**common) if c.neuron == "if" else leaky_integrate_and_fire(c.tau_m_ms * ms, **common)
 
 
