@@ -118,6 +118,8 @@ def _is_end(rows: pd.DataFrame) -> pd.Series:
 
 def _facets(figure: Figure, rows: pd.DataFrame) -> Canvas:
     ways = styles(figure.hue, rows[figure.hue].dropna().unique()) if figure.hue else {}
+    if figure.hue not in ("", figure.x, figure.y):  # levels, not numbers: seaborn's colour scale fails at infinity
+        rows = rows.assign(**{figure.hue: pd.Categorical(rows[figure.hue], list(ways))})
     shared: dict[str, Any] = {"x": figure.x, "y": figure.y, "height": 3.6, "aspect": 1.35}
     shared |= {"col": figure.col, "col_wrap": 3} if figure.col else {}
     shared |= {"hue": figure.hue, "palette": {level: way.colour for level, way in ways.items()}} if ways else {}
@@ -126,6 +128,9 @@ def _facets(figure: Figure, rows: pd.DataFrame) -> Canvas:
         _finish(figure, rows, axes)
     if grid.legend is not None:
         grid.legend.set_title(LABELS[figure.hue])
+        beside = (grid.figure.subplotpars.right + 0.02, 0.5)  # a long title would otherwise cover the axes
+        grid.legend.set_loc("center left")
+        grid.legend.set_bbox_to_anchor(beside, transform=grid.figure.transFigure)
     return grid.figure
 
 
