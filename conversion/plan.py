@@ -98,7 +98,8 @@ def _require_positive_spikes(graph: Graph) -> None:
     for layer, reader in negative_senders(graph):
         raise ConversionError(
             f"{layer.name!r} can be negative (slope {layer.activation.negative_slope} below zero) and "
-            f"{reader.name!r} reads it, but its neurons only send positive spikes; train it with ReLU"
+            f"{reader.name!r} reads it, but its neurons only send positive spikes; train it with ReLU, "
+            "or see whether `python -m models.tailor` can rewrite it"
         )
 
 
