@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pooch
-
 MNIST = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 FASHION = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"  # this address answers to plain HTTP only
 CIFAR = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
@@ -40,14 +38,14 @@ def download(name: str) -> list[Path]:
     Exception
         Whatever pooch raises when a file cannot be fetched or its hash is wrong.
     """
+    import pooch  # not before: most runs download nothing, and in a notebook it warns that widgets are missing
+
     cache = pooch.os_cache("brianize")
     if name not in IDX_FILES:
         unpacked = pooch.retrieve(CIFAR, f"md5:{CIFAR_MD5}", path=cache, processor=pooch.Untar(), progressbar=True)
         wanted = "data_batch" if name.endswith("_train") else "test_batch"
         return sorted(path for path in map(Path, unpacked) if path.stem.startswith(wanted))
-    return [_idx(name, address, md5, cache) for address, md5 in IDX_FILES[name].items()]
-
-
-def _idx(name: str, address: str, md5: str, cache: Path) -> Path:
-    filename = f"{name}-{address.rsplit('/')[-1]}"
-    return Path(pooch.retrieve(address, f"md5:{md5}", fname=filename, path=cache, progressbar=True))
+    return [
+        Path(pooch.retrieve(address, f"md5:{md5}", f"{name}-{address.rsplit('/')[-1]}", cache, progressbar=True))
+        for address, md5 in IDX_FILES[name].items()
+    ]

@@ -1,4 +1,4 @@
-"""The command line: list studies, run one, redraw its figures."""
+"""The command line: list studies, run one, redraw its figures, look into a network."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from typing import Any
 from joblib import cpu_count
 
 RESULTS = Path(__file__).parents[1] / "results"
+SETTINGS = (
+    "dataset", "images", "calibration", "normalization", "duration_ms", "max_rate_hz", "encoder", "neuron", "tau_m_ms",
+    "reset", "v_th", "pooling", "readout", "seed",
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,12 +37,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    study = argparse.ArgumentParser(add_help=False, parents=[common])
-    study.add_argument("study", metavar="STUDY", help="a study's name (see list), or the path of a .toml file")
-    study.add_argument("--quick", action="store_true", help="the small version that its [quick] section declares")
-    study.add_argument(
+    results = argparse.ArgumentParser(add_help=False, parents=[common])
+    results.add_argument(
         "--results", type=Path, default=RESULTS, metavar="DIR", help="where results go (default: results)"
     )
+    study = argparse.ArgumentParser(add_help=False, parents=[results])
+    study.add_argument("study", metavar="STUDY", help="a study's name (see list), or the path of a .toml file")
+    study.add_argument("--quick", action="store_true", help="the small version that its [quick] section declares")
     _add(commands, "list", "the studies that ship with the project", _list, common)
     run = _add(commands, "run", "run a study, or continue an interrupted one", _run, study)
     run.add_argument("--jobs", type=_positive, default=cpu_count(), metavar="N", help="workers (default: all cores)")
@@ -47,6 +52,13 @@ def _parser() -> argparse.ArgumentParser:
     _add(
         commands, "published", "write the table of results/README.md: published figures beside ours", _published, common
     )
+    look = _add(commands, "look", "figures of what happens inside a network", _look, results)
+    look.add_argument("model", metavar="MODEL", help="a shipped network, or the path of an .onnx file")
+    look.add_argument("--image", type=int, default=0, metavar="N", help="the test image to follow (default: 0)")
+    look.add_argument("--data", type=Path, metavar="DIR", help="folder of the datasets")
+    settings = look.add_argument_group("settings, as in the [fixed] section of a study")
+    for name in SETTINGS:
+        settings.add_argument(f"--{name.replace('_', '-')}", type=_value, metavar="VALUE")
     _add(commands, "bench", "measure the engine's speed", _bench, common)
     return parser
 
@@ -99,6 +111,15 @@ def _published(_: argparse.Namespace) -> None:
     print(text)
 
 
+def _look(options: argparse.Namespace) -> None:
+    from studies.look import look
+
+    given = {name: value for name in ("model", *SETTINGS) if (value := getattr(options, name)) is not None}
+    folder = options.results / "look" / Path(options.model).stem
+    for path in look(given, folder, image=options.image, data_dir=options.data):
+        print(path)
+
+
 def _bench(_: argparse.Namespace) -> None:
     import_module("studies.bench").main()
 
@@ -112,6 +133,16 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
     return int(text)
+
+
+def _value(text: str) -> int | float | str:
+    """A setting as a study's file would hold it; `studies.conditions` says what is wrong with it."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def _one_line(error: Exception) -> str:

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from brian2 import Hz, ms
+from numpy.typing import NDArray
 
 from conversion.fold import fold_average_pooling
 from conversion.normalize import normalize
 from conversion.plan import plan
-from conversion.recording import Recording
+from conversion.recording import Probe, Recording
 from conversion.simulate import simulate
 from models.datasets import Dataset, content_hash, load_dataset
 from models.encoders import ConstantCurrent, Encoder, Poisson
@@ -42,6 +44,16 @@ class Job:
     condition: Condition
     folder: Path
     data_dir: Path | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """The network of a job as trained and as normalised, and the test images (as the network reads them)."""
+
+    graph: Graph
+    normalised: Graph
+    images: Array
+    labels: NDArray[np.int64]
 
 
 def check(job: Job) -> None:
@@ -92,23 +104,59 @@ def versions() -> Mapping[str, str]:
 
 def rows(job: Job) -> Rows:
     """The rows of a condition, by table and column, as plain lists; without the columns that name the condition."""
+    prepared = prepare(job)
+    recording = simulated(prepared.normalised, prepared.images, job.condition)
+    tables = measured(prepared, recording, job.condition)
+    return {name: table.to_dict("list") for name, table in tables.items()}
+
+
+def prepare(job: Job) -> Prepared:
+    """Load the files of a job, and normalise its network."""
     c = job.condition
     graph, (images, labels) = load_onnx(_model_path(job)), _test_images(job)
     images, calibration = fit(images, graph.input_shape), fit(_calibration_images(job), graph.input_shape)
     normalised = normalize(_with_pooling(graph, c), calibration, c.normalization, c.percentile)
-    recording = _simulated(normalised, images, c)
-    measured = {
+    return Prepared(graph, normalised, images, labels)
+
+
+def simulated(normalised: Graph, images: Array, c: Condition, probe: Probe | None = None) -> Recording:
+    """What a normalised network does with images under a condition."""
+    steps = np.arange(readout_steps(c), round(c.duration_ms / c.dt_ms) + 1, readout_steps(c))
+    return simulate(
+        normalised,
+        images,
+        neuron=neuron_of(c),
+        encoder=encoder_of(c),
+        duration=c.duration_ms * ms,
+        dt=c.dt_ms * ms,
+        seed=c.seed,
+        connectivity=c.connectivity,
+        readout=c.readout,
+        readout_times=steps * c.dt_ms * ms,
+        probe=probe,
+        memory_limit=c.memory_gb * 1e9,
+    )
+
+
+def measured(prepared: Prepared, recording: Recording, c: Condition) -> Mapping[str, pd.DataFrame]:
+    """The tables "metrics" and "layers" of a recording; without the columns that name the condition."""
+    graph, images = prepared.graph, prepared.images
+    return {
         "metrics": metrics(
             recording,
-            labels,
+            prepared.labels,
             predict(graph, images),
             readout=c.readout,
             ann_energy_nj=energy.ann_energy_nj(graph),
             input_energy_nj=energy.input_energy_nj(graph, c.encoder),
         ),
-        "layers": layers(recording, lambda name: _activation(normalised, images, name), rheobase(c)),
+        "layers": layers(recording, lambda name: activation(prepared.normalised, images, name), rheobase(c)),
     }
-    return {name: table.to_dict("list") for name, table in measured.items()}
+
+
+def activation(graph: Graph, images: Array, name: str) -> Array:
+    """The ANN's activations of a population, shape (N, *shape); those of the input are the images."""
+    return images if name == INPUT else activations(graph, images, [name])[name]
 
 
 def fit(images: Array, input_shape: Shape) -> Array:
@@ -155,27 +203,6 @@ def _with_pooling(graph: Graph, c: Condition) -> Graph:
     return fold_average_pooling(graph) if c.pooling == "folded" else graph
 
 
-def _simulated(graph: Graph, images: Array, c: Condition) -> Recording:
-    steps = np.arange(readout_steps(c), round(c.duration_ms / c.dt_ms) + 1, readout_steps(c))
-    return simulate(
-        graph,
-        images,
-        neuron=neuron_of(c),
-        encoder=encoder_of(c),
-        duration=c.duration_ms * ms,
-        dt=c.dt_ms * ms,
-        seed=c.seed,
-        connectivity=c.connectivity,
-        readout=c.readout,
-        readout_times=steps * c.dt_ms * ms,
-        memory_limit=c.memory_gb * 1e9,
-    )
-
-
-def _activation(graph: Graph, images: Array, name: str) -> Array:
-    return images if name == INPUT else activations(graph, images, [name])[name]
-
-
 def _model_path(job: Job) -> Path:
     name = job.condition.model
     if name.endswith(".onnx"):
@@ -184,7 +211,7 @@ def _model_path(job: Job) -> Path:
     return WEIGHTS / f"{name}.onnx"
 
 
-def _test_images(job: Job) -> tuple[Array, np.ndarray]:
+def _test_images(job: Job) -> tuple[Array, NDArray[np.int64]]:
     data, wanted = _dataset(job, job.condition.dataset), job.condition.images
     if wanted > len(data.x):
         raise StudyError(f"images is {wanted}, but dataset {job.condition.dataset!r} has {len(data.x)}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -63,12 +65,30 @@ def draw(study: Study, folder: Path) -> list[Path]:
     paths = []
     for figure in study.figures:
         rows = select(results.read_table(folder, figure.table), figure)
-        canvas = plot(figure, rows)
-        for ending, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
-            paths.append(folder / f"{figure.name}.{ending}")
-            with mpl.rc_context(THEME):
-                canvas.savefig(paths[-1], metadata=metadata, bbox_inches="tight")
+        paths += save(plot(figure, rows), folder, figure.name)
     return paths
+
+
+def save(canvas: Canvas, folder: Path, name: str) -> list[Path]:
+    """Write a figure as <name>.svg and <name>.png, with the same bytes whenever it is drawn."""
+    paths = []
+    for ending, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
+        paths.append(folder / f"{name}.{ending}")
+        with mpl.rc_context(THEME):
+            canvas.savefig(paths[-1], metadata=metadata, bbox_inches="tight")
+    return paths
+
+
+@contextmanager
+def drawing(*size: float) -> Iterator[Canvas]:
+    """A figure of that size in inches to draw on, in the style of all; it belongs to no window afterwards."""
+    with _theme():
+        canvas = plt.figure(figsize=size, layout="constrained")  # pyplot's, so that a notebook knows how to show it
+        try:
+            yield canvas
+            _settle(canvas)
+        finally:
+            plt.close(canvas)
 
 
 def select(table: pd.DataFrame, figure: Figure) -> pd.DataFrame:
@@ -90,8 +110,7 @@ def select(table: pd.DataFrame, figure: Figure) -> pd.DataFrame:
 
 def plot(figure: Figure, rows: pd.DataFrame) -> Canvas:
     """A figure as a matplotlib figure that belongs to no window."""
-    theme: Any = {**sns.axes_style("ticks"), **THEME}
-    with mpl.rc_context(theme):
+    with _theme():
         canvas = _heatmap(figure, rows) if figure.plot == "heatmap" else _facets(figure, rows)
         if figure.title:
             canvas.suptitle(figure.title, **({} if figure.plot == "heatmap" else {"y": 1.03}))
@@ -108,6 +127,18 @@ def styles(column: str, levels: Iterable[Any]) -> Mapping[Any, Style]:
     ranks = [schemes.index(level) if column == "normalization" else number for number, level in enumerate(levels)]
     ways = list(zip(cycle(PALETTE), MARKERS, DASHES, HATCHES, strict=False))
     return {level: Style(*ways[rank % len(ways)]) for level, rank in zip(levels, ranks, strict=True)}
+
+
+def _theme() -> AbstractContextManager[None]:
+    return mpl.rc_context({**sns.axes_style("ticks"), **THEME})
+
+
+def _settle(canvas: Canvas) -> None:
+    """Fix the layout and round it: its solver's last digits differ from run to run, and with them the bytes."""
+    canvas.draw_without_rendering()
+    canvas.set_layout_engine("none")
+    for axes in canvas.axes:
+        axes.set_position(np.round(axes.get_position(original=True).bounds, 5).tolist())
 
 
 def _is_end(rows: pd.DataFrame) -> pd.Series:

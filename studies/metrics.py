@@ -54,13 +54,12 @@ def metrics(
         Columns `METRIC_COLUMNS`. `agreement` is the accuracy with the ANN's answers as labels; spikes, operations and
         energy are totals from the start of the window to `time_ms`.
     """
-    outputs = recording.output_counts if readout == "count" else recording.output_potentials
-    scores = outputs.reshape(*outputs.shape[:2], -1)
+    by_class = scores(recording, readout)
     ann_answers = ann_outputs.reshape(len(labels), -1).argmax(axis=1)
-    accuracy, ann_accuracy = share_correct(scores, labels), float(np.mean(ann_answers == labels))
+    accuracy, ann_accuracy = share_correct(by_class, labels), float(np.mean(ann_answers == labels))
     synops, time_ms = recording.synops.sum(axis=1), recording.times * 1e3
     table = pd.DataFrame({"time_ms": time_ms, "accuracy": accuracy, "ann_accuracy": ann_accuracy})
-    table["agreement"] = share_correct(scores, ann_answers)
+    table["agreement"] = share_correct(by_class, ann_answers)
     table["spikes_per_image"] = recording.spikes.sum(axis=1)
     table["synops_per_image"] = synops
     table["energy_nj"] = synops * AC_PJ / 1000 + input_energy_nj
@@ -84,20 +83,55 @@ def layers(recording: Recording, activation: Callable[[str], Array], rheobase: f
     -------
     DataFrame
         Columns `LAYER_COLUMNS`. Correlation (Pearson) and root-mean-square error are between rate / max_rate and the
-        activation clipped to [0, 1], over neurons and images; the correlation is NaN if one of them is constant. The
-        silent and saturated shares are of (neuron, image) pairs with no spike, and with `SATURATED` spikes a step; the
-        subthreshold share, of those whose activation is at or below the rheobase, or 0, which theory says are silent.
+        activation, clipped to the rate of a spike in every step, over neurons and images; the correlation is NaN if one
+        of them is constant. The silent and saturated shares are of (neuron, image) pairs with no spike, and with
+        `SATURATED` spikes a step; the subthreshold share, of those whose activation is at or below the rheobase, or 0,
+        which theory says are silent.
     """
     rows = [_layer(recording, index, activation(name), rheobase) for index, name in enumerate(recording.populations)]
     return pd.DataFrame(rows, columns=list(LAYER_COLUMNS))
 
 
-def share_correct(scores: NDArray, labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Accuracy of scores (R, N, classes) at each of R times; ties and silence as the module says."""
+def scores(recording: Recording, readout: str = "count") -> NDArray:
+    """What the classes compete with, counts or potentials, shape (R, N, classes)."""
+    outputs = recording.output_counts if readout == "count" else recording.output_potentials
+    return outputs.reshape(*outputs.shape[:2], -1)
+
+
+def answers(scores: NDArray) -> NDArray[np.float64]:
+    """The share of each class in the answer, like `scores` (..., N, classes): ties and silence as the module says."""
     best = scores == scores.max(axis=-1, keepdims=True)
-    hit = best[:, np.arange(len(labels)), labels]
-    answered = ~best.all(axis=-1)
-    return (hit * answered / best.sum(axis=-1)).mean(axis=1)
+    answered = ~best.all(axis=-1, keepdims=True)
+    return best * answered / best.sum(axis=-1, keepdims=True)
+
+
+def share_correct(scores: NDArray, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Accuracy of scores (R, N, classes) at each of R times."""
+    return answers(scores)[:, np.arange(len(labels)), labels].mean(axis=1)
+
+
+def confusion(answers: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Images by label (row) and answer (column), from `answers` (N, classes); the last column is no answer.
+
+    The sum of the diagonal is the accuracy times N.
+    """
+    silent = ~answers.any(axis=1, keepdims=True)
+    matrix = np.zeros((answers.shape[1], answers.shape[1] + 1))
+    np.add.at(matrix, labels, np.hstack([answers, silent]))
+    return matrix
+
+
+def r_squared(predicted: NDArray, observed: NDArray) -> float:
+    """The share of the variance of `observed` that `predicted` explains, without a fit; NaN if there is none."""
+    total = np.sum((observed - np.mean(observed)) ** 2)
+    return float(1 - np.sum((observed - predicted) ** 2) / total) if total > 0 else float("nan")
+
+
+def pareto_front(cost: NDArray, quality: NDArray) -> NDArray[np.bool_]:
+    """Which points no other point dominates: none costs no more and is no worse, and better in one of the two."""
+    cheaper, better = cost[:, None] > cost, quality[:, None] < quality
+    no_dearer, no_worse = cost[:, None] >= cost, quality[:, None] <= quality
+    return np.logical_not(np.any(no_dearer & no_worse & (cheaper | better), axis=1))
 
 
 def settling_time(times: NDArray[np.float64], values: NDArray[np.float64], level: float) -> float:
@@ -121,8 +155,9 @@ def _layer(recording: Recording, index: int, activation: Array, rheobase: float)
     name = recording.populations[index]
     counts = recording.spike_counts[name].ravel()
     rate = counts / (recording.duration * recording.max_rate)
-    target = np.clip(activation, 0, 1).ravel().astype(np.float64)
     steps = round(recording.duration / recording.dt)
+    highest = steps / (recording.duration * recording.max_rate)
+    target = np.clip(activation, 0, highest).ravel().astype(np.float64)
     return (
         name,
         recording.spikes[-1, index],

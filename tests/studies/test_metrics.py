@@ -6,10 +6,24 @@ import math
 
 import numpy as np
 import pytest
+from sklearn.metrics import confusion_matrix, r2_score
 
 from conversion.recording import Recording
 from studies.labels import LABELS
-from studies.metrics import LAYER_COLUMNS, METRIC_COLUMNS, interval, layers, metrics, settling_time, share_correct
+from studies.metrics import (
+    LAYER_COLUMNS,
+    METRIC_COLUMNS,
+    answers,
+    confusion,
+    interval,
+    layers,
+    metrics,
+    pareto_front,
+    r_squared,
+    scores,
+    settling_time,
+    share_correct,
+)
 
 
 def recording() -> Recording:
@@ -100,3 +114,54 @@ def test_interval_is_students():
 
 def test_every_column_has_a_label():
     assert {*METRIC_COLUMNS, *LAYER_COLUMNS} <= LABELS.keys()
+
+
+def test_scores_are_what_the_readout_says():
+    np.testing.assert_array_equal(scores(recording())[-1], [[2, 1, 0], [0, 3, 1]])
+    np.testing.assert_array_equal(scores(recording(), "potential")[-1], [[1, 0, 0], [0, 0, 2]])
+
+
+def test_answers_by_hand():
+    shares = answers(np.array([[3, 1, 0, 2], [1, 2, 2, 0], [2, 2, 0, 2], [0, 0, 0, 0], [5, 5, 5, 5]]))
+    np.testing.assert_allclose(
+        shares, [[1, 0, 0, 0], [0, 0.5, 0.5, 0], [1 / 3, 1 / 3, 0, 1 / 3], [0, 0, 0, 0], [0, 0, 0, 0]]
+    )
+
+
+def test_confusion_by_hand():
+    shares = np.array([[1, 0], [0.5, 0.5], [0, 0], [0, 1], [0, 1]])
+    np.testing.assert_allclose(confusion(shares, np.array([0, 0, 0, 1, 0])), [[1.5, 1.5, 1], [0, 1, 0]])
+
+
+def test_confusion_is_that_of_scikit_learn_and_its_diagonal_the_accuracy():
+    rng = np.random.default_rng(2)
+    values, labels = rng.normal(size=(400, 7)), rng.integers(0, 7, 400)
+    matrix = confusion(answers(values), labels)
+    np.testing.assert_array_equal(matrix[:, :-1], confusion_matrix(labels, values.argmax(axis=1), labels=range(7)))
+    assert not matrix[:, -1].any()
+    ties = rng.integers(0, 3, (400, 7))
+    assert np.trace(confusion(answers(ties), labels)) / 400 == pytest.approx(share_correct(ties[None], labels)[0])
+
+
+def test_r_squared():
+    observed = np.array([1.0, 2.0, 3.0])
+    assert r_squared(observed, observed) == 1
+    assert r_squared(np.array([1.0, 2.0, 4.0]), observed) == pytest.approx(1 - 1 / 2)
+    assert r_squared(np.full(3, 2.0), observed) == 0
+    assert math.isnan(r_squared(observed, np.ones(3)))
+    rng = np.random.default_rng(0)
+    predicted, observed = rng.normal(size=50), rng.normal(size=50)
+    assert r_squared(predicted, observed) == pytest.approx(r2_score(observed, predicted))
+
+
+def test_pareto_front_by_hand():
+    cost, quality = np.array([1, 2, 2, 3, 4, 4, 0]), np.array([0.2, 0.5, 0.4, 0.5, 0.9, 0.9, 0.0])
+    assert list(pareto_front(cost, quality)) == [True, True, False, False, True, True, True]
+
+
+def test_pareto_front_is_what_no_other_point_dominates():
+    rng = np.random.default_rng(3)
+    cost, quality = rng.integers(0, 12, 60), rng.integers(0, 12, 60)
+    for index, on_front in enumerate(pareto_front(cost, quality)):
+        rivals = [(c, q) for c, q in zip(cost, quality, strict=True) if c <= cost[index] and q >= quality[index]]
+        assert on_front == all((c, q) == (cost[index], quality[index]) for c, q in rivals)

@@ -1,0 +1,116 @@
+"""One network from the inside, and under every normalisation: the figures of `python -m studies look`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from conversion.normalize import Scheme
+from conversion.plan import plan
+from conversion.recording import Probe, Recording
+from models.graph import INPUT, Array
+from models.onnx_runtime import activations, predict
+from studies import agreement, comparisons, experiment, study, views
+from studies.conditions import Condition, StudyError
+from studies.experiment import Job, Prepared
+from studies.figures import save
+from studies.metrics import answers, scores
+
+DEFAULTS: Mapping[str, Any] = {"dataset": "digits", "images": 100}
+LOOKED_INTO = "data"
+
+
+def look(
+    settings: Mapping[str, Any], folder: Path, *, image: int = 0, here: Path | None = None, data_dir: Path | None = None
+) -> list[Path]:
+    """Simulate a network and write the figures of what happens in it.
+
+    Parameters
+    ----------
+    settings : mapping
+        Keys of a `Condition`. Where it names no normalisation, "data" is looked into and all of them are compared.
+    folder : Path
+        Of the figures; made if it is not there.
+    image : int
+        The test image of the raster and the membrane traces.
+    here : Path, optional
+        Where relative paths of networks and datasets start; by default the working directory.
+
+    Raises
+    ------
+    ValueError
+        If a setting, the network or the dataset is not as it must be; before anything is simulated.
+    """
+    jobs = [Job(c, here or Path.cwd(), data_dir) for c in conditions(settings)]
+    images = jobs[0].condition.images
+    if not 0 <= image < images:
+        raise StudyError(f"image is {image}; it must be a whole number from 0 to {images - 1}: images is {images}")
+    for job in jobs:
+        experiment.check(job)
+    folder.mkdir(parents=True, exist_ok=True)
+    return [path for name, figure in _figures(jobs, image).items() for path in save(figure, folder, name)]
+
+
+def conditions(settings: Mapping[str, Any]) -> tuple[Condition, ...]:
+    """The condition of some settings under each normalisation to compare, refused as those of a study are."""
+    fixed = {**DEFAULTS, **settings}
+    schemes = [fixed.pop("normalization")] if "normalization" in fixed else list(get_args(Scheme))
+    content = {"title": "", "question": "", "fixed": fixed, "grid": {"normalization": schemes}}
+    return study.parse(content, "look", Path()).conditions
+
+
+def typical_neuron(activation: Array) -> int:
+    """The element of median activation among those above 0; the largest where none is."""
+    flat = activation.ravel()
+    order = np.argsort(flat, kind="stable")
+    active = order[flat[order] > 0]
+    return int(active[len(active) // 2] if active.size else order[-1])
+
+
+def probe_of(prepared: Prepared, c: Condition, image: int) -> Probe:
+    """Every spike of every population that spikes, and the potential of a typical neuron of each with a threshold."""
+    populations = plan(prepared.normalised).populations
+    silent = {INPUT} if c.encoder == "constant" else set()
+    silent |= {populations[-1].name} if c.readout == "potential" else set()
+    spiking = [p.name for p in populations if p.name not in silent]
+    traced = [p.name for p in populations if p.name in spiking and p.role == "neuron"]
+    values = activations(prepared.normalised, prepared.images[image : image + 1], traced)
+    return Probe(tuple(spiking), {name: (typical_neuron(values[name]),) for name in traced})
+
+
+def _figures(jobs: list[Job], image: int) -> dict[str, Figure]:
+    figures: dict[str, Figure] = {}
+    tables: dict[str, list[pd.DataFrame]] = {"metrics": [], "layers": []}
+    for job in jobs:
+        prepared = experiment.prepare(job)
+        recording = experiment.simulated(prepared.normalised, prepared.images, job.condition)
+        for name, table in experiment.measured(prepared, recording, job.condition).items():
+            tables[name].append(table.assign(normalization=job.condition.normalization))
+        if len(jobs) == 1 or job.condition.normalization == LOOKED_INTO:
+            figures |= _inside(prepared, recording, job.condition, image)
+    metrics, layers = (pd.concat(parts, ignore_index=True) for parts in tables.values())
+    return figures | {
+        "accuracy": comparisons.accuracy_over_time(metrics),
+        "spikes": comparisons.spikes_per_layer(layers),
+        "energy": comparisons.energy_and_accuracy(metrics),
+    }
+
+
+def _inside(prepared: Prepared, recording: Recording, c: Condition, image: int) -> dict[str, Figure]:
+    """The views of one condition; one image is shown once more, since the spikes of all would not fit into memory."""
+    probe = probe_of(prepared, c, image)
+    closer = experiment.simulated(prepared.normalised, prepared.images[image : image + 1], c, probe)
+    final = answers(scores(recording, c.readout)[-1])
+    ann_answers = predict(prepared.graph, prepared.images).reshape(len(final), -1).argmax(axis=1)
+    every = {name: experiment.activation(prepared.normalised, prepared.images, name) for name in probe.rasters}
+    return {
+        "raster": views.raster(closer),
+        "membrane": views.membrane_traces(closer, probe, c.v_th),
+        "rates": agreement.rates(recording, every),
+        "confusion": agreement.confusions(final, prepared.labels, ann_answers),
+    }

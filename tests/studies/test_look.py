@@ -1,0 +1,124 @@
+"""The command that looks into a network: which figures it writes, and what it says about bad input."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from conversion.plan import plan
+from models.graph import INPUT
+from studies import experiment
+from studies.__main__ import main
+from studies.conditions import StudyError
+from studies.experiment import Job, prepare
+from studies.look import conditions, look, probe_of, typical_neuron
+
+SMALL = {"model": "tiny.onnx", "dataset": "digits8", "images": 12, "calibration": 30, "duration_ms": 20}
+INSIDE = {"raster", "membrane", "rates", "confusion"}
+SIDE_BY_SIDE = {"accuracy", "spikes", "energy"}
+
+
+@pytest.fixture
+def here(study_file):
+    return study_file.parent
+
+
+@pytest.fixture
+def simulated(monkeypatch):
+    """The conditions and numbers of images that were simulated."""
+    seen = []
+
+    def spy(graph, images, c, probe=None, original=experiment.simulated):
+        seen.append((c.normalization, len(images), probe is not None))
+        return original(graph, images, c, probe)
+
+    monkeypatch.setattr(experiment, "simulated", spy)
+    return seen
+
+
+@pytest.fixture
+def unsaved(monkeypatch):
+    """Figures are drawn but not saved, which takes most of the time."""
+    monkeypatch.setattr("studies.look.save", lambda figure, folder, name: [folder / name])
+
+
+def test_all_schemes_are_compared_and_one_is_looked_into(here, simulated, unsaved, tmp_path):
+    paths = look(SMALL, tmp_path / "out", here=here)
+    assert {path.name for path in paths} == INSIDE | SIDE_BY_SIDE
+    every = [("none", 12, False), ("model", 12, False), ("data", 12, False), ("data", 1, True)]
+    assert simulated == [*every, ("percentile", 12, False), ("channel", 12, False)]
+
+
+def test_a_named_scheme_is_simulated_alone(here, simulated, unsaved, tmp_path):
+    look(SMALL | {"normalization": "channel"}, tmp_path, here=here, image=11)
+    assert simulated == [("channel", 12, False), ("channel", 1, True)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "rasters", "traced"),
+    [
+        ({}, ("input", "conv", "pool", "fc"), ["conv", "pool", "fc"]),
+        ({"encoder": "constant"}, ("conv", "pool", "fc"), ["conv", "pool", "fc"]),
+        ({"readout": "potential"}, ("input", "conv", "pool"), ["conv", "pool"]),
+    ],
+)
+def test_what_spikes_is_recorded(here, changes, rasters, traced):
+    (c,) = conditions(SMALL | {"normalization": "data"} | changes)
+    prepared = prepare(Job(c, here))
+    probe = probe_of(prepared, c, image=3)
+    assert probe.rasters == rasters
+    assert list(probe.traces) == traced
+    recording = experiment.simulated(prepared.normalised, prepared.images[3:4], c, probe)
+    assert recording.traces["conv"].shape == (20, 1, 1)
+    names = {p.name for p in plan(prepared.normalised).populations} - {INPUT}
+    for name in names & set(rasters):
+        assert len(recording.rasters[name]) == recording.spike_counts[name].sum()
+
+
+def test_typical_neuron_by_hand():
+    assert typical_neuron(np.array([[0.0, 5.0], [1.0, 2.0]])) == 3
+    assert typical_neuron(np.array([0.0, 7.0, 0.0])) == 1
+    assert typical_neuron(np.array([-3.0, -1.0, -2.0])) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "image", "message"),
+    [
+        ({}, 12, "image is 12; it must be a whole number from 0 to 11: images is 12"),
+        ({}, -1, "image is -1; it must be"),
+        ({"tau_m_ms": 5}, 0, "tau_m_ms is 5, but has no effect: neuron is 'if'"),
+        ({"neuron": "lif"}, 0, "tau_m_ms is missing"),
+        ({"normalization": "dta"}, 0, "normalization is 'dta'; it must be one of 'none'"),
+        ({"images": "ten"}, 0, "images is 'ten'; it must be a whole number"),
+        ({"model": "none"}, 0, r"unknown model 'none'.*known: .*mnist_convnet"),
+        ({"dataset": "digits", "images": 3}, 0, r"the images have shape \(1, 28, 28\)"),
+    ],
+)
+def test_bad_settings_are_named_before_anything_is_simulated(here, simulated, tmp_path, changes, image, message):
+    with pytest.raises(ValueError, match=message):
+        look(SMALL | changes, tmp_path / "out", here=here, image=image)
+    assert not simulated
+    assert not (tmp_path / "out").exists()
+
+
+def test_study_errors_are_the_kind_of_a_bad_setting(here, tmp_path):
+    with pytest.raises(StudyError):
+        look(SMALL | {"images": 0}, tmp_path, here=here)
+
+
+def test_command_writes_into_a_folder_of_the_network(here, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(here)
+    options = ["--dataset", "digits8", "--images", "5", "--calibration", "9", "--duration-ms", "12", "--image", "4"]
+    options += ["--normalization", "data", "--neuron", "lif", "--tau-m-ms", "7.5", "--results", str(tmp_path / "r")]
+    assert main(["look", "tiny.onnx", *options]) == 0
+    folder = tmp_path / "r" / "look" / "tiny"
+    expected = {folder / f"{name}.{ending}" for name in INSIDE | SIDE_BY_SIDE for ending in ("svg", "png")}
+    assert set(capsys.readouterr().out.split()) == {str(path) for path in expected}
+    assert set(folder.iterdir()) == expected
+
+
+def test_command_says_what_is_wrong_in_one_line(capsys):
+    assert main(["look", "mnist_convnet", "--images", "many"]) == 2
+    captured = capsys.readouterr()
+    assert captured.err == "error: images is 'many'; it must be a whole number from 1 on\n"
+    assert captured.out == ""
