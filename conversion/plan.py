@@ -17,6 +17,7 @@ import numpy as np
 from conversion import connections
 from conversion.connections import Connection
 from models.graph import INPUT, Add, Array, AvgPool2d, Concat, Conv2d, Dense, Flatten, Graph, Layer, MaxPool2d, Shape
+from models.signs import negative_senders, passes_to_junctions, source_of
 
 Role = Literal["input", "neuron", "relay"]
 
@@ -74,11 +75,11 @@ def plan(graph: Graph) -> Plan:
     ConversionError
         If a layer needs negative activity between layers.
     """
+    _require_positive_spikes(graph)
     populations = [Population(INPUT, graph.shapes[INPUT], "input", 0)]
     projections: list[Projection] = []
     depths = {INPUT: 0}
     for layer in (layer for layer in graph if _is_population(graph, layer)):
-        _require_positive_spikes(graph, layer)
         incoming = list(_incoming(graph, layer))
         depth = depths[layer.name] = 1 + max(depths[source] for source, *_ in incoming)
         role: Role = "relay" if isinstance(layer, MaxPool2d | Concat) else "neuron"
@@ -89,40 +90,16 @@ def plan(graph: Graph) -> Plan:
     return Plan(tuple(populations), tuple(projections), biases)
 
 
-def source_of(graph: Graph, name: str) -> str:
-    """The layer whose output `name` is, looking through flattening."""
-    while name != INPUT and isinstance(layer := graph[name], Flatten):
-        name = layer.inputs[0]
-    return name
-
-
-def passes_to_junctions(graph: Graph, layer: Layer) -> bool:
-    """Whether a linear layer has no neurons of its own because junctions alone read it."""
-    readers = graph.readers(layer.name)
-    linear = isinstance(layer, Conv2d | Dense) and layer.activation.is_linear
-    return linear and len(readers) > 0 and all(isinstance(reader, Add) for reader in readers)
-
-
 def _is_population(graph: Graph, layer: Layer) -> bool:
     return not isinstance(layer, Flatten) and not passes_to_junctions(graph, layer)
 
 
-def is_nonnegative(graph: Graph, name: str) -> bool:
-    """Whether the output of a layer can never be negative, given that the input is not."""
-    if name == INPUT:
-        return True
-    layer = graph[name]
-    if isinstance(layer, Conv2d | Dense) or not layer.activation.is_linear:
-        return not layer.activation.is_signed
-    return all(is_nonnegative(graph, source) for source in layer.inputs)
-
-
-def _require_positive_spikes(graph: Graph, layer: Layer) -> None:
-    readers = [reader for reader in graph.readers(layer.name) if source_of(graph, graph.output.name) != layer.name]
-    if readers and not is_nonnegative(graph, layer.name):
+def _require_positive_spikes(graph: Graph) -> None:
+    for layer, reader in negative_senders(graph):
         raise ConversionError(
             f"{layer.name!r} can be negative (slope {layer.activation.negative_slope} below zero) and "
-            f"{readers[0].name!r} reads it, but its neurons only send positive spikes; train it with ReLU"
+            f"{reader.name!r} reads it, but its neurons only send positive spikes; train it with ReLU, "
+            "or see whether `python -m models.tailor` can rewrite it"
         )
 
 

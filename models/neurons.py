@@ -7,6 +7,7 @@ threshold. Write your own `Neuron` the same way; nothing here is special.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -109,7 +110,7 @@ def integrate_and_fire(
     reset: Reset = "subtract",
     v_init: InitialPotential = "zero",
     refractory: Quantity = 0 * ms,
-    v_min: float | None = None,
+    v_min: float = -math.inf,
 ) -> Neuron:
     """The non-leaky neuron of Cao 2015 and Diehl 2015: v sums its weighted input and spikes at `v_th`.
 
@@ -123,8 +124,8 @@ def integrate_and_fire(
         Potential at the start: 0, half a threshold (Bu 2022), or uniform in [0, v_th).
     refractory : Quantity
         Input that arrives during the refractory period is lost.
-    v_min : float, optional
-        Lower clamp: v never stays below it (Cao 2015, with 0).
+    v_min : float
+        Lower clamp, at most 0: v never stays below it (Cao 2015, with 0); by default there is none.
     """
     return Neuron(
         equations=REFRACTORY_INTEGRATE_AND_FIRE if refractory > 0 * ms else INTEGRATE_AND_FIRE,
@@ -140,7 +141,7 @@ def leaky_integrate_and_fire(
     reset: Reset = "subtract",
     v_init: InitialPotential = "zero",
     refractory: Quantity = 0 * ms,
-    v_min: float | None = None,
+    v_min: float = -math.inf,
 ) -> Neuron:
     """The leaky neuron: between spikes v decays to 0 with the membrane time constant `tau_m`, solved exactly.
 
@@ -215,20 +216,22 @@ def _common(
     reset: Reset,
     v_init: InitialPotential,
     refractory: Quantity,
-    v_min: float | None,
+    v_min: float,
     parameters: Mapping[str, Quantity] | None = None,
 ) -> dict:
     if not v_th > 0:
         raise ValueError(f"v_th is {v_th}; a threshold is positive")
+    if not v_min <= 0:
+        raise ValueError(f"v_min is {v_min}; a lower clamp is at most 0, and -inf is none")
     for name, value, known in (("reset", reset, RESETS), ("v_init", v_init, INITIAL_POTENTIALS)):
         if value not in known:
             raise ValueError(f"{name} is {value!r}; known are {', '.join(map(repr, known))}")
-    clamp = {} if v_min is None else {"v_min": v_min}
+    clamp = {} if v_min == -math.inf else {"v_min": v_min}
     return {
         "threshold": "v >= v_th",
         "reset": RESETS[reset],
         "initial": {"v_th": repr(float(v_th)), "v": INITIAL_POTENTIALS[v_init]},
         "refractory": refractory,
-        "every_step": "" if v_min is None else "v = clip(v, v_min, inf)",
+        "every_step": "v = clip(v, v_min, inf)" if clamp else "",
         "parameters": {**(parameters or {}), **clamp},
     }

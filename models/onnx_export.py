@@ -76,8 +76,11 @@ def to_onnx(graph: Graph, outputs: Sequence[str] | None = None) -> onnx.ModelPro
 
 def save(graph: Graph, path: str | Path) -> None:
     """Write the graph to an ONNX file; the file appears whole or not at all."""
-    path = Path(path)
-    data = to_onnx(graph).SerializeToString(deterministic=True)
+    write(to_onnx(graph).SerializeToString(deterministic=True), Path(path))
+
+
+def write(data: bytes, path: Path) -> None:
+    """Write a file, whole or not at all."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

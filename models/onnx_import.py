@@ -9,6 +9,7 @@ logits: softmax, argmax, labels. Where no activation follows, a layer is linear.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from onnx.reference import ReferenceEvaluator
 
 from models.graph import INPUT, Graph, GraphError, Shape
 from models.onnx_export import PRODUCER
-from models.onnx_node import Node, Readout, Value, attributes_of
+from models.onnx_node import Missing, Node, Readout, Value, attributes_of
 from models.onnx_operators import ADVICE, OPERATORS, READOUT_FOLLOWERS
 from models.onnx_trace import OnnxError, Signal, Trace
 
@@ -41,13 +42,15 @@ def load(path: str | Path) -> Graph:
         If the file is not sound, or holds what cannot become spikes: one line with the file, the node and the remedy.
     """
     try:
-        return _graph(_read(Path(path)))
+        model = read(path)
+        return finished(model, *follow(model))
     except OnnxError as error:
         raise OnnxError(f"{path}: {error}") from None
 
 
-def _read(path: Path) -> onnx.ModelProto:
-    """The file, checked, with its weights in memory."""
+def read(path: str | Path) -> onnx.ModelProto:
+    """The file, checked, with its weights in memory; raises `OnnxError`."""
+    path = Path(path)
     if not path.is_file():
         raise OnnxError("no such file")
     data = path.read_bytes()
@@ -64,9 +67,23 @@ def _read(path: Path) -> onnx.ModelProto:
         raise OnnxError(f"not a sound ONNX file: {' '.join(str(error).split())}") from None
 
 
-def _graph(model: onnx.ModelProto) -> Graph:
-    """Follow the nodes in their order, which ONNX guarantees to be one in which each reads only earlier ones."""
-    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), OLDEST_OPSET)
+Visit = Callable[[Trace, Node, onnx.ModelProto], Value]
+
+
+def follow(model: onnx.ModelProto, visit: Visit | None = None) -> tuple[Trace, dict[str, Value]]:
+    """Follow the nodes in their order, which ONNX guarantees to be one in which each reads only earlier ones.
+
+    Returns
+    -------
+    Trace, dict of str to Value
+        The layers, and what each tensor holds; `visit` gives the value of a node, by default `evaluate`.
+
+    Raises
+    ------
+    OnnxError
+        Of `visit`, or about the file as a whole.
+    """
+    opset = opset_of(model)
     if not OLDEST_OPSET <= opset <= onnx.defs.onnx_opset_version():
         raise OnnxError(
             f"opset {opset} is not one from {OLDEST_OPSET} to {onnx.defs.onnx_opset_version()}; export again"
@@ -77,13 +94,42 @@ def _graph(model: onnx.ModelProto) -> Graph:
     values[name] = trace.signal(INPUT)
     reads = _reads(model.graph)
     for proto in model.graph.node:
-        inputs = tuple(_value(values, name, proto) if name else None for name in proto.input)
+        inputs = tuple(values.get(name, Missing(name)) if name else None for name in proto.input)
         node = Node(proto, inputs, attributes_of(proto), batch, keeps_name=model.producer_name == PRODUCER)
-        value = _evaluate(trace, node, model)
-        values[proto.output[0]] = value
+        value = values[proto.output[0]] = (visit or evaluate)(trace, node, model)
         if isinstance(value, Signal) and reads[proto.output[0]] > 1:
             trace.shared.add(value.layer)
-    return _finished(trace, {output.name: _value(values, output.name, output) for output in model.graph.output})
+    return trace, values
+
+
+def evaluate(trace: Trace, node: Node, model: onnx.ModelProto) -> Value:
+    """The value of a node's first output; layers that it makes are added to the trace.
+
+    Raises
+    ------
+    OnnxError
+        If it cannot become spikes.
+    """
+    given = [value for value in node.inputs if value is not None]
+    readouts = [value for value in given if isinstance(value, Readout)]
+    try:
+        for value in given:
+            if isinstance(value, Missing):
+                raise OnnxError(f"reads {value.name!r}, which no node writes as its first output")
+        if all(isinstance(value, np.ndarray) for value in given):
+            return _constant(node, model)
+        if readouts and node.operator in READOUT_FOLLOWERS:
+            return readouts[0]
+        if node.operator not in OPERATORS:
+            advice = ADVICE.get(node.operator, f"possible are {', '.join(OPERATORS)}")
+            raise OnnxError(f"this operator cannot become spikes; {advice}")
+        return OPERATORS[node.operator](trace, node)
+    except (OnnxError, GraphError) as error:
+        raise OnnxError(f"{node.label}: {error}") from None
+
+
+def opset_of(model: onnx.ModelProto) -> int:
+    return next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), OLDEST_OPSET)
 
 
 def _reads(graph: onnx.GraphProto) -> Counter[str]:
@@ -114,28 +160,6 @@ def _is_fixed(dimension: int | str) -> bool:
     return isinstance(dimension, int) and dimension > 0
 
 
-def _value(values: dict[str, Value], name: str, reader: Any) -> Value:
-    if name not in values:
-        raise OnnxError(f"{reader.name or reader.op_type!r} reads {name!r}, which no node writes as its first output")
-    return values[name]
-
-
-def _evaluate(trace: Trace, node: Node, model: onnx.ModelProto) -> Value:
-    given = [value for value in node.inputs if value is not None]
-    readouts = [value for value in given if isinstance(value, Readout)]
-    try:
-        if all(isinstance(value, np.ndarray) for value in given):
-            return _constant(node, model)
-        if readouts and node.operator in READOUT_FOLLOWERS:
-            return readouts[0]
-        if node.operator not in OPERATORS:
-            advice = ADVICE.get(node.operator, f"possible are {', '.join(OPERATORS)}")
-            raise OnnxError(f"this operator cannot become spikes; {advice}")
-        return OPERATORS[node.operator](trace, node)
-    except (OnnxError, GraphError) as error:
-        raise OnnxError(f"{node.label}: {error}") from None
-
-
 def _constant(node: Node, model: onnx.ModelProto) -> Value:
     """The result of a node that reads only constants, such as the shape of a Reshape."""
     given = {name: value for name, value in zip(node.proto.input, node.inputs, strict=True) if name}
@@ -150,12 +174,15 @@ def _constant(node: Node, model: onnx.ModelProto) -> Value:
     return np.asarray(results[0])
 
 
-def _finished(trace: Trace, outputs: dict[str, Value]) -> Graph:
+def finished(model: onnx.ModelProto, trace: Trace, values: Mapping[str, Value]) -> Graph:
     """The graph up to the one layer that all outputs come from: the logits, when there are labels and probabilities."""
     signals: dict[str, Signal] = {}
-    for name, value in outputs.items():
+    for name in (output.name for output in model.graph.output):
+        value = values.get(name, Missing(name))
         if isinstance(value, np.ndarray):
             raise OnnxError(f"output {name!r} does not depend on the input")
+        if isinstance(value, Missing):
+            raise OnnxError(f"output {name!r} is one that no node writes as its first output")
         signals[name] = value.signal if isinstance(value, Readout) else value
     if len({signal.layer for signal in signals.values()}) != 1:
         raise OnnxError(f"the outputs {', '.join(map(repr, signals))} come from different layers; export one of them")

@@ -22,7 +22,14 @@ class Readout:
     operator: str
 
 
-Value = NDArray[Any] | Signal | Readout
+@dataclass(frozen=True)
+class Missing:
+    """A tensor of which nothing is known: an output of a node behind its first."""
+
+    name: str
+
+
+Value = NDArray[Any] | Signal | Readout | Missing
 
 
 @dataclass(frozen=True, eq=False)

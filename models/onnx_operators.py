@@ -51,18 +51,21 @@ READOUT_FOLLOWERS = (
     "ZipMap",
 )  # fmt: skip
 
+SMOOTH = ("Celu", "Elu", "Erf", "Gelu", "HardSwish", "Mish", "Selu", "Sigmoid", "Softplus", "Softsign", "Swish", "Tanh")
+NORMS = ("GroupNormalization", "InstanceNormalization", "LayerNormalization", "LRN", "LpNormalization")
+QUANTISED = ("DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "QuantizeLinear")
+REWRITABLE = ("Abs", "HardSigmoid", "Max", "Neg")
+
 ADVICE = {
-    "Sigmoid": "train with ReLU, and with one output per class and a softmax instead of a single sigmoid",
-    "Tanh": "train with ReLU instead",
+    **dict.fromkeys(SMOOTH, "train with ReLU instead"),
     "Elu": "train with ReLU or LeakyRelu instead",
-    "Gelu": "train with ReLU instead",
-    "HardSwish": "train with ReLU instead",
-    "LSTM": "only feed-forward networks are possible",
-    "GRU": "only feed-forward networks are possible",
-    "RNN": "only feed-forward networks are possible",
+    "Sigmoid": "train with ReLU, and with one output per class and a softmax instead of a single sigmoid",
+    **dict.fromkeys(NORMS, "train with batch normalisation instead"),
+    **dict.fromkeys(QUANTISED, "export the network before it is quantised"),
+    **dict.fromkeys(REWRITABLE, "`python -m models.tailor` may write it with operators that can, exactly"),
+    **dict.fromkeys(("GRU", "LSTM", "RNN", "Loop", "Scan"), "only feed-forward networks are possible"),
+    **dict.fromkeys(("If", "Where"), "export the network without a branch that depends on the images"),
+    **dict.fromkeys(("Resize", "Upsample"), "train without enlarging maps"),
+    **dict.fromkeys(("Gather", "Slice", "Split"), "train layers of their own instead of parts of one"),
     "ConvTranspose": "export the network without transposed convolutions",
-    "QLinearConv": "export the network before it is quantised",
-    "QuantizeLinear": "export the network before it is quantised",
-    "LayerNormalization": "train with batch normalisation instead",
-    "InstanceNormalization": "train with batch normalisation instead",
 }

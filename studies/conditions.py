@@ -45,6 +45,7 @@ RATE = _number("a number above 0, in Hz")
 MEMORY = _number("a number above 0, in GB")
 THRESHOLD = _number("a number above 0")
 PERIOD = _takes((int,), "a whole number from 1 to 16", lambda value: 1 <= value <= 16)
+CLAMP = _number("a number up to 0; -inf is no clamp", lambda value: value <= 0)
 PERCENTILE = _number("a number in (0, 100]", lambda value: 0 < value <= 100)
 
 
@@ -60,6 +61,8 @@ class Condition:
         The first `images` images of a dataset known by name, or of an npz file.
     calibration, calibration_dataset : int, str
         The normalisation looks at the last `calibration` images of `calibration_dataset` (by default `dataset`).
+    v_min : float
+        The potential is never below it (Cao 2015, with 0).
     pooling : str
         Whether average pooling has neurons of its own or becomes part of the next layer's weights.
     encoder, max_rate_hz, phase_period : str, float, int
@@ -87,6 +90,7 @@ class Condition:
     refractory_ms: float = field(default=0.0, metadata=PAUSE)
     reset: Reset = field(default="subtract", metadata=_one_of(RESETS))
     v_th: float = field(default=1.0, metadata=THRESHOLD)
+    v_min: float = field(default=-math.inf, metadata=CLAMP)
     v_init: InitialPotential = field(default="zero", metadata=_one_of(INITIAL_POTENTIALS))
     normalization: Scheme = field(default="none", metadata=_one_of(get_args(Scheme)))
     percentile: float | None = field(default=None, metadata=PERCENTILE)
@@ -194,7 +198,7 @@ def _check_together(c: Condition) -> None:
 
 def _check_phase(c: Condition) -> None:
     """Phase coding is a neuron model too, the non-leaky one with an oscillating threshold that is subtracted."""
-    for name, needed in (("neuron", "if"), ("reset", "subtract"), ("refractory_ms", 0)):
+    for name, needed in (("neuron", "if"), ("reset", "subtract"), ("refractory_ms", 0), ("v_min", -math.inf)):
         value = getattr(c, name)
         if value != needed:
             raise StudyError(f"{name} is {value!r}; with encoder 'phase' it must be {needed!r}")

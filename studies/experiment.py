@@ -183,7 +183,8 @@ def neuron_of(c: Condition) -> Neuron:
     """The neuron model of a condition."""
     if c.phase_period is not None:
         return phase_coded(c.phase_period, v_th=c.v_th, v_init=c.v_init)
-    common: dict[str, Any] = {"v_th": c.v_th, "reset": c.reset, "v_init": c.v_init, "refractory": c.refractory_ms * ms}
+    common: dict[str, Any] = {"v_th": c.v_th, "reset": c.reset, "v_init": c.v_init, "v_min": c.v_min}
+    common["refractory"] = c.refractory_ms * ms
     tau_m_ms = _tau_m_ms(c)
     return integrate_and_fire(**common) if math.isinf(tau_m_ms) else leaky_integrate_and_fire(tau_m_ms * ms, **common)
 

@@ -149,6 +149,8 @@ def _is_end(rows: pd.DataFrame) -> pd.Series:
 
 def _facets(figure: Figure, rows: pd.DataFrame) -> Canvas:
     ways = styles(figure.hue, rows[figure.hue].dropna().unique()) if figure.hue else {}
+    if figure.hue not in ("", figure.x, figure.y):  # levels, not numbers: seaborn's colour scale fails at infinity
+        rows = rows.assign(**{figure.hue: pd.Categorical(rows[figure.hue], list(ways))})
     shared: dict[str, Any] = {"x": figure.x, "y": figure.y, "height": 3.6, "aspect": 1.35}
     shared |= {"col": figure.col, "col_wrap": min(3, rows[figure.col].nunique())} if figure.col else {}
     shared |= {"hue": figure.hue, "palette": {level: way.colour for level, way in ways.items()}} if ways else {}
@@ -161,6 +163,9 @@ def _facets(figure: Figure, rows: pd.DataFrame) -> Canvas:
         _finish(figure, rows, axes)
     if grid.legend is not None:
         grid.legend.set_title(LABELS[figure.hue])
+        beside = (grid.figure.subplotpars.right + 0.02, 0.5)  # a long title would otherwise cover the axes
+        grid.legend.set_loc("center left")
+        grid.legend.set_bbox_to_anchor(beside, transform=grid.figure.transFigure)
     return grid.figure
 
 
@@ -198,10 +203,11 @@ def _box(figure: Figure, rows: pd.DataFrame, shared: dict[str, Any], ways: Mappi
 
 def _theory(figure: Figure, palette: Any, data: pd.DataFrame, color: Any = None) -> None:
     """What is predicted, as dashed lines; a pointplot has its values of x at 0, 1, ..."""
-    means = data.groupby([figure.x, *([figure.hue] if palette else [])], as_index=False)[figure.theory].mean()
+    keys = [figure.x, *([figure.hue] if palette else [])]
+    means = data.groupby(keys, as_index=False, observed=True)[figure.theory].mean()
     if figure.plot == "pointplot":
         means[figure.x] = means[figure.x].map({value: i for i, value in enumerate(sorted(data[figure.x].unique()))})
-    for level, part in means.groupby(figure.hue) if palette else [(None, means)]:
+    for level, part in means.groupby(figure.hue, observed=True) if palette else [(None, means)]:
         colour = palette[level] if palette else "black"
         plt.gca().plot(part[figure.x], part[figure.theory], color=colour, linestyle="--", linewidth=1)
 

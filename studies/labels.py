@@ -20,6 +20,7 @@ LABELS: Mapping[str, str] = {
     "refractory_ms": "refractory period (ms)",
     "reset": "reset",
     "v_th": "threshold (units of activation)",
+    "v_min": "lower clamp (-inf: none)",
     "v_init": "initial potential",
     "normalization": "normalisation",
     "percentile": "percentile (%)",

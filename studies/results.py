@@ -6,6 +6,7 @@ Files are written beside their place and moved there, so that a folder never hol
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -88,7 +89,8 @@ def read_table(folder: Path, name: str) -> pd.DataFrame:
 
 def write_run(folder: Path, content: Mapping[str, Any]) -> None:
     """What was run and with which versions, as run.json."""
-    write_atomically(folder / "run.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(_without_infinity(content), indent=2, ensure_ascii=False, allow_nan=False)
+    write_atomically(folder / "run.json", text + "\n")
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -104,6 +106,15 @@ def write_atomically(path: Path, text: str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _without_infinity(value: Any) -> Any:
+    """The same content with "inf" and "-inf" as text: JSON has no number for them."""
+    if isinstance(value, Mapping):
+        return {key: _without_infinity(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_infinity(item) for item in value]
+    return str(value) if isinstance(value, float) and math.isinf(value) else value
 
 
 def _condition_path(folder: Path, key: str) -> Path:

@@ -63,6 +63,19 @@ def test_batches_do_not_change_the_spikes_of_given_input(name, connectivity):
     np.testing.assert_allclose(together.synops, one_by_one.synops)
 
 
+@pytest.mark.parametrize("name", ["average pooling", "residual block", "max pooling"])
+def test_the_settings_of_cao_2015_act_on_every_layer(name):
+    """Threshold, hard reset and lower clamp, also of the neurons of pooling layers and junctions."""
+    graph = networks()[name]
+    spikes = input_spikes(graph)
+    settings = {"reset": "zero", "v_th": 0.6, "v_min": 0.0}
+    expected = zero_delay_loop(graph, spikes, **settings)
+    recording = run(graph, spikes, neuron=integrate_and_fire(**settings))
+    for layer, counts in expected.items():
+        assert counts.sum() > 0
+        np.testing.assert_array_equal(recording.spike_counts[layer], counts, err_msg=layer)
+
+
 def test_output_over_time_is_the_count_so_far():
     graph = networks()["strides, oblong kernels, borders"]
     spikes = input_spikes(graph)

@@ -11,7 +11,7 @@ import numpy as np
 from models.graph import INPUT, Add, AvgPool2d, Concat, Conv2d, Dense, Flatten, MaxPool2d
 
 
-def zero_delay_loop(graph, spikes, reset="subtract", v_th=1.0, v_init=0.0, weights=None):
+def zero_delay_loop(graph, spikes, reset="subtract", v_th=1.0, v_init=0.0, v_min=-np.inf, weights=None):
     """Spike counts of every layer, (images, *shape), for input spikes (steps, images, *input_shape).
 
     With `weights` (steps,) a spike of step k carries weights[k] and counts so much; the threshold is v_th * weights[k].
@@ -36,7 +36,8 @@ def zero_delay_loop(graph, spikes, reset="subtract", v_th=1.0, v_init=0.0, weigh
             else:
                 potential = v.get(layer.name, v_init) + weighted_input(layer, x)
                 spike = potential >= v_th * weight
-                v[layer.name] = np.where(spike, potential - v_th * weight if reset == "subtract" else 0.0, potential)
+                after = np.where(spike, potential - v_th * weight if reset == "subtract" else 0.0, potential)
+                v[layer.name] = np.maximum(after, v_min)
                 out[layer.name] = spike * weight
             if not (isinstance(layer, Flatten) or is_linear_path(graph, layer)):
                 counts[layer.name] = counts.get(layer.name, 0) + out[layer.name]

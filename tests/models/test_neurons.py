@@ -67,6 +67,7 @@ def test_a_very_slow_leak_is_no_leak():
     ("settings", "message"),
     [
         ({"v_th": 0.0}, r"v_th is 0\.0"),
+        ({"v_min": 0.5}, r"v_min is 0\.5; a lower clamp is at most 0"),
         ({"reset": "soft"}, "reset is 'soft'; known are 'subtract', 'zero'"),
         ({"v_init": "random"}, "v_init is 'random'; known are 'zero', 'half', 'uniform'"),
     ],

@@ -235,4 +235,7 @@ def test_an_output_that_is_a_constant(tmp_path: Path) -> None:
 def test_a_second_output_of_a_node(tmp_path: Path) -> None:
     pool = helper.make_node("MaxPool", ["x"], ["values", "places"], kernel_shape=[2, 2])
     model = network([pool, helper.make_node("Flatten", ["places"], ["y"], name="flat")], {}, ("batch", 1, 4, 4))
-    refused(written(tmp_path / "x.onnx", model), "'flat' reads 'places', which no node writes as its first output")
+    refused(
+        written(tmp_path / "x.onnx", model),
+        r"node 'flat' \(Flatten\): reads 'places', which no node writes as its first output",
+    )

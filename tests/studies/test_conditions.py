@@ -37,6 +37,8 @@ def made(**values) -> Condition:
         ("refractory_ms", -1, "from 0 on"),
         ("reset", "soft", "'subtract', 'zero'"),
         ("v_th", 0, "above 0"),
+        ("v_min", 0.1, "up to 0; -inf is no clamp"),
+        ("v_min", float("nan"), "up to 0"),
         ("v_init", "full", "'zero', 'half', 'uniform'"),
         ("normalization", "batch", "'none', 'model', 'data', 'percentile', 'channel'"),
         ("percentile", 101, "(0, 100]"),

@@ -23,8 +23,9 @@ BASE = {
 CHANGES = {
     "model": "other.onnx", "dataset": "some.npz", "images": 5, "calibration": 1, "calibration_dataset": "some.npz",
     "duration_ms": 28, "dt_ms": 0.5, "encoder": "constant", "max_rate_hz": 500, "neuron": "if", "tau_m_ms": 5,
-    "refractory_ms": 3, "reset": "zero", "v_th": 0.7, "v_init": "half", "normalization": "none", "percentile": 50,
-    "pooling": "folded", "readout": "first_spike", "readout_k": 2, "readout_ms": 8, "memory_gb": 1e-5, "seed": 1,
+    "refractory_ms": 3, "reset": "zero", "v_th": 0.7, "v_min": 0.0, "v_init": "half", "normalization": "none",
+    "percentile": 50, "pooling": "folded", "readout": "first_spike", "readout_k": 2, "readout_ms": 8,
+    "memory_gb": 1e-5, "seed": 1,
 }  # fmt: skip
 
 

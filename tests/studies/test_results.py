@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 
 import pandas as pd
 import pytest
@@ -19,6 +20,12 @@ def test_claim_makes_the_folder_and_says_whose_it_is(tmp_path):
     results.claim(folder, MINE)
     assert json.loads((folder / "run.json").read_text()) == MINE
     results.claim(folder, MINE)
+
+
+def test_infinity_is_text_in_run_json(tmp_path):
+    results.write_run(tmp_path, {"fixed": {"v_min": -math.inf}, "grid": {"v_min": [-math.inf, 0.0]}})
+    account = json.loads((tmp_path / "run.json").read_text(), parse_constant=lambda name: pytest.fail(name))
+    assert account == {"fixed": {"v_min": "-inf"}, "grid": {"v_min": ["-inf", 0.0]}}
 
 
 def test_claim_after_a_kill_before_run_json_was_there(tmp_path):

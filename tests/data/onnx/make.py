@@ -152,6 +152,24 @@ class MultiLayer(nn.Module):
         return self.fc2(functional.relu(self.fc1(x.flatten(1))))
 
 
+class Untailored(nn.Module):
+    """All that Cao 2015 does away with: a mean is subtracted, tanh, max pooling, biases."""
+
+    shape = (3, 12, 12)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor([0.49, 0.48, 0.45]).view(1, 3, 1, 1))
+        self.conv1 = nn.Conv2d(3, 6, 3, padding=1)
+        self.conv2 = nn.Conv2d(6, 8, 3, padding=1)
+        self.fc = nn.Linear(72, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.max_pool2d(torch.tanh(self.conv1(x - self.mean)), 2)
+        x = functional.max_pool2d(torch.tanh(self.conv2(x)), 2)
+        return self.fc(torch.flatten(x, 1))
+
+
 NETWORKS = {
     "lenet": LeNet, "resnet": ResNet, "branches": Branches, "activations": Activations, "normalised": Normalised,
     "mlp": MultiLayer,
@@ -186,6 +204,11 @@ def export_torch(name: str, kind: type[nn.Module]) -> None:
     torch.onnx.export(built, (example,), HERE / f"{name}_dynamo_raw.onnx", **dynamo, optimize=False, verbose=False)
 
 
+def export_untailored() -> None:
+    options = {"dynamo": False, "dynamic_axes": {"x": {0: "batch"}}, "input_names": ["x"], "opset_version": 17}
+    torch.onnx.export(network(Untailored), (torch.rand(2, *Untailored.shape),), HERE / "untailored.onnx", **options)
+
+
 def strip(path: Path) -> None:
     """Remove the notes that the newer exporter keeps beside nodes: source files of the machine it ran on."""
     model = onnx.load(path)
@@ -211,6 +234,7 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")
     for name, kind in NETWORKS.items():
         export_torch(name, kind)
+    export_untailored()
     export_sklearn()
     for path in HERE.glob("*.onnx"):
         strip(path)

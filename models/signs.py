@@ -1,0 +1,43 @@
+"""Where a network sends negative values from layer to layer, which neurons of positive spikes cannot."""
+
+from __future__ import annotations
+
+from models.graph import INPUT, Add, Conv2d, Dense, Flatten, Graph, Layer
+
+
+def negative_senders(graph: Graph) -> list[tuple[Layer, Layer]]:
+    """Layers that will have neurons and can be negative, each with the first layer that reads it.
+
+    The input counts as positive, and the output may be negative.
+    """
+    found = []
+    for layer in graph:
+        has_neurons = not isinstance(layer, Flatten) and not passes_to_junctions(graph, layer)
+        readers = graph.readers(layer.name) if source_of(graph, graph.output.name) != layer.name else ()
+        if has_neurons and readers and not is_nonnegative(graph, layer.name):
+            found.append((layer, readers[0]))
+    return found
+
+
+def is_nonnegative(graph: Graph, name: str) -> bool:
+    """Whether the output of a layer can never be negative, given that the input is not."""
+    if name == INPUT:
+        return True
+    layer = graph[name]
+    if isinstance(layer, Conv2d | Dense) or not layer.activation.is_linear:
+        return not layer.activation.is_signed
+    return all(is_nonnegative(graph, source) for source in layer.inputs)
+
+
+def passes_to_junctions(graph: Graph, layer: Layer) -> bool:
+    """Whether a linear layer has no neurons of its own because junctions alone read it."""
+    readers = graph.readers(layer.name)
+    linear = isinstance(layer, Conv2d | Dense) and layer.activation.is_linear
+    return linear and len(readers) > 0 and all(isinstance(reader, Add) for reader in readers)
+
+
+def source_of(graph: Graph, name: str) -> str:
+    """The layer whose output `name` is, looking through flattening."""
+    while name != INPUT and isinstance(layer := graph[name], Flatten):
+        name = layer.inputs[0]
+    return name
