@@ -96,7 +96,8 @@ class Counter(Stepper):
         super().restart()
         self.n_images = n_images
         self.totals = np.zeros((self.steps, len(self.windows), 2), np.int64)
-        self.counts = {w.population.name: np.zeros(n_images * w.population.size, np.int32) for w in self.windows}
+        narrow = np.min_scalar_type(self.steps)  # a neuron spikes at most once a step; narrow counts stay in the cache
+        self.counts = {w.population.name: np.zeros(n_images * w.population.size, narrow) for w in self.windows}
         shape = (len(self.readout_of), n_images, self.windows[-1].population.size)
         self.output_counts, self.output_potentials = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
         self.rasters: dict[str, list[NDArray]] = {name: [] for name in self.probe.rasters}
