@@ -2,8 +2,9 @@
 
 Neurons are laid out image by image and, within an image, row by row with the channels last, so that the targets
 of one spike through one row of a convolution kernel are contiguous in memory and so are the weights.
-In every function `spikes` holds the indices that spiked, in the source's group; the source population starts at
-`source_start` in its group, the target population at `target_start`, and `target` is the variable that is raised.
+In every function `spikes` holds the indices that spiked, in the source's group and in rising order, so that the image
+of a spike is found by stepping on and not by dividing; the source population starts at `source_start` in its group,
+the target population at `target_start`, and `target` is the variable that is raised.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ def deliver_dense(spikes, source_start, target, target_start, weight):
 @njit(cache=True, nogil=True)
 def deliver_sparse(spikes, source_start, target, target_start, n_source, n_target, indptr, indices, weight):
     """Each spike adds its row of a compressed sparse matrix."""
+    image_start, first = source_start, target_start
     for spike in spikes:
-        image, neuron = divmod(spike - source_start, n_source)
-        first = target_start + image * n_target
+        while spike >= image_start + n_source:
+            image_start, first = image_start + n_source, first + n_target
+        neuron = spike - image_start
         for entry in range(indptr[neuron], indptr[neuron + 1]):
             target[first + indices[entry]] += weight[entry]
 
@@ -40,12 +43,15 @@ def deliver_max(spikes, source_start, target, target_start, n_source, n_target, 
 
     `counts` are the spikes so far of each source neuron, `best` the largest count in each target's window.
     """
+    image_start, first = 0, 0
     for spike in spikes:
         local = spike - source_start
         counts[local] += 1
-        image, neuron = divmod(local, n_source)
+        while local >= image_start + n_source:
+            image_start, first = image_start + n_source, first + n_target
+        neuron = local - image_start
         for entry in range(indptr[neuron], indptr[neuron + 1]):
-            window = image * n_target + indices[entry]
+            window = first + indices[entry]
             if counts[local] > best[window]:
                 best[window] = counts[local]
                 target[target_start + window] += 1
@@ -67,12 +73,14 @@ def deliver_conv(spikes, source_start, target, target_start, source_shape, targe
     channels_per_group = channels // groups
     weights = kernel.reshape(-1)
     contiguous = column_step == 1 and groups == 1
+    image_start, image_target = source_start, target_start
     for spike in spikes:
-        image, neuron = divmod(spike - source_start, n_source)
-        pixel, channel = divmod(neuron, channels)
+        while spike >= image_start + n_source:
+            image_start, image_target = image_start + n_source, image_target + n_target
+        pixel, channel = divmod(spike - image_start, channels)
         y, x = divmod(pixel, width)
         n_columns = column_count[x]
-        origin = target_start + image * n_target + channel // channels_per_group * per_group
+        origin = image_target + channel // channels_per_group * per_group
         for tap in range(row_count[y]):
             weight_start = (
                 (channel * kernel.shape[1] + row_first[y] + tap) * kernel.shape[2] + column_first[x]

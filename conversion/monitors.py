@@ -99,9 +99,9 @@ class Counter(Stepper):
         super().restart()
         self.n_images = n_images
         self.totals = np.zeros((self.steps, len(self.windows), 2), np.int64)
-        self.counts = {
-            w.population.name: np.zeros(n_images * w.population.size, self.weights.dtype) for w in self.windows
-        }
+        counted = self.weights.dtype.kind == "i"  # then at most one per step: narrow counts stay in the cache
+        narrow = np.min_scalar_type(self.steps) if counted else self.weights.dtype
+        self.counts = {w.population.name: np.zeros(n_images * w.population.size, narrow) for w in self.windows}
         shape = (len(self.readout_of), n_images, self.windows[-1].population.size)
         self.output_counts, self.output_potentials = np.zeros(shape, self.weights.dtype), np.zeros(shape, np.float32)
         self.output_spikes = np.zeros(n_images * shape[-1], np.int32)

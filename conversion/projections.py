@@ -41,7 +41,7 @@ class Place:
             return np.empty(0, np.int32)
         spikespace = self.array("_spikespace")
         spikes = spikespace[: spikespace[-1]]
-        first, last = np.searchsorted(spikes, (self.start, self.stop))
+        first, last = np.searchsorted(spikes, np.array([self.start, self.stop], spikes.dtype))
         return spikes[first:last]
 
 

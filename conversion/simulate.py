@@ -228,7 +228,9 @@ def _recording(
         shapes=shapes,
         spikes=totals[..., 0],
         synops=totals[..., 1],
-        spike_counts={name: per_image("spike_counts", name, name) for name in names},
+        spike_counts={
+            name: per_image("spike_counts", name, name).astype(network.counter.weights.dtype) for name in names
+        },
         largest_count=float(network.counter.weights.sum()),
         rasters={name: _raster(batches, name, orders[name], float(dt)) for name in network.counter.probe.rasters},
         traces={
