@@ -39,7 +39,8 @@ def test_the_linear_end_of_a_residual_path_is_no_population() -> None:
     """The shortcut waits one step for the longer path: conv2 is two steps deep and conv1 one."""
     graph = networks()["residual block"]
     assert populations(graph) == [
-        (INPUT, "input", 0), ("conv1", "neuron", 1), ("conv2", "neuron", 2), ("add", "neuron", 3), ("conv4", "neuron", 4),
+        (INPUT, "input", 0), ("conv1", "neuron", 1), ("conv2", "neuron", 2), ("add", "neuron", 3),
+        ("conv4", "neuron", 4),
     ]  # fmt: skip
     assert projections(graph) == [
         (INPUT, "conv1", "conv1", 0), ("conv1", "conv2", "conv2", 0), ("conv2", "add", "conv3", 0),
