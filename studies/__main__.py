@@ -44,6 +44,9 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--jobs", type=_positive, default=cpu_count(), metavar="N", help="workers (default: all cores)")
     run.add_argument("--data", type=Path, metavar="DIR", help="folder of the datasets")
     _add(commands, "figures", "draw the figures of a study again, from its tables alone", _figures, study)
+    _add(
+        commands, "published", "write the table of results/README.md: published figures beside ours", _published, common
+    )
     _add(commands, "bench", "measure the engine's speed", _bench, common)
     return parser
 
@@ -86,6 +89,14 @@ def _figures(options: argparse.Namespace) -> None:
     loaded = study.load(options.study, options.quick)
     for path in figures.draw(loaded, _folder(options, loaded.name)):
         print(path)
+
+
+def _published(_: argparse.Namespace) -> None:
+    from studies import published
+
+    text = published.table(published.load(), RESULTS)
+    published.update(RESULTS / "README.md", text)
+    print(text)
 
 
 def _bench(_: argparse.Namespace) -> None:

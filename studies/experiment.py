@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -105,7 +106,7 @@ def rows(job: Job) -> Rows:
             ann_energy_nj=energy.ann_energy_nj(graph),
             input_energy_nj=energy.input_energy_nj(graph, c.encoder),
         ),
-        "layers": layers(recording, lambda name: _activation(normalised, images, name)),
+        "layers": layers(recording, lambda name: _activation(normalised, images, name), rheobase(c)),
     }
     return {name: table.to_dict("list") for name, table in measured.items()}
 
@@ -128,7 +129,20 @@ def fit(images: Array, input_shape: Shape) -> Array:
 def neuron_of(c: Condition) -> Neuron:
     """The neuron model of a condition."""
     common: dict[str, Any] = {"v_th": c.v_th, "reset": c.reset, "v_init": c.v_init, "refractory": c.refractory_ms * ms}
-    return integrate_and_fire(**common) if c.neuron == "if" else leaky_integrate_and_fire(c.tau_m_ms * ms, **common)
+    tau_m_ms = _tau_m_ms(c)
+    return integrate_and_fire(**common) if math.isinf(tau_m_ms) else leaky_integrate_and_fire(tau_m_ms * ms, **common)
+
+
+def rheobase(c: Condition) -> float:
+    """The smallest activation that, as a constant current, lets a neuron spike: the drive times tau_m reaches v_th.
+
+    Without a leak it is 0 (Gerstner et al., Neuronal Dynamics, section 1.3).
+    """
+    return c.v_th / (_tau_m_ms(c) * c.max_rate_hz * 1e-3)
+
+
+def _tau_m_ms(c: Condition) -> float:
+    return math.inf if c.neuron == "if" or c.tau_m_ms is None else c.tau_m_ms
 
 
 def encoder_of(c: Condition) -> Encoder:

@@ -22,7 +22,7 @@ class Figure:
     Parameters
     ----------
     plot : str
-        One of `PLOTS`. A heatmap shows the mean of `hue` over `x` and `y`.
+        One of `PLOTS`. A heatmap shows the mean of `hue` over `x` and `y`, for each value of `col`.
     table : {"metrics", "layers"}
     x, y, hue, col : str
         Columns of that table.
@@ -30,6 +30,8 @@ class Figure:
         Column to the value, or list of values, to keep; `time_ms = "end"` is the end of the window.
     ceiling : str
         A column whose mean is drawn as a dashed line, such as "ann_accuracy".
+    theory : str
+        A column that predicts `y`, drawn over `x` as dashed lines in the colours of `hue`.
     log : {"", "x", "y", "xy"}
         Logarithmic axes.
     """
@@ -43,6 +45,7 @@ class Figure:
     table: str = "metrics"
     where: Mapping[str, Any] = field(default_factory=dict)
     ceiling: str = ""
+    theory: str = ""
     log: str = ""
     title: str = ""
 
@@ -64,14 +67,16 @@ def parse_figure(content: Any, grid: Mapping[str, Any]) -> Figure:
         ("log", figure.log, LOGS),
     ):
         require_known(f"{what} of figure {figure.name!r}", value, known)
-    if figure.plot == "heatmap" and (not figure.hue or figure.col or figure.ceiling):
-        raise StudyError(f"figure {figure.name!r}: a heatmap needs `hue`, and has no `col` or `ceiling`")
+    if figure.plot == "heatmap" and (not figure.hue or figure.ceiling or figure.theory):
+        raise StudyError(f"figure {figure.name!r}: a heatmap needs `hue`, and has no `ceiling` or `theory`")
+    if figure.theory and figure.plot not in ("lineplot", "pointplot"):
+        raise StudyError(f"figure {figure.name!r}: `theory` goes with a lineplot or a pointplot, not a {figure.plot}")
     _check_columns(figure, grid)
     return figure
 
 
 def _check_columns(figure: Figure, grid: Mapping[str, Any]) -> None:
     columns = dict.fromkeys([*grid, "seed", *TABLES[figure.table]])
-    for column in (figure.x, figure.y, figure.hue, figure.col, figure.ceiling, *figure.where):
+    for column in (figure.x, figure.y, figure.hue, figure.col, figure.ceiling, figure.theory, *figure.where):
         if column:
             require_known(f"column of {figure.table} in figure {figure.name!r}", column, columns)

@@ -94,7 +94,7 @@ def plot(figure: Figure, rows: pd.DataFrame) -> Canvas:
     with mpl.rc_context(theme):
         canvas = _heatmap(figure, rows) if figure.plot == "heatmap" else _facets(figure, rows)
         if figure.title:
-            canvas.suptitle(figure.title, y=1.03)
+            canvas.suptitle(figure.title, **({} if figure.plot == "heatmap" else {"y": 1.03}))
         if any("energy" in column for column in (figure.x, figure.y, figure.hue, figure.ceiling)):
             canvas.text(0.01, -0.04, CAVEAT, fontsize=7)
         plt.close(canvas)
@@ -119,9 +119,13 @@ def _is_end(rows: pd.DataFrame) -> pd.Series:
 def _facets(figure: Figure, rows: pd.DataFrame) -> Canvas:
     ways = styles(figure.hue, rows[figure.hue].dropna().unique()) if figure.hue else {}
     shared: dict[str, Any] = {"x": figure.x, "y": figure.y, "height": 3.6, "aspect": 1.35}
-    shared |= {"col": figure.col, "col_wrap": 3} if figure.col else {}
+    shared |= {"col": figure.col, "col_wrap": min(3, rows[figure.col].nunique())} if figure.col else {}
     shared |= {"hue": figure.hue, "palette": {level: way.colour for level, way in ways.items()}} if ways else {}
     grid = _PLOTS[figure.plot](figure, rows, shared, ways)
+    if figure.theory:
+        grid.map_dataframe(_theory, figure, shared.get("palette"))
+    if figure.col:
+        grid.set_titles(f"{LABELS[figure.col]}: {{col_name}}")
     for axes in grid.axes.flat:
         _finish(figure, rows, axes)
     if grid.legend is not None:
@@ -153,11 +157,22 @@ def _bar(figure: Figure, rows: pd.DataFrame, shared: dict[str, Any], ways: Mappi
 
 def _point(figure: Figure, rows: pd.DataFrame, shared: dict[str, Any], ways: Mapping[Any, Style]) -> sns.FacetGrid:
     style = {"markers": list(_pick(ways, "marker").values()), "dodge": True} if ways else {}
-    return sns.catplot(rows, kind="point", errorbar=interval, **shared, **style)
+    numeric = {"formatter": "{:g}".format} if pd.api.types.is_numeric_dtype(rows[figure.x]) else {}
+    return sns.catplot(rows, kind="point", errorbar=interval, **numeric, **shared, **style)
 
 
 def _box(figure: Figure, rows: pd.DataFrame, shared: dict[str, Any], ways: Mapping[Any, Style]) -> sns.FacetGrid:
     return sns.catplot(rows, kind="box", saturation=1, **shared)
+
+
+def _theory(figure: Figure, palette: Any, data: pd.DataFrame, color: Any = None) -> None:
+    """What is predicted, as dashed lines; a pointplot has its values of x at 0, 1, ..."""
+    means = data.groupby([figure.x, *([figure.hue] if palette else [])], as_index=False)[figure.theory].mean()
+    if figure.plot == "pointplot":
+        means[figure.x] = means[figure.x].map({value: i for i, value in enumerate(sorted(data[figure.x].unique()))})
+    for level, part in means.groupby(figure.hue) if palette else [(None, means)]:
+        colour = palette[level] if palette else "black"
+        plt.gca().plot(part[figure.x], part[figure.theory], color=colour, linestyle="--", linewidth=1)
 
 
 _PLOTS = {"lineplot": _line, "scatterplot": _scatter, "barplot": _bar, "pointplot": _point, "boxplot": _box}
@@ -168,11 +183,24 @@ def _pick(ways: Mapping[Any, Style], what: str) -> dict[Any, Any]:
 
 
 def _heatmap(figure: Figure, rows: pd.DataFrame) -> Canvas:
-    table = rows.pivot_table(index=figure.y, columns=figure.x, values=figure.hue, aggfunc="mean", sort=False)
-    canvas, axes = plt.subplots(figsize=(1.5 + 0.7 * table.shape[1], 1.2 + 0.5 * table.shape[0]))
-    sns.heatmap(table, annot=True, fmt=".3g", cmap="cividis", cbar_kws={"label": LABELS[figure.hue]}, ax=axes)
-    _finish(figure, rows, axes)
-    axes.grid(visible=False)
+    """One map per value of `col`, on one scale of colours."""
+    parts = list(rows.groupby(figure.col)) if figure.col else [("", rows)]
+    tables = [part.pivot_table(index=figure.y, columns=figure.x, values=figure.hue) for _, part in parts]
+    for table in tables:
+        table.index, table.columns = (table.axes[i].map("{:g}".format) for i in (0, 1))
+    height, width = tables[0].shape
+    canvas, axes = plt.subplots(
+        1, len(tables), squeeze=False, sharey=True, layout="constrained",
+        figsize=(len(tables) * (1.2 + 0.55 * width), 1.2 + 0.42 * height),
+    )  # fmt: skip
+    low, high = min(table.min(axis=None) for table in tables), max(table.max(axis=None) for table in tables)
+    for (level, part), table, ax in zip(parts, tables, axes.flat, strict=True):
+        sns.heatmap(table, vmin=low, vmax=high, annot=True, fmt=".2g", cmap="cividis", cbar=False, ax=ax)
+        _finish(figure, part, ax)
+        ax.set_title(f"{LABELS[figure.col]}: {level}" if figure.col else "")
+        ax.grid(visible=False)
+        ax.label_outer()
+    canvas.colorbar(axes[0, 0].collections[0], ax=axes, label=LABELS[figure.hue])
     return canvas
 
 
@@ -183,7 +211,7 @@ def _finish(figure: Figure, rows: pd.DataFrame, axes: Axes) -> None:
     if figure.ceiling:
         axes.axhline(rows[figure.ceiling].mean(), color="black", linestyle="--", linewidth=1)
         axes.annotate(
-            LABELS[figure.ceiling], (1, rows[figure.ceiling].mean()), xycoords=("axes fraction", "data"),
+            LABELS[figure.ceiling].split(" (")[0], (1, rows[figure.ceiling].mean()), xycoords=("axes fraction", "data"),
             xytext=(-3, 2), textcoords="offset points", ha="right", fontsize=7,
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1},
         )  # fmt: skip

@@ -43,5 +43,6 @@ LABELS: Mapping[str, str] = {
     "correlation": "correlation of rate and activation",
     "rmse": "rms error of rate / largest rate",
     "silent_share": "share of neurons and images without a spike",
+    "subthreshold_share": "share of neurons and images at or below the rheobase",
     "saturated_share": "share of neurons and images at the largest rate",
 }

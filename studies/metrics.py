@@ -24,7 +24,7 @@ METRIC_COLUMNS = (
 )  # fmt: skip
 LAYER_COLUMNS = (
     "layer", "spikes_per_image", "synops_per_image", "rate_hz", "correlation", "rmse",
-    "silent_share", "saturated_share",
+    "silent_share", "subthreshold_share", "saturated_share",
 )  # fmt: skip
 SATURATED = 0.95
 
@@ -70,22 +70,25 @@ def metrics(
     return table[list(METRIC_COLUMNS)]
 
 
-def layers(recording: Recording, activation: Callable[[str], Array]) -> pd.DataFrame:
+def layers(recording: Recording, activation: Callable[[str], Array], rheobase: float = 0.0) -> pd.DataFrame:
     """One row per population, at the end of the window.
 
     Parameters
     ----------
     activation : callable
         From the name of a population to the normalised ANN's activations, shape (N, *shape).
+    rheobase : float
+        The smallest activation that lets a leaky neuron spike.
 
     Returns
     -------
     DataFrame
         Columns `LAYER_COLUMNS`. Correlation (Pearson) and root-mean-square error are between rate / max_rate and the
         activation clipped to [0, 1], over neurons and images; the correlation is NaN if one of them is constant. The
-        silent and saturated shares are of (neuron, image) pairs with no spike, and with `SATURATED` spikes a step.
+        silent and saturated shares are of (neuron, image) pairs with no spike, and with `SATURATED` spikes a step; the
+        subthreshold share, of those whose activation is at or below the rheobase, or 0, which theory says are silent.
     """
-    rows = [_layer(recording, index, activation(name)) for index, name in enumerate(recording.populations)]
+    rows = [_layer(recording, index, activation(name), rheobase) for index, name in enumerate(recording.populations)]
     return pd.DataFrame(rows, columns=list(LAYER_COLUMNS))
 
 
@@ -114,7 +117,7 @@ def interval(values: NDArray | pd.Series) -> tuple[float, float]:
     return mean - half, mean + half
 
 
-def _layer(recording: Recording, index: int, activation: Array) -> tuple:
+def _layer(recording: Recording, index: int, activation: Array, rheobase: float) -> tuple:
     name = recording.populations[index]
     counts = recording.spike_counts[name].ravel()
     rate = counts / (recording.duration * recording.max_rate)
@@ -128,6 +131,7 @@ def _layer(recording: Recording, index: int, activation: Array) -> tuple:
         _correlation(rate, target),
         float(np.sqrt(np.mean((rate - target) ** 2))),
         float(np.mean(counts == 0)),
+        float(np.mean(target <= rheobase)),
         float(np.mean(counts >= SATURATED * steps)),
     )
 

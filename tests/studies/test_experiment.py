@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
+from brian2 import Hz, ms
 
+from conversion.simulate import simulate
+from models.encoders import ConstantCurrent
 from models.graph import Dense, Flatten, sequential
 from models.onnx_export import save
 from studies import experiment
 from studies.conditions import KEYS, StudyError, condition
-from studies.experiment import Job, check, fit, key, rows
+from studies.experiment import Job, check, fit, key, neuron_of, rheobase, rows
 
 BASE = {
     "model": "tiny.onnx", "dataset": "digits8", "images": 6, "calibration": 20, "duration_ms": 24, "readout_ms": 4,
@@ -126,3 +131,18 @@ def test_key_follows_the_content_of_the_dataset(folder):
     before = key(job_on_file)
     np.savez(folder / "some.npz", x=np.zeros((60, 8, 8)), y=np.zeros(60, int))
     assert key(job_on_file) != before
+
+
+def test_without_end_the_time_constant_is_no_leak(folder):
+    leaky, none = (rows(job(folder, **change)) for change in ({"tau_m_ms": math.inf}, {"neuron": "if"}))
+    assert leaky == none
+
+
+def test_only_above_the_rheobase_a_leaky_neuron_ever_spikes(folder):
+    c = job(folder, v_th=0.5, tau_m_ms=20, max_rate_hz=200).condition
+    activation = rheobase(c) * np.array([0.5, 0.97, 1.03, 2], np.float32)
+    graph = sequential((4,), Dense(name="fc", inputs=("",), weight=np.eye(4, dtype=np.float32)))
+    recording = simulate(
+        graph, activation[None], neuron=neuron_of(c), encoder=ConstantCurrent(c.max_rate_hz * Hz), duration=400 * ms
+    )
+    np.testing.assert_array_equal(recording.output_counts[-1, 0] > 0, [False, False, True, True])

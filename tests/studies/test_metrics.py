@@ -57,7 +57,7 @@ def test_potentials_answer_where_the_output_does_not_spike():
 
 def test_layers_by_hand():
     activation = {"input": np.array([[1.0, 0, 0, 0.5], [2.0, 0.5, -1, 0]]), "fc": np.zeros((2, 3))}
-    table = layers(recording(), activation.__getitem__).set_index("layer")
+    table = layers(recording(), activation.__getitem__, rheobase=0.5).set_index("layer")
     rates = np.array([1, 0, 0, 0.25, 1, 0.25, 0, 0])  # spikes / (20 ms * 200 Hz)
     clipped = np.array([1, 0, 0, 0.5, 1, 0.5, 0, 0])
     row = table.loc["input"]
@@ -68,6 +68,7 @@ def test_layers_by_hand():
     covariance = np.mean(rates * clipped) - rates.mean() * clipped.mean()
     assert row["correlation"] == pytest.approx(covariance / (rates.std() * clipped.std()))
     assert row["silent_share"] == 4 / 8
+    assert row["subthreshold_share"] == 6 / 8  # all but the activations 1 and 2
     assert row["saturated_share"] == 2 / 8
     assert math.isnan(table.loc["fc", "correlation"])
     assert table.loc["fc", "rmse"] == pytest.approx(math.sqrt(np.mean(np.square([0.5, 0.25, 0, 0, 0.75, 0.25]))))

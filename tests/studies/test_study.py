@@ -79,7 +79,7 @@ def test_shipped_studies_are_sound(name, quick):
         ("[quick]", "[[quick]]", r"quick is .*; it must be a table, \[quick\]"),
         ("[[figures]]", "[figures]", r"figures is .*; it must be a list of tables"),
         ('plot = "lineplot"', 'plot = "piechart"', "unknown plot of figure 'accuracy' 'piechart'.*known: lineplot"),
-        ('plot = "lineplot"', 'plot = "heatmap"', "a heatmap needs `hue`, and has no `col` or `ceiling`"),
+        ('plot = "lineplot"', 'plot = "heatmap"', "a heatmap needs `hue`, and has no `ceiling` or `theory`"),
         ('plot = "lineplot"', "", "figure: plot is missing"),
         ('y = "accuracy"', 'y = "acuracy"', r"unknown column of metrics .*'acuracy'; did you mean 'accuracy'\?"),
         ('hue = "normalization"', 'hue = "v_th"', "unknown column of metrics in figure 'accuracy' 'v_th'"),

@@ -1,0 +1,42 @@
+"""What the README shows must work: its snippet, its study, its links and its names."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from studies.conditions import KEYS
+from studies.study import parse
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def block(language: str) -> str:
+    found = re.search(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    assert found, f"no {language} block"
+    return found[1]
+
+
+def test_the_snippet_ends_with_a_converted_network_close_to_the_ann(capsys):
+    exec(compile(block("python"), "README.md", "exec"), {})
+    shown = dict(line.split() for line in capsys.readouterr().out.splitlines()[1:])
+    assert abs(float(shown["accuracy"]) - float(shown["ann_accuracy"])) <= 0.03
+
+
+def test_the_study_is_sound():
+    assert len(parse(tomllib.loads(block("toml")), "mine", ROOT).conditions) == 18
+
+
+@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\((?!http)([^)#]+)\)", README))))
+def test_links_lead_somewhere(link):
+    assert (ROOT / link).exists()
+
+
+def test_names_are_keys_that_exist():
+    table = README.split("## Names")[1].split("##")[0]
+    settings = re.findall(r"`(\w+) = \"", table) + re.findall(r"`(\w+_(?:ms|hz))`", table)
+    assert set(settings) - {"time_ms"} <= KEYS.keys()
