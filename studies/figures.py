@@ -58,8 +58,9 @@ def draw(study: Study, folder: Path) -> list[Path]:
     Raises
     ------
     ResultsError, StudyError
-        If there are no tables yet, or a figure selects no rows of them.
+        If there are no tables yet, they are another study's, or a figure selects no rows of them.
     """
+    results.check_owner(folder, study.title)
     paths = []
     for figure in study.figures:
         rows = select(results.read_table(folder, figure.table), figure)
@@ -73,10 +74,11 @@ def draw(study: Study, folder: Path) -> list[Path]:
 
 def select(table: pd.DataFrame, figure: Figure) -> pd.DataFrame:
     """The rows of a table that a figure shows."""
-    rows = table
-    for column, wanted in figure.where.items():
+    for column in figure.columns:
         if column not in table:
             raise StudyError(f"figure {figure.name!r}: the results have no column {column!r}; run the study again")
+    rows = table
+    for column, wanted in figure.where.items():
         if column == "time_ms" and wanted == "end":
             kept = rows[_is_end(rows)]
         else:
