@@ -128,8 +128,8 @@ def _facets(figure: Figure, rows: pd.DataFrame) -> Canvas:
         grid.map_dataframe(_theory, figure, shared.get("palette"))
     if figure.col:
         grid.set_titles(f"{LABELS[figure.col]}: {{col_name}}")
-    for axes in grid.axes.flat:
-        _finish(figure, rows, axes)
+    for level, axes in (grid.axes_dict or {None: grid.ax}).items():
+        _finish(figure, rows if level is None else rows[rows[figure.col] == level], axes)
     if grid.legend is not None:
         grid.legend.set_title(LABELS[figure.hue])
     return grid.figure
