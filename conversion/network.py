@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import brian2
 import numpy as np
@@ -23,7 +23,7 @@ from conversion.groups import SCHEDULE, make_group
 from conversion.monitors import Conductor, Counter, Window, WindowOpener
 from conversion.plan import ConversionError, Plan, Population, Projection
 from conversion.projections import Place, SharedProjection, unrolled_synapses
-from conversion.recording import Probe
+from conversion.recording import Probe, check_probe
 from models.encoders import ConstantCurrent, Encoder
 from models.graph import Concat, MaxPool2d
 from models.neurons import Neuron, relay
@@ -92,6 +92,7 @@ def build(
         for population in plan.populations
         if population.name in places
     ]
+    check_probe(probe or Probe(), {w.population.name: w.population.size for w in windows})
     weights = spike_weights(encoder, int(readouts[-1]) + 1)
     counter = Counter(windows, weights, readouts, probe or Probe(), clock)
     opener = WindowOpener(clock)
@@ -105,6 +106,8 @@ def build(
 
 def members_of(plan: Plan, readout: Readout) -> dict[str, list[Population]]:
     """Which populations are in which group."""
+    if readout not in get_args(Readout):
+        raise ValueError(f"readout is {readout!r}; known are {', '.join(map(repr, get_args(Readout)))}")
     members: dict[str, list[Population]] = {"input": [], "neurons": [], "relays": [], "outputs": []}
     for population in plan.populations:
         kind = "input" if population.role == "input" else f"{population.role}s"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.graph import Shape
+from models.graph import INPUT, Shape
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,21 @@ class Probe:
     rasters: tuple[str, ...] = ()
     traces: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     output_spikes: tuple[int, ...] = ()
+
+
+def check_probe(probe: Probe, sizes: Mapping[str, int]) -> None:
+    """Raise a `ValueError` unless a probe names recorded populations, of these sizes, and neurons that they have."""
+    for name in (*probe.rasters, *probe.traces):
+        if name not in sizes:
+            raise ValueError(f"the probe names {name!r}; recorded are {', '.join(sizes)}")
+    if INPUT in probe.traces:
+        raise ValueError(f"the probe traces {INPUT!r}, whose spikes come from no potential")
+    for name, chosen in probe.traces.items():
+        for neuron in chosen:
+            if not 0 <= neuron < sizes[name]:
+                raise ValueError(
+                    f"the probe traces neuron {neuron} of {name!r}, which has neurons 0 to {sizes[name] - 1}"
+                )
 
 
 @dataclass(frozen=True, eq=False)

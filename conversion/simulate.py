@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from brian2 import Quantity, ms
+from brian2 import Quantity, have_same_dimensions, ms
 from numpy.typing import NDArray
 
 from conversion.connections import neuron_order
@@ -77,7 +77,8 @@ def simulate(
     Raises
     ------
     ValueError
-        If images do not fit the network or are not in [0, 1], or the encoder not the network, neuron or step.
+        If images do not fit the network or are not in [0, 1], or the encoder not the network, neuron or step; if times
+        are not whole steps, or a name is unknown.
     """
     _check_images(graph, images)
     readouts = _readout_steps(duration, dt, readout_times)
@@ -144,15 +145,26 @@ def _check_spike_trains(encoder: Encoder, shape: tuple[int, ...]) -> None:
 
 def _readout_steps(duration: Quantity, dt: Quantity, times: Quantity | None) -> NDArray[np.int64]:
     """The steps of the window, counted from 0, after which the output is read; the last step always is."""
-    steps = round(float(duration / dt))
+    if not (have_same_dimensions(dt, ms) and 0 < float(dt) < math.inf):
+        raise ValueError(f"dt is {dt}; a time step is positive")
+    steps = int(_whole_steps("duration", duration, dt))
     if steps < 1:
         raise ValueError(f"duration is {duration}, shorter than a step of {dt}")
     if times is None:
         return np.arange(steps)
-    after = np.unique(np.append(np.rint(np.asarray(times / dt)).astype(np.int64), steps))
+    after = np.unique(np.append(_whole_steps("readout_times", times, dt), steps))
     if after[0] < 1 or after[-1] > steps:
         raise ValueError(f"readout times {times} do not lie between dt = {dt} and duration = {duration}")
     return after - 1
+
+
+def _whole_steps(name: str, times: Quantity, dt: Quantity) -> NDArray[np.int64]:
+    if not (have_same_dimensions(times, ms) and np.isfinite(times).all()):
+        raise ValueError(f"{name} is {times}; it must be finite, with a unit of time")
+    steps = np.asarray(times / dt)
+    if np.any(np.abs(steps - np.rint(steps)) > 1e-6 * np.maximum(1, np.abs(steps))):
+        raise ValueError(f"{name} is {times}; it must be whole steps of dt = {dt}")
+    return np.rint(steps).astype(np.int64)
 
 
 def _currents(graph: Graph, structure: Plan, encoder: Encoder, images: Array) -> Mapping[str, Array]:

@@ -138,7 +138,7 @@ def _shuffled(data: Dataset) -> Dataset:
 
 
 def _directories(data_dir: Path | str | None) -> tuple[Path, ...]:
-    named = os.environ.get(DATA_VARIABLE) if data_dir is None else data_dir
+    named = (os.environ.get(DATA_VARIABLE) or None) if data_dir is None else data_dir
     if named is None:
         return DEFAULT_DIRECTORIES
     if not Path(named).is_dir():

@@ -7,13 +7,19 @@ like those of `models.neurons`: the engine writes the value of each input into t
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
-from brian2 import Hz, Quantity, ms, mV
+from brian2 import Hz, Quantity, have_same_dimensions, ms, mV
 from numpy.typing import NDArray
 
 from models.neurons import NEXT_PHASE, Neuron, require_phase_period
+
+
+def _require_rate(max_rate: Quantity) -> None:
+    if not (have_same_dimensions(max_rate, Hz) and 0 < float(max_rate) < math.inf):
+        raise ValueError(f"max_rate is {max_rate}; it must be a firing rate above 0, in Hz")
 
 
 @dataclass(frozen=True)
@@ -22,12 +28,18 @@ class Poisson:
 
     max_rate: Quantity = field(default_factory=lambda: 1000 * Hz)
 
+    def __post_init__(self) -> None:
+        _require_rate(self.max_rate)
+
 
 @dataclass(frozen=True)
 class ConstantCurrent:
     """No input spikes: the first layer receives `(W x + b) * max_rate` as a current (Rueckauer 2017)."""
 
     max_rate: Quantity = field(default_factory=lambda: 1000 * Hz)
+
+    def __post_init__(self) -> None:
+        _require_rate(self.max_rate)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +51,9 @@ class SpikeTrains:
 
     spikes: NDArray[np.bool_]
     max_rate: Quantity = field(default_factory=lambda: 1000 * Hz)
+
+    def __post_init__(self) -> None:
+        _require_rate(self.max_rate)
 
 
 PHASE_INPUT = """

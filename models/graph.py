@@ -73,6 +73,7 @@ class Dense(Layer):
     activation: Activation = RELU
 
     def output_shape(self, *shapes: Shape) -> Shape:
+        _require(self.weight.ndim == 2, f"a dense layer has a weight (out, in), not {self.weight.shape}")
         features = self.weight.shape[1]
         _require(shapes[0] == (features,), f"weight {self.weight.shape} reads {features} features")
         shape = (self.weight.shape[0],)
@@ -97,6 +98,9 @@ class Conv2d(Layer):
 
     def output_shape(self, *shapes: Shape) -> Shape:
         _require(len(shapes[0]) == 3, "a convolution reads maps (channels, height, width)")
+        rank = f"a convolution has a weight (out, in, rows, columns), not {self.weight.shape}"
+        _require(self.weight.ndim == 4, rank)
+        _require(self.groups >= 1, f"groups is {self.groups}; there is at least one")
         channels_in, *size = shapes[0]
         channels_out, per_group, *kernel = self.weight.shape
         reads = f"weight {self.weight.shape} with {self.groups} groups reads {per_group * self.groups} channels"
@@ -175,8 +179,8 @@ class Graph:
     Raises
     ------
     GraphError
-        If a layer reads an unknown layer, a name is used twice, an output is left unread, or shapes do not fit; the
-        message names both ends.
+        If a layer reads an unknown layer or the wrong number of them, a name is used twice, an output is left unread,
+        or shapes do not fit; the message names both ends.
     """
 
     input_shape: Shape
@@ -190,6 +194,7 @@ class Graph:
             _require(layer.name not in shapes, f"two layers are called {layer.name!r}")
             for name in layer.inputs:
                 _require(name in shapes, f"{layer.name!r} reads {name!r}, which no earlier layer is called")
+            _require_inputs(layer)
             shapes[layer.name] = _checked_shape(layer, shapes)
         read = {name for layer in self.layers for name in layer.inputs}
         unread = [layer.name for layer in self.layers[:-1] if layer.name not in read]
@@ -232,6 +237,13 @@ def window_positions(
 
     With `ceil_mode` a last window may hang over the end, as long as it starts inside the map or its leading padding.
     """
+    for name, values, least in (
+        ("kernel", kernel, 1),
+        ("stride", stride, 1),
+        ("dilation", dilation, 1),
+        ("padding", padding, 0),
+    ):
+        _require(min(values) >= least, f"{name} is {tuple(values)}; each is {least} or more")
     counts = []
     for axis in range(2):
         padded = size[axis] + padding[axis] + padding[axis + 2]
@@ -248,10 +260,28 @@ def window_positions(
 def _checked_shape(layer: Layer, shapes: Mapping[str, Shape]) -> Shape:
     given = [shapes[name] for name in layer.inputs]
     try:
-        return layer.output_shape(*given)
+        shape = layer.output_shape(*given)
+        _require_per_channel(layer, shape)
+        return shape
     except GraphError as error:
         ends = ", ".join(f"{name!r} {shape}" for name, shape in zip(layer.inputs, given, strict=True))
         raise GraphError(f"{layer.name!r} does not fit its input {ends}: {error}") from None
+
+
+def _require_inputs(layer: Layer) -> None:
+    """A layer without a place for a second input would ignore it without a word."""
+    several, count = isinstance(layer, Add | Concat), len(layer.inputs)
+    wanted = "at least one" if several else "exactly one"
+    fits = count >= 1 if several else count == 1
+    _require(fits, f"{layer.name!r} reads {count} layers, {list(layer.inputs)}; it reads {wanted}")
+
+
+def _require_per_channel(layer: Layer, shape: Shape) -> None:
+    activation = layer.activation
+    parameters = {"negative_slope": activation.negative_slope, "ceiling": activation.ceiling}
+    for name, values in (parameters | {"gain": getattr(layer, "gain", 1.0)}).items():
+        fits = np.shape(values) in ((), shape[:1])
+        _require(fits, f"{np.size(values)} values of {name} for {shape[0]} channels")
 
 
 def _require_bias(bias: Array | None, shape: Shape) -> None:

@@ -92,19 +92,21 @@ def _channels_first(source: str, x: NDArray[Any]) -> NDArray[Any]:
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
-    except AttributeError:
-        raise DatasetError(f"{path} is a single array, not an npz file with x and y") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        with path.open("rb") as stream:  # opened here, because NumPy leaves a broken zip open
+            file = np.load(stream, allow_pickle=False)
+            arrays = None if isinstance(file, np.ndarray) else {key: file[key] for key in file.files}
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise DatasetError(f"{path} cannot be read as npz without pickles: {error}") from None
+    if arrays is None:
+        raise DatasetError(f"{path} is a single array, not an npz file with x and y")
+    return arrays
 
 
 def _decoded(path: Path, blob: NDArray[np.uint8], offset: NDArray[np.int64]) -> NDArray[np.uint8]:
     data = blob.tobytes()
     try:
         return np.stack([np.asarray(Image.open(io.BytesIO(data[start:stop]))) for start, stop in pairwise(offset)])
-    except (UnidentifiedImageError, OSError, ValueError) as error:
+    except (UnidentifiedImageError, OSError, TypeError, ValueError) as error:
         raise DatasetError(f"{path}: blob does not hold images of one size: {error}") from None
 
 
@@ -117,7 +119,7 @@ def _idx(path: Path) -> NDArray[np.uint8]:
     start = 4 + 4 * content[3] if len(content) > 3 else 4
     if len(content) < start or content[:3] != b"\x00\x00\x08":
         raise DatasetError(f"{path} is not an IDX file of bytes")
-    shape = tuple(int(size) for size in np.frombuffer(content[4:start], ">i4"))
+    shape = tuple(int(size) for size in np.frombuffer(content[4:start], ">u4"))
     if len(content) - start != math.prod(shape):
         raise DatasetError(f"{path} holds {len(content) - start} bytes, but its header says {shape}")
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)

@@ -13,7 +13,7 @@ def in_half(model: onnx.ModelProto) -> onnx.ModelProto:
     Raises
     ------
     ValueError
-        If a constant is too large for float16.
+        If a constant is too large for float16, or not finite.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
@@ -31,6 +31,7 @@ def in_half(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def _rounded(tensor: onnx.TensorProto) -> onnx.TensorProto:
     values = numpy_helper.to_array(tensor)
-    if np.abs(values).max(initial=0) > np.finfo(np.float16).max:
-        raise ValueError(f"{tensor.name!r} holds {np.abs(values).max()}, which is too large for float16")
+    largest = np.abs(values).max(initial=0)
+    if not largest <= np.finfo(np.float16).max:
+        raise ValueError(f"{tensor.name!r} holds {largest}, which float16 cannot")
     return numpy_helper.from_array(values.astype(np.float16), f"{tensor.name}.half")

@@ -135,12 +135,18 @@ def enter(listing: Path, name: str, entry: dict[str, Any]) -> None:
     listing.write_text(json.dumps(dict(sorted(entries.items())), indent=2) + "\n")
 
 
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m models.train", description=__doc__)
     parser.add_argument("name", choices=RECIPES)
-    parser.add_argument("--epochs", type=int, help="instead of the recipe's")
+    parser.add_argument("--epochs", type=_positive, help="instead of the recipe's")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=_positive, default=2)
     parser.add_argument("--checkpoint-dir", type=Path, default=Path(".checkpoints"))
     parser.add_argument("--data", type=Path, help="the data directory")
     arguments = parser.parse_args()

@@ -49,6 +49,12 @@ class Figure:
     log: str = ""
     title: str = ""
 
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the table that it looks at."""
+        named = (self.x, self.y, self.hue, self.col, self.ceiling, self.theory, *self.where)
+        return [column for column in named if column]
+
 
 def parse_figure(content: Any, grid: Mapping[str, Any]) -> Figure:
     """A figure from its table in the file, of a study with that grid; raises `StudyError`."""
@@ -77,6 +83,5 @@ def parse_figure(content: Any, grid: Mapping[str, Any]) -> Figure:
 
 def _check_columns(figure: Figure, grid: Mapping[str, Any]) -> None:
     columns = dict.fromkeys([*grid, "seed", *TABLES[figure.table]])
-    for column in (figure.x, figure.y, figure.hue, figure.col, figure.ceiling, figure.theory, *figure.where):
-        if column:
-            require_known(f"column of {figure.table} in figure {figure.name!r}", column, columns)
+    for column in figure.columns:
+        require_known(f"column of {figure.table} in figure {figure.name!r}", column, columns)

@@ -60,8 +60,9 @@ def draw(study: Study, folder: Path) -> list[Path]:
     Raises
     ------
     ResultsError, StudyError
-        If there are no tables yet, or a figure selects no rows of them.
+        If there are no tables yet, they are another study's, or a figure selects no rows of them.
     """
+    results.check_owner(folder, study.title)
     paths = []
     for figure in study.figures:
         rows = select(results.read_table(folder, figure.table), figure)
@@ -93,10 +94,11 @@ def drawing(*size: float) -> Iterator[Canvas]:
 
 def select(table: pd.DataFrame, figure: Figure) -> pd.DataFrame:
     """The rows of a table that a figure shows."""
-    rows = table
-    for column, wanted in figure.where.items():
+    for column in figure.columns:
         if column not in table:
             raise StudyError(f"figure {figure.name!r}: the results have no column {column!r}; run the study again")
+    rows = table
+    for column, wanted in figure.where.items():
         if column == "time_ms" and wanted == "end":
             kept = rows[_is_end(rows)]
         else:
@@ -159,8 +161,8 @@ def _facets(figure: Figure, rows: pd.DataFrame) -> Canvas:
         grid.map_dataframe(_theory, figure, shared.get("palette"))
     if figure.col:
         grid.set_titles(f"{LABELS[figure.col]}: {{col_name}}")
-    for axes in grid.axes.flat:
-        _finish(figure, rows, axes)
+    for level, axes in (grid.axes_dict or {None: grid.ax}).items():
+        _finish(figure, rows if level is None else rows[rows[figure.col] == level], axes)
     if grid.legend is not None:
         grid.legend.set_title(LABELS[figure.hue])
         beside = (grid.figure.subplotpars.right + 0.02, 0.5)  # a long title would otherwise cover the axes

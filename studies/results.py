@@ -32,9 +32,7 @@ def claim(folder: Path, content: Mapping[str, Any]) -> None:
     OSError
         If it cannot be written.
     """
-    owner = owner_of(folder)
-    if owner is not None and owner != content["title"]:
-        raise ResultsError(f"{folder} holds the results of another study, {owner!r}; choose another --results folder")
+    owner = check_owner(folder, content["title"])
     if owner is None and folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
         raise ResultsError(
             f"{folder} holds files that no study wrote (there is no run.json); choose another --results folder"
@@ -43,6 +41,14 @@ def claim(folder: Path, content: Mapping[str, Any]) -> None:
     if owner is None:
         write_run(folder, content)
     (folder / ".conditions").mkdir(exist_ok=True)
+
+
+def check_owner(folder: Path, title: str) -> str | None:
+    """The title of the study that wrote a folder, None if there is none; raises `ResultsError` if it is another."""
+    owner = owner_of(folder)
+    if owner not in (None, title):
+        raise ResultsError(f"{folder} holds the results of another study, {owner!r}; choose another --results folder")
+    return owner
 
 
 def owner_of(folder: Path) -> str | None:
@@ -79,12 +85,15 @@ def read_table(folder: Path, name: str) -> pd.DataFrame:
     Raises
     ------
     ResultsError
-        If it is not there.
+        If it is not there, or not a table.
     """
     path = folder / f"{name}.csv"
     if not path.exists():
         raise ResultsError(f"there is no {path}; run the study first")
-    return pd.read_csv(path, keep_default_na=False, na_values=[""])
+    try:
+        return pd.read_csv(path, keep_default_na=False, na_values=[""])
+    except ValueError as error:  # of pandas, which does not name the file
+        raise ResultsError(f"{path} is not a table: {error}; run the study again") from None
 
 
 def write_run(folder: Path, content: Mapping[str, Any]) -> None:

@@ -73,7 +73,7 @@ def load(name_or_path: str | Path, quick: bool = False) -> Study:
 
 def names() -> list[str]:
     """The studies that ship with the project."""
-    return sorted(path.stem for path in STUDIES.glob("*.toml"))
+    return sorted(path.stem for path in STUDIES.glob("*.toml") if path.name != "published.toml")
 
 
 def find(name_or_path: str | Path) -> Path:

@@ -252,9 +252,24 @@ def test_equations_without_drive_are_refused_where_there_is_a_bias():
         ({"images": np.full((2, 7), -0.1, np.float32)}, r"-0\.1"),
         ({"encoder": Poisson(2000 * Hz)}, "at most once a step"),
         ({"encoder": SpikeTrains(np.zeros((3, 2, 7), bool))}, "spike trains have shape"),
-        ({"duration": 0.1 * ms}, "shorter than a step"),
+        ({"duration": 0 * ms}, "shorter than a step"),
+        ({"duration": -5 * ms}, "shorter than a step"),
+        ({"duration": 0.1 * ms}, r"duration is 100\. us; it must be whole steps of dt = 1\. ms"),
+        ({"duration": 10.5 * ms}, r"duration is 10\.5 ms; it must be whole steps of dt = 1\. ms"),
+        ({"duration": 10}, "duration is 10; it must be finite, with a unit of time"),
+        ({"duration": np.nan * ms}, "it must be finite, with a unit of time"),
+        ({"dt": 0 * ms}, "dt is 0. s; a time step is positive"),
+        ({"dt": -1 * ms}, r"dt is -1\. ms; a time step is positive"),
+        ({"readout_times": [2.5, 4] * ms}, "it must be whole steps of dt"),
+        ({"readout_times": [0] * ms}, "readout times"),
         ({"readout_times": np.array([50]) * ms}, "readout times"),
-        ({"connectivity": "dense"}, "connectivity is 'dense'"),
+        ({"connectivity": "dense"}, "connectivity is 'dense'; known are 'shared', 'synapses'"),
+        ({"readout": "rate"}, "readout is 'rate'; known are 'count', 'potential'"),
+        ({"probe": Probe(rasters=("fc3",))}, "the probe names 'fc3'; recorded are input, fc1, fc2"),
+        ({"probe": Probe(traces={"fc3": (0,)})}, "the probe names 'fc3'; recorded are input, fc1, fc2"),
+        ({"probe": Probe(traces={"fc1": (0, 9)})}, r"the probe traces neuron 9 of 'fc1', which has neurons 0 to 8"),
+        ({"probe": Probe(traces={"fc1": (-1,)})}, "the probe traces neuron -1 of 'fc1'"),
+        ({"probe": Probe(traces={"input": (0,)})}, "the probe traces 'input', whose spikes come from no potential"),
     ],
 )
 def test_bad_input_is_named(change, message):
@@ -266,6 +281,21 @@ def test_bad_input_is_named(change, message):
     } | change
     with pytest.raises(ValueError, match=message):
         simulate(networks()["dense"], settings.pop("images"), **settings)
+
+
+@pytest.mark.parametrize("rate", [0 * Hz, -5 * Hz, np.nan * Hz, np.inf * Hz, 5 * ms, 100])
+def test_a_rate_for_the_value_one_is_positive(rate):
+    for encoder in (Poisson, ConstantCurrent, lambda rate: SpikeTrains(np.zeros((1, 1, 7), bool), rate)):
+        with pytest.raises(ValueError, match=r"max_rate is .*; it must be a firing rate above 0, in Hz"):
+            encoder(rate)
+
+
+def test_a_probe_of_the_input_under_constant_current_is_refused():
+    with pytest.raises(ValueError, match="the probe names 'input'; recorded are fc1, fc2"):
+        simulate(
+            networks()["dense"], np.zeros((1, 7), np.float32), neuron=integrate_and_fire(), encoder=ConstantCurrent(),
+            duration=5 * ms, probe=Probe(rasters=("input",)),
+        )  # fmt: skip
 
 
 def test_negative_activity_between_layers_is_refused():

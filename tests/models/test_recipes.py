@@ -1,0 +1,121 @@
+"""What is trained: augmentation pixel by pixel, the training set without its test, networks of the papers' sizes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[train]'")
+
+from torch import nn  # noqa: E402
+
+from models import recipes  # noqa: E402
+from models.datasets import NAMES, Dataset, DatasetError  # noqa: E402
+from models.preprocessing import rectified  # noqa: E402
+from models.recipes import RECIPES, cropped, cropped_and_rectified, mnist_without_digits, shifted  # noqa: E402
+
+SHAPES = {"mnist": (1, 28, 28), "cifar": (3, 32, 32)}
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+def numbered(channels: int, height: int, width: int, count: int = 200) -> np.ndarray:
+    """Images whose pixels are all different and none of which is black."""
+    pixels = np.arange(1, channels * height * width + 1, dtype=np.float32).reshape(channels, height, width)
+    return np.repeat(pixels[None], count, axis=0)
+
+
+def moved(image: np.ndarray, down: int, right: int) -> np.ndarray:
+    """A loop over pixels: each comes from (row - down, column - right), or is black."""
+    result = np.zeros_like(image)
+    for row, column in np.ndindex(image.shape[1:]):
+        if 0 <= row - down < image.shape[1] and 0 <= column - right < image.shape[2]:
+            result[:, row, column] = image[:, row - down, column - right]
+    return result
+
+
+def test_shifted_moves_every_image_on_its_own_by_up_to_the_largest() -> None:
+    images = numbered(2, 5, 4)
+    steps = {(d, r): moved(images[0], d, r) for d in range(-2, 3) for r in range(-2, 3)}
+    seen = {
+        next(step for step, wanted in steps.items() if (wanted == image).all()) for image in shifted(images, rng(), 2)
+    }
+    assert seen == steps.keys()
+
+
+def test_cropped_takes_a_part_of_every_image_and_mirrors_half() -> None:
+    images = numbered(3, 26, 25)
+    parts = cropped(images, rng())
+    assert parts.shape == (200, 3, 24, 24)
+    corners = {(y, x): images[0][:, y : y + 24, x : x + 24] for y in range(3) for x in range(2)}
+    ways = corners | {(*corner, "mirrored"): part[:, :, ::-1] for corner, part in corners.items()}
+    seen = [next(way for way, wanted in ways.items() if (wanted == part).all()) for part in parts]
+    assert set(seen) == ways.keys()
+    assert sum(len(way) == 3 for way in seen) == pytest.approx(100, abs=5 * np.sqrt(200 / 4))
+
+
+def test_cropped_and_rectified_is_one_after_the_other() -> None:
+    images = rng().random((20, 3, 32, 32)).astype(np.float32)
+    np.testing.assert_array_equal(cropped_and_rectified(images, rng()), rectified(cropped(images, rng())))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_network_learns_from_augmented_images_and_is_tested_on_known_data(name: str) -> None:
+    recipe = RECIPES[name]
+    images = rng().random((2, *SHAPES[name.split("_")[0]])).astype(np.float32)
+    augmented = recipe.augment(images, rng())
+    assert augmented.dtype == np.float32
+    assert recipe.network()(torch.from_numpy(augmented)).shape == (2, 10)
+    assert set(recipe.tests) <= set(NAMES)
+
+
+def weights(name: str) -> int:
+    return sum(parameter.numel() for parameter in RECIPES[name].network().parameters())
+
+
+def test_the_sizes_of_the_papers_networks() -> None:
+    assert weights("mnist_convnet") == 12 * 25 + 12 * 64 * 25 + 1024 * 10
+    assert weights("mnist_mlp") == 784 * 1200 + 1200 * 1200 + 1200 * 10
+    assert weights("cifar_cnn_tailored") == 3 * 64 * 25 + 64 * 64 * 25 + 64 * 64 * 9 + 64 * 36 * 10
+
+
+def modules(name: str) -> set[type]:
+    return {type(module) for module in RECIPES[name].network().modules()}
+
+
+def test_each_step_of_the_tailoring_changes_one_thing() -> None:
+    """Cao 2015: abs() after the mean, ReLU for tanh, no biases, average for max pooling."""
+    untailored, absolute, relu, nobias, tailored = (
+        f"cifar_cnn_{step}" for step in ("untailored", "abs", "relu", "nobias", "tailored")
+    )
+    assert modules(untailored) - modules(absolute) == {recipes.architectures.Centred}
+    assert modules(absolute) ^ modules(relu) == {nn.Tanh, nn.ReLU}
+    assert weights(relu) - weights(nobias) == 64 + 64 + 64 + 10
+    assert modules(relu) == modules(nobias)
+    assert modules(nobias) ^ modules(tailored) == {nn.MaxPool2d, nn.AvgPool2d}
+    assert [RECIPES[name].spiking for name in (untailored, absolute, relu, nobias, tailored)] == [False] * 2 + [
+        True
+    ] * 3
+
+
+def sets(train: np.ndarray, embedded: np.ndarray):
+    """A `load_dataset` of these images, labelled by their place."""
+    given = {"mnist_train": train, "digits": embedded}
+    return lambda name, data_dir=None: Dataset(name, given[name], np.arange(len(given[name])))
+
+
+def test_the_embedded_digits_are_not_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = rng().random((9, 1, 4, 4)).astype(np.float32)
+    monkeypatch.setattr(recipes, "load_dataset", sets(images, images[[7, 2, 5]]))
+    data = mnist_without_digits(None)
+    np.testing.assert_array_equal(data.y, [0, 1, 3, 4, 6, 8])
+    np.testing.assert_array_equal(data.x, images[data.y])
+
+
+def test_a_training_set_without_the_embedded_digits_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    images = rng().random((9, 1, 4, 4)).astype(np.float32)
+    monkeypatch.setattr(recipes, "load_dataset", sets(images[:8], images[[7, 8]]))
+    with pytest.raises(DatasetError, match="mnist_train holds 1 of the 2 embedded digits; it should hold all"):
+        mnist_without_digits(None)

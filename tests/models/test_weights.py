@@ -1,0 +1,87 @@
+"""The shipped networks: each file is the one that weights.json enters, and answers as well as it says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from models.datasets import NAMES, load_dataset
+from models.graph import Graph
+from models.onnx_import import load
+from models.onnx_runtime import predict
+
+WEIGHTS = Path(__file__).parents[2] / "models" / "weights"
+ENTRIES = json.loads((WEIGHTS / "weights.json").read_text())
+SIZES = {  # layers with weights, from the papers
+    "mnist_convnet": {"conv1": (12, 1, 5, 5), "conv2": (64, 12, 5, 5), "fc": (10, 1024)},
+    "mnist_mlp": {"fc1": (1200, 784), "fc2": (1200, 1200), "fc3": (10, 1200)},
+    "cifar_cnn_tailored": {
+        "conv1": (64, 3, 5, 5), "conv2": (64, 64, 5, 5), "conv3": (64, 64, 3, 3), "fc": (10, 2304),
+    },
+}  # fmt: skip
+ACCURACIES = [(name, data) for name, entry in ENTRIES.items() for data in entry["accuracy"]]
+
+
+def accuracy(name: str, data) -> float:
+    session = onnxruntime.InferenceSession(WEIGHTS / f"{name}.onnx", providers=["CPUExecutionProvider"])
+    outputs = session.run(None, {session.get_inputs()[0].name: data.x})[0]
+    return float(np.mean(outputs.argmax(axis=1) == data.y))
+
+
+def test_every_file_has_an_entry_and_every_entry_a_file() -> None:
+    assert {path.stem for path in WEIGHTS.glob("*.onnx")} == ENTRIES.keys()
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_the_file_is_the_one_that_was_entered(name: str) -> None:
+    assert hashlib.sha256((WEIGHTS / f"{name}.onnx").read_bytes()).hexdigest() == ENTRIES[name]["sha256"]
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_the_entry_says_how_to_make_it_again(name: str) -> None:
+    entry = ENTRIES[name]
+    assert entry["command"] == f"python -m models.train {name} --seed {entry['seed']} --epochs {entry['epochs']}"
+    assert entry["accuracy"].keys() <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_the_layers_have_the_sizes_of_the_paper_and_no_biases(name: str) -> None:
+    graph = load(WEIGHTS / f"{name}.onnx")
+    weighted = [layer for layer in graph if hasattr(layer, "weight")]
+    assert {layer.name: layer.weight.shape for layer in weighted} == SIZES[name]
+    assert all(layer.bias is None for layer in weighted)
+    assert [layer.activation.is_linear for layer in weighted] == [layer is graph.output for layer in weighted]
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_the_import_computes_what_the_file_computes(name: str) -> None:
+    path = WEIGHTS / f"{name}.onnx"
+    graph: Graph = load(path)
+    x = np.random.default_rng(0).random((3, *graph.input_shape)).astype(np.float32)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    expected = session.run(None, {session.get_inputs()[0].name: x})[0]
+    np.testing.assert_allclose(predict(graph, x), expected, rtol=1e-4, atol=1e-4)
+    onnx.checker.check_model(onnx.load(path), full_check=True)
+
+
+@pytest.mark.parametrize("name", [name for name, data in ACCURACIES if data == "digits"])
+def test_the_accuracy_on_the_embedded_digits_is_the_one_entered(name: str) -> None:
+    assert accuracy(name, load_dataset("digits")) == pytest.approx(ENTRIES[name]["accuracy"]["digits"], abs=2e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "data"), [pair for pair in ACCURACIES if pair[1] != "digits"])
+def test_the_accuracy_on_real_data_is_the_one_entered(real_data, name: str, data: str) -> None:
+    assert accuracy(name, real_data(data)) == pytest.approx(ENTRIES[name]["accuracy"][data], abs=2e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "published"), [("mnist_convnet", 0.9914), ("mnist_mlp", 0.9884)])
+def test_the_networks_of_diehl_2015_are_as_good_as_published(real_data, name: str, published: float) -> None:
+    assert accuracy(name, real_data("mnist")) == pytest.approx(published, abs=0.003)

@@ -1,0 +1,352 @@
+"""The command line, in this process: what it does, and that bad input ends with one line and no traceback."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+from models.onnx_import import OnnxError
+from studies import figures, run, study
+from studies.__main__ import main
+from studies.results import ResultsError
+from tests.models.onnx_files import network, written
+from tests.studies.conftest import STUDY
+
+
+@pytest.fixture
+def cli(study_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
+    """A command on the tiny study: its exit status, what it printed and what it said on stderr."""
+
+    def call(command: str = "run", *arguments, name: str | Path = study_file) -> tuple[int, str, str]:
+        common = ["--results", str(tmp_path / "results")] if command in ("run", "figures") else []
+        jobs = ["--jobs", "1"] if command == "run" else []
+        named = [str(name)] if command in ("run", "figures") else []
+        status = main([command, *named, *common, *jobs, *map(str, arguments)])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return call
+
+
+def one_line(outcome: tuple[int, str, str], *words: str, status: int = 2) -> None:
+    """One line on stderr that holds all the words, nothing on stdout, and that exit status."""
+    code, out, err = outcome
+    assert code == status, err
+    assert out == ""
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert [word for word in words if word not in err] == [], err
+
+
+# What it does
+
+
+def test_list_names_every_study_with_its_question(cli) -> None:
+    status, out, err = cli("list")
+    assert (status, err) == (0, "")
+    for name in study.names():
+        loaded = study.load(name)
+        assert f"{name}\n  {loaded.title} ({len(loaded.conditions)} conditions)\n  {loaded.question}" in out
+
+
+@pytest.fixture
+def ran(cli, tmp_path: Path) -> Path:
+    assert cli("run", "--quick")[0] == 0
+    return tmp_path / "results" / "tiny-quick"
+
+
+def test_run_writes_tables_and_figures_and_prints_a_summary(cli, tmp_path: Path) -> None:
+    status, out, _ = cli("run", "--quick")
+    folder = tmp_path / "results" / "tiny-quick"
+    assert status == 0
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"metrics.csv", "layers.csv", "run.json", "accuracy.svg", "accuracy.png", ".conditions"}
+    assert str(folder / "metrics.csv") in out
+    assert str(folder / "accuracy.svg") in out
+    assert [line.split()[0] for line in out.splitlines()[1:3]] == ["none", "data"]
+
+
+def test_figures_draws_again_without_simulating(cli, ran: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = (ran / "accuracy.svg").read_bytes()
+    (ran / "accuracy.svg").unlink()
+    monkeypatch.setattr(run.experiment, "rows", lambda job: pytest.fail("simulated"))
+    status, out, err = cli("figures", "--quick")
+    assert (status, err) == (0, "")
+    assert out.splitlines() == [str(ran / "accuracy.svg"), str(ran / "accuracy.png")]
+    assert (ran / "accuracy.svg").read_bytes() == before
+
+
+def test_an_interruption_says_how_to_go_on(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(job):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run.experiment, "rows", interrupted)
+    status, out, err = cli("run", "--quick")
+    assert (status, out) == (130, "")
+    assert err.splitlines()[-1] == ("error: interrupted; finished conditions are kept, and the same command continues")
+    assert "Traceback" not in err
+
+
+# Networks
+
+
+@pytest.fixture
+def model(study_file: Path) -> Path:
+    return study_file.with_name("tiny.onnx")
+
+
+def gemm() -> list[onnx.NodeProto]:
+    return [helper.make_node("Gemm", ["x", "w"], ["y"], name="fc")]
+
+
+def weights(value: float = 1.0) -> np.ndarray:
+    w = np.ones((4, 3), np.float32)
+    w[1, 2] = value
+    return w
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (lambda whole: whole[: len(whole) // 2], "not an ONNX file, or one that is cut short"),
+        (lambda whole: b"", "the file is empty"),
+        (lambda whole: b"weights = 3\n", "not an ONNX file"),
+        (
+            lambda whole: network([helper.make_node("Sigmoid", ["x"], ["y"], name="s")], {}),
+            "node 's' (Sigmoid): this operator cannot become spikes; train with ReLU",
+        ),
+        (
+            lambda whole: network(gemm(), {"w": weights()}, ("batch", 1, "height", "width")),
+            "input 'x' has the dynamic dimension height, width; only the batch may be free",
+        ),
+        (lambda whole: network(gemm(), {"w": weights(np.nan)}), "node 'fc' (Gemm): the weight holds nan"),
+        (lambda whole: network(gemm(), {"w": weights(-np.inf)}), "node 'fc' (Gemm): the weight holds -inf"),
+        (
+            lambda whole: network(gemm(), {"w": weights()}),
+            "the images have shape (1, 8, 8), but the network reads (4,)",
+        ),
+    ],
+    ids=["cut", "empty", "text", "operator", "dynamic", "nan", "infinite", "images"],
+)
+def test_a_network_that_is_none(cli, model: Path, tmp_path: Path, content, words: str) -> None:
+    written(model, content(model.read_bytes()))
+    one_line(cli(), words)
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_network_whose_external_data_are_missing(cli, model: Path) -> None:
+    onnx.save(network(gemm(), {"w": weights()}), model, save_as_external_data=True, location="w.bin", size_threshold=0)
+    model.with_name("w.bin").unlink()
+    one_line(cli(), "tiny.onnx: not a sound ONNX file", "w.bin")
+
+
+def test_no_such_network(cli, model: Path) -> None:
+    model.unlink()
+    one_line(cli(), "tiny.onnx: no such file")
+
+
+# Studies
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"tiny.onnx"', '"mnist_convnt"', "unknown model 'mnist_convnt'; did you mean 'mnist_convnet'?"),
+        ('"digits8"', '"digits"', "the images have shape (1, 28, 28), but the network reads (1, 8, 8)"),
+        ('"digits8"', '"digts8"', "dataset is 'digts8'; known are digits, digits8, mnist"),
+        ("images = 12", "images = 1798", "images is 1798, but dataset 'digits8' has 1797"),
+        ("images = 12", "imags = 12", "unknown key 'imags'; did you mean 'images'?"),
+        ("images = 12", 'images = "12"', "images is '12'; it must be a whole number from 1 on"),
+        ("images = 12", "images = 12.5", "images is 12.5; it must be a whole number from 1 on"),
+        ("images = 12", "images = 0", "images is 0; it must be a whole number from 1 on"),
+        ('["none", "data"]', '["none", "dat"]', "normalization is 'dat'; it must be one of 'none', 'model', 'data'"),
+        ('["none", "data"]', "[]", "grid: normalization is []; it must be a list of at least one value"),
+        ("duration_ms = 20", "duration_ms = 20\nmax_rate_hz = 1500", "max_rate_hz is 1500; with dt_ms = 1 a Poisson"),
+        ("readout_ms = 5", "readout_ms = 4\ndt_ms = 2", "max_rate_hz is 1000; with dt_ms = 2 a Poisson"),
+        ("duration_ms = 20", "duration_ms = nan", "duration_ms is nan; it must be a number above 0, in ms"),
+        ('x = "time_ms"', 'x = "time"', "unknown column of metrics in figure 'accuracy' 'time'"),
+        ("[fixed]", "[fixed", "line 4"),
+    ],
+)
+def test_a_study_that_is_none(cli, study_file: Path, tmp_path: Path, old: str, new: str, words: str) -> None:
+    assert old in STUDY
+    study_file.write_text(STUDY.replace(old, new, 1))
+    one_line(cli(), words)
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("command", ["run", "figures"])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("normalisation", "did you mean 'normalization'?"), ("none.toml", "there is no file none.toml")],
+)
+def test_no_such_study(cli, command: str, name: str, words: str) -> None:
+    one_line(cli(command, name=name), words)
+
+
+def test_a_study_that_is_no_text(cli, study_file: Path) -> None:
+    study_file.write_bytes(b"\x80\x04\x95")
+    one_line(cli(), str(study_file))
+
+
+def test_quick_without_its_section(cli, study_file: Path) -> None:
+    study_file.write_text(STUDY.replace("[quick]\nimages = 4\nseed = [0]\n", ""))
+    one_line(cli("run", "--quick"), "no [quick] section")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["run"], "the following arguments are required: STUDY"),
+        (["walk"], "invalid choice: 'walk'"),
+        (["run", "tiny.toml", "--jobs", "0"], "argument --jobs: '0' is not a whole number from 1 on"),
+        (["run", "tiny.toml", "--jobs", "two"], "argument --jobs: 'two' is not a whole number from 1 on"),
+        (["run", "tiny.toml", "--fast"], "unrecognized arguments: --fast"),
+    ],
+)
+def test_a_command_that_is_none(capsys: pytest.CaptureFixture, arguments: list[str], words: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    lines = capsys.readouterr().err.splitlines()
+    assert words in lines[-1]
+
+
+# Images
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(-0.5, "pixels lie between -0.5 and"), (np.nan, "pixels lie between nan"), (np.inf, "and inf"), (7.0, "and 7.0")],
+)
+def test_pixels_that_are_no_rates(cli, study_file: Path, value: float, words: str) -> None:
+    x = np.full((50, 8, 8), 0.25)
+    x[3, 4, 5] = value
+    np.savez(study_file.with_name("some.npz"), x=x, y=np.zeros(50, int))
+    study_file.write_text(STUDY.replace('"digits8"', '"some.npz"'))
+    one_line(cli(), "some.npz", words, "they must be finite and in [0, 1]")
+
+
+def test_a_data_directory_that_is_none(cli, study_file: Path, tmp_path: Path) -> None:
+    study_file.write_text(STUDY.replace('"digits8"', '"mnist"'))
+    one_line(cli("run", "--data", tmp_path / "none"), "the data directory", "none", "is not a directory")
+
+
+# Results
+
+
+@pytest.mark.parametrize("command", ["run", "figures"])
+def test_a_folder_of_another_study(cli, ran: Path, study_file: Path, command: str) -> None:
+    before = {path: path.read_bytes() for path in ran.iterdir() if path.is_file()}
+    study_file.write_text(STUDY.replace('title = "Tiny"', 'title = "Another"'))
+    one_line(cli(command, "--quick"), "holds the results of another study, 'Tiny'; choose another --results folder")
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_figures_before_the_study_has_run(cli) -> None:
+    one_line(cli("figures"), "metrics.csv; run the study first")
+
+
+def test_a_folder_that_no_study_wrote(cli, tmp_path: Path) -> None:
+    (tmp_path / "results" / "tiny").mkdir(parents=True)
+    (tmp_path / "results" / "tiny" / "thesis.tex").touch()
+    one_line(cli(), "holds files that no study wrote")
+
+
+@pytest.mark.parametrize("place", ["results", "results/tiny", "."])
+def test_results_where_no_folder_can_be(cli, tmp_path: Path, place: str) -> None:
+    """A file in its place, at its end or on the way."""
+    results = tmp_path / "results"
+    if place == "results/tiny":
+        results.mkdir()
+        (results / "tiny").touch()
+        one_line(cli(), str(results / "tiny"), status=1)
+    elif place == "results":
+        results.touch()
+        one_line(cli(), str(results), status=1)
+    else:
+        (tmp_path / "file").touch()
+        one_line(cli("run", "--results", tmp_path / "file" / "below"), str(tmp_path / "file"), status=1)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a file system that nobody can write")
+def test_results_where_nobody_can_write(cli) -> None:
+    one_line(cli("run", "--results", "/proc/results"), "/proc/results", status=1)
+
+
+@pytest.mark.parametrize("writes", [1, 3, 4, 6])
+def test_a_full_disk_in_the_middle_is_one_line_and_the_same_command_goes_on(
+    cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    """Before the run is entered, while conditions are stored, and while the tables are written."""
+    calls = []
+
+    def full(descriptor: int, original=os.fsync) -> None:
+        calls.append(descriptor)
+        if len(calls) == writes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        original(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        status, out, err = cli("run", "--quick")
+    assert (status, out) == (1, "")
+    assert err.splitlines()[-1] == "error: [Errno 28] No space left on device"
+    assert "Traceback" not in err
+    assert not list((tmp_path / "results").rglob("*.tmp"))
+    assert cli("run", "--quick")[0] == 0
+    assert (tmp_path / "results" / "tiny-quick" / "metrics.csv").exists()
+
+
+def test_a_full_disk_while_drawing(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args, **options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(figures.Canvas, "savefig", full)
+    status, out, err = cli("run", "--quick")
+    assert (status, out) == (1, "")
+    assert err.splitlines()[-1] == "error: [Errno 28] No space left on device"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "metrics.csv is not a table"),
+        ("a,b\n1\n2,3,4\n", "metrics.csv is not a table"),
+        ("\x89PNG\r\n", "metrics.csv is not a table"),
+        ("time_ms,accuracy\n", "figure 'accuracy': the results have no column 'normalization'; run the study again"),
+    ],
+)
+def test_a_table_that_is_none(cli, ran: Path, content: str, words: str) -> None:
+    (ran / "metrics.csv").write_bytes(content.encode("latin-1"))
+    one_line(cli("figures", "--quick"), words)
+
+
+# --debug
+
+
+def test_debug_shows_where(cli, model: Path, ran: Path, study_file: Path) -> None:
+    study_file.write_text(STUDY.replace('title = "Tiny"', 'title = "Another"'))
+    with pytest.raises(ResultsError):
+        cli("run", "--quick", "--debug")
+    written(model, b"weights = 3\n")
+    with pytest.raises(OnnxError):
+        cli("run", "--debug")
+
+
+def test_an_error_of_the_program_itself_names_its_kind_and_points_to_debug(
+    cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args):
+        raise ZeroDivisionError("float\ndivision")
+
+    monkeypatch.setattr(study, "load", broken)
+    one_line(cli(), "error: ZeroDivisionError: float division (--debug shows where)", status=1)
+    with pytest.raises(ZeroDivisionError):
+        cli("run", "--debug")
