@@ -13,7 +13,6 @@ import pandas as pd
 from brian2 import Quantity, have_same_dimensions, ms
 from numpy.typing import NDArray
 
-from conversion.connections import neuron_order
 from conversion.encoding import check_encoder, max_rate
 from conversion.monitors import Counter
 from conversion.network import Connectivity, Readout, SpikingNetwork, build
@@ -188,8 +187,8 @@ def _drive(graph: Graph, layer: Layer, images: Array) -> Array:
 
 def _by_neuron(values: NDArray, shape: Shape) -> NDArray:
     """Values (..., *shape), flattened in the engine's order of neurons."""
-    flat = values.reshape(*values.shape[: values.ndim - len(shape)], -1)
-    return flat[..., np.argsort(neuron_order(shape))]
+    channels_last = np.moveaxis(values, -3, -1) if len(shape) == 3 else values
+    return channels_last.reshape(*values.shape[: values.ndim - len(shape)], -1)
 
 
 def _results(counter: Counter, first_image: int) -> dict[str, Any]:

@@ -1,0 +1,240 @@
+"""How fast the engine is: the time of every step, by a stopwatch inside the simulation.
+
+So nothing that is paid once is counted: not importing, building or compiling, nor Brian2's fixed cost per run. C++
+standalone has no room for a stopwatch; it reports the time of its simulation loop itself, and the time it took to
+compile stands beside it. All of it runs on one thread. Call these functions through `in_own_process`, one at a time.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import brian2
+import numpy as np
+from brian2 import BrianObject, Clock, Hz, ms
+from joblib.externals.loky import get_reusable_executor
+from numpy.typing import NDArray
+
+from conversion import presentation
+from conversion.connections import neuron_order
+from conversion.monitors import Counter
+from conversion.network import Connectivity, build
+from conversion.normalize import normalize
+from conversion.plan import Plan, plan
+from conversion.standalone import device_network
+from models.datasets import load_dataset
+from models.encoders import Poisson
+from models.graph import Array, Graph
+from models.neurons import Neuron, integrate_and_fire
+from models.onnx_import import load
+from studies import run as study_run
+from studies.experiment import WEIGHTS
+from studies.study import parse
+from studies.tiny_yolo import at_rate, random_images, tiny_yolo
+
+Row = dict[str, Any]
+MAX_RATE, DT = 1000 * Hz, 1 * ms
+CONVNET = "mnist_convnet"
+CALIBRATION = 1000
+SETTLING = 20  # steps until the initial potentials are forgotten
+
+
+def in_own_process(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function returns in a new process: no device, preference or memory of an earlier measurement is there."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(function, *arguments).result()
+
+
+class Stopwatch(BrianObject):
+    """Notes the time at the end of every step."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock=clock, when="end", order=1, name="stopwatch")
+        self.times: list[float] = []
+
+    def run(self) -> None:
+        self.times.append(time.perf_counter())
+
+
+@dataclass(frozen=True, eq=False)
+class Timing:
+    """`ends` (batches, steps) of every step in seconds, and `totals` (steps, populations, 2) of spikes and synops."""
+
+    structure: Plan
+    ends: NDArray[np.float64]
+    totals: NDArray[np.int64]
+
+    @property
+    def batch_seconds(self) -> NDArray[np.float64]:
+        """Of each batch but the first, which warms up."""
+        return np.diff(self.ends[:, -1])
+
+    @property
+    def step_seconds(self) -> NDArray[np.float64]:
+        """Of each step of the last batch once it has settled."""
+        return np.diff(self.ends[-1])[SETTLING:]
+
+    @property
+    def per_step(self) -> NDArray[np.float64]:
+        """Mean spikes and synaptic operations of each population in a settled step, shape (populations, 2)."""
+        return self.totals[SETTLING:].mean(axis=0)
+
+
+def show(
+    graph: Graph, images: Array, neuron: Neuron, steps: int, n_batches: int = 1, connectivity: Connectivity = "shared"
+) -> Timing:
+    """Show the same batch of images, as Poisson spikes, `n_batches` times to a network without biases."""
+    structure, encoder = plan(graph), Poisson(MAX_RATE)
+    network = build(
+        structure, neuron=neuron, encoder=encoder, dt=DT, readouts=np.array([steps - 1]), batch_size=len(images),
+        connectivity=connectivity,
+    )  # fmt: skip
+    stopwatch = Stopwatch(network.clock)
+    network.network.add(stopwatch)
+    values = images.reshape(len(images), -1)[:, np.argsort(neuron_order(graph.input_shape))]
+    batches = [partial(presentation.Batch, values, {}, seed) for seed in range(n_batches)]
+    totals: list[NDArray[np.int64]] = []
+
+    def collect(counter: Counter) -> None:
+        totals.append(counter.totals)
+
+    presentation.run(network, encoder, batches, collect, progress=False)
+    return Timing(structure, np.array(stopwatch.times).reshape(n_batches, network.period), totals[-1])
+
+
+def runtime(connectivity: Connectivity, target: str, n_images: int, steps: int, n_batches: int) -> list[Row]:
+    """The ConvNet of Diehl 2015 on the runtime device, a row per batch after the first.
+
+    Parameters
+    ----------
+    connectivity : {"shared", "synapses"}
+    target : {"numpy", "cython"}
+        Brian2's code generation.
+    """
+    brian2.prefs.codegen.target = target
+    graph, images = convnet(n_images)
+    timing = show(graph, images, integrate_and_fire(), steps, n_batches, connectivity)
+    return [{"batch_images": n_images, "ms_per_image": 1e3 * s / n_images} for s in timing.batch_seconds]
+
+
+def standalone(n_images: int, steps: int, repeats: int) -> list[Row]:
+    """The same network as C++ standalone, compiled once: a row per run but the first."""
+    graph, images = convnet(n_images)
+    with tempfile.TemporaryDirectory() as folder, np.errstate(over="ignore"):  # see conversion.presentation
+        brian2.set_device("cpp_standalone", directory=folder, build_on_run=False)
+        network = device_network(graph, images, integrate_and_fire(), MAX_RATE, DT)
+        network.run((steps + plan(graph).output.depth) * ms)
+        device: Any = brian2.get_device()
+        start = time.perf_counter()
+        device.build(directory=folder, run=False, with_output=False)
+        row = {"batch_images": n_images, "compile_s": time.perf_counter() - start}
+        return [row | {"ms_per_image": 1e3 * _loop_seconds(device) / n_images} for _ in range(1 + repeats)][1:]
+
+
+def _loop_seconds(device: Any) -> float:
+    device.run(with_output=False)
+    return device._last_run_time
+
+
+def has_cython() -> bool:
+    """Whether Brian2 can compile for the runtime device."""
+    from brian2.codegen.runtime.cython_rt import CythonCodeObject
+
+    return bool(CythonCodeObject.is_available())
+
+
+def batch_sizes(sizes: list[int]) -> list[Row]:
+    """Cost of a step of the ConvNet against the images that are shown at once."""
+    graph, images = convnet(max(sizes))
+    return [cost(_enough(graph, images[:size]), size) for size in sizes]
+
+
+def input_rates(rates_hz: list[float], n_images: int) -> list[Row]:
+    """Cost of a step of the ConvNet against its spikes, which grow with the largest rate of an input."""
+    graph, images = convnet(n_images)
+    return [cost(_enough(graph, images * np.float32(rate / float(MAX_RATE))), n_images) for rate in rates_hz]
+
+
+def sides(pixels: list[int], rate: float) -> list[Row]:
+    """Cost of a step of networks with Tiny YOLO's layers against their neurons, which grow with the image."""
+    return [cost(_enough(*random_network(side, rate)), 1) for side in pixels]
+
+
+def large_network(side: int, rate: float, steps: int) -> tuple[list[Row], list[Row]]:
+    """A network with Tiny YOLO's layers, spiking at `rate` per step: a row of its cost, and one per population."""
+    graph, images = random_network(side, rate)
+    timing = show(graph, images, integrate_and_fire(v_init="uniform"), SETTLING + steps)
+    synapses = sum(int(p.connection.fan_out().sum()) for p in timing.structure.projections)
+    row = cost(timing, 1) | {"synapses": synapses, "peak_gb": peak_memory_gb()}
+    return [row], [
+        {"layer": p.name, "neurons": p.size, "spikes_per_step": spikes, "share_percent": 100 * spikes / p.size}
+        for p, (spikes, _) in zip(timing.structure.populations, timing.per_step, strict=True)
+    ]
+
+
+def random_network(side: int, rate: float) -> tuple[Graph, Array]:
+    graph = tiny_yolo(side)
+    images = random_images(graph, rate)
+    return at_rate(graph, images, rate), images
+
+
+def cost(timing: Timing, n_images: int) -> Row:
+    """The median and the quartiles of the time of a step, and what happens in a step."""
+    low, median, high = np.quantile(timing.step_seconds, (0.25, 0.5, 0.75))
+    spikes, synops = timing.per_step.sum(axis=0)
+    return {
+        "batch_images": n_images,
+        "neurons": n_images * sum(population.size for population in timing.structure.populations),
+        "spikes_per_step": spikes,
+        "synops_per_step": synops,
+        "ms_per_step": 1e3 * median,
+        "ms_low": 1e3 * low,
+        "ms_high": 1e3 * high,
+        "synops_per_s": synops / median,
+    }
+
+
+def _enough(graph: Graph, images: Array) -> Timing:
+    """A batch for about half a second."""
+    neurons = len(images) * sum(population.size for population in plan(graph).populations)
+    steps = int(np.clip(1e8 / neurons, 20, 1000))
+    return show(graph, images, integrate_and_fire(v_init="uniform"), SETTLING + steps)
+
+
+def sweep(content: dict[str, Any], workers: int) -> list[Row]:
+    """Seconds that a study takes on some workers, their start included."""
+    with tempfile.TemporaryDirectory() as folder:
+        study = parse(content, "sweep", Path(folder))
+        start = time.perf_counter()
+        study_run.run(study, Path(folder) / "sweep", jobs=workers)
+        seconds = time.perf_counter() - start
+    if workers > 1:
+        get_reusable_executor().shutdown()  # its idle workers would keep this process for minutes
+    return [{"workers": workers, "conditions": len(study.conditions), "seconds": seconds}]
+
+
+def convnet(n_images: int) -> tuple[Graph, Array]:
+    """The data-normalised ConvNet of Diehl 2015, and test images."""
+    digits = load_dataset("digits")
+    graph = load(WEIGHTS / f"{CONVNET}.onnx")
+    return normalize(graph, digits.x[-CALIBRATION:], "data"), digits.x[:n_images]
+
+
+def peak_memory_gb() -> float:
+    """The most memory that this process has held so far, in units of 10^9 bytes.
+
+    Linux does not count from zero: what the process that started this one held by then is the least it can be.
+    """
+    import resource  # not on Windows
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
