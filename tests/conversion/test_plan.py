@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conversion.plan import ConversionError, is_nonnegative, passes_to_junctions, plan, source_of
+from conversion.plan import ConversionError, plan
 from models.graph import (
     INPUT,
     LINEAR,
@@ -22,6 +22,7 @@ from models.graph import (
     MaxPool2d,
     sequential,
 )
+from models.signs import is_nonnegative, passes_to_junctions, source_of
 from tests.conversion.networks import add, conv, dense, networks, pool
 
 SAME = {"padding": (1, 1, 1, 1)}
