@@ -27,6 +27,9 @@ $(VENV)/.train: pyproject.toml | $(BIN)/python
 demo: $(VENV)/.run  ## the main job: a trained network, five normalisations, metrics and figures in results/
 	$(BIN)/python -m studies run normalization --jobs $(JOBS)
 
+look: $(VENV)/.run  ## figures of what happens inside the shipped ConvNet, in results/look
+	$(BIN)/python -m studies look mnist_convnet
+
 test: $(VENV)/.run  ## the fast tests (minutes)
 	$(BIN)/python -m pytest -q
 
@@ -52,4 +55,4 @@ bench: $(VENV)/.run  ## how fast: results/throughput
 clean:  ## remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
 
-.PHONY: help demo test test-slow format check train bench clean
+.PHONY: help demo look test test-slow format check train bench clean

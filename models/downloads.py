@@ -46,6 +46,6 @@ def download(name: str) -> list[Path]:
         wanted = "data_batch" if name.endswith("_train") else "test_batch"
         return sorted(path for path in map(Path, unpacked) if path.stem.startswith(wanted))
     return [
-        Path(pooch.retrieve(address, f"md5:{md5}", f"{name}-{address.rsplit('/')[-1]}", cache, progressbar=True))
+        Path(pooch.retrieve(address, f"md5:{md5}", f"{name}-{Path(address).name}", path=cache, progressbar=True))
         for address, md5 in IDX_FILES[name].items()
     ]

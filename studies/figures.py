@@ -226,7 +226,7 @@ def _heatmap(figure: Figure, rows: pd.DataFrame) -> Canvas:
     parts = list(rows.groupby(figure.col)) if figure.col else [("", rows)]
     tables = [part.pivot_table(index=figure.y, columns=figure.x, values=figure.hue) for _, part in parts]
     for table in tables:
-        table.index, table.columns = (table.axes[i].map("{:g}".format) for i in (0, 1))
+        table.index, table.columns = (labels.map(_as_label) for labels in table.axes)
     height, width = tables[0].shape
     canvas, axes = plt.subplots(
         1, len(tables), squeeze=False, sharey=True, layout="constrained",
@@ -241,6 +241,10 @@ def _heatmap(figure: Figure, rows: pd.DataFrame) -> Canvas:
         ax.label_outer()
     canvas.colorbar(axes[0, 0].collections[0], ax=axes, label=LABELS[figure.hue])
     return canvas
+
+
+def _as_label(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def _finish(figure: Figure, rows: pd.DataFrame, axes: Axes) -> None:

@@ -363,7 +363,7 @@ def test_theory_is_dashed_in_the_colour_of_what_it_predicts(kind):
     rows = table().assign(predicted=lambda rows: rows["time_ms"] * rows["v_th"])
     canvas = plot(figure(plot=kind, hue="v_th", theory="predicted"), rows)
     (axes,) = canvas.axes
-    dashed = [line for line in axes.lines if line.get_linestyle() == "--"]
+    dashed = [line for line in axes.lines if line.get_linewidth() == 1]
     assert [list(line.get_ydata()) for line in dashed] == [[time * v_th for time in TIMES] for v_th in V_TH]
     x = range(3) if kind == "pointplot" else TIMES
     assert all(list(line.get_xdata()) == list(x) for line in dashed)
