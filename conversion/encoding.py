@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from conversion.connections import MaxConnection
 from conversion.groups import SCHEDULE, initialise, make_group
 from conversion.plan import ConversionError, Plan
-from models.encoders import Burst, Encoder, Phase, Poisson, SpikeTrains
+from models.encoders import Burst, ConstantCurrent, Encoder, Phase, Poisson, SpikeTrains
+from models.graph import INPUT, Concat, MaxPool2d
 from models.neurons import Neuron, accumulator
 
 BURST_CALIBRATION = 4 * second
@@ -41,6 +42,8 @@ def check_encoder(encoder: Encoder, neuron: Neuron, structure: Plan, dt: Quantit
             raise ValueError(f"dt is {dt}; the steps of an Izhikevich neuron are at most {LONGEST_BURST_STEP}")
         case Phase():
             _require_no_max_pooling(structure)
+        case ConstantCurrent():
+            _require_no_relays_of_the_input(structure)
 
 
 def _require_the_same_code(encoder: Encoder, neuron: Neuron) -> None:
@@ -51,6 +54,14 @@ def _require_the_same_code(encoder: Encoder, neuron: Neuron) -> None:
         raise ConversionError(
             f"the neurons read phase-coded input, and {type(encoder).__name__} is none; use Phase({period})"
         )
+
+
+def _require_no_relays_of_the_input(structure: Plan) -> None:
+    for projection in structure.projections:
+        if projection.source == INPUT and isinstance(projection.layer, MaxPool2d | Concat):
+            raise ConversionError(
+                f"{projection.target!r} relays spikes, and a constant-current input has none; use Poisson"
+            )
 
 
 def _require_no_max_pooling(structure: Plan) -> None:

@@ -25,7 +25,6 @@ from conversion.plan import ConversionError, Plan, Population, Projection
 from conversion.projections import Place, SharedProjection, unrolled_synapses
 from conversion.recording import Probe, check_probe
 from models.encoders import ConstantCurrent, Encoder
-from models.graph import Concat, MaxPool2d
 from models.neurons import Neuron, relay
 
 Connectivity = Literal["shared", "synapses"]
@@ -161,10 +160,6 @@ def _projections(
             target = places[projection.target]
             unit = float(neurons[target.group.name].input_unit)
             yield projection, make[connectivity](projection, places[projection.source], target, unit, clock)
-        elif isinstance(projection.layer, MaxPool2d | Concat):
-            raise ConversionError(
-                f"{projection.target!r} relays spikes, and a constant-current input has none; use Poisson"
-            )
 
 
 def _fan_out(plan: Plan, population: Population) -> NDArray[np.int64]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from conversion.encoding import check_encoder
 from conversion.fold import fold_average_pooling
+from conversion.network import Readout, members_of
 from conversion.normalize import normalize
 from conversion.plan import plan
 from conversion.recording import Probe, Recording
@@ -67,7 +68,9 @@ def check(job: Job) -> None:
     """
     graph = load_onnx(_model_path(job))
     c = job.condition
-    check_encoder(encoder_of(c), neuron_of(c), plan(_with_pooling(graph, c)), c.dt_ms * ms)
+    structure = plan(_with_pooling(graph, c))
+    check_encoder(encoder_of(c), neuron_of(c), structure, c.dt_ms * ms)
+    members_of(structure, _engine_readout(c))
     images, labels = _test_images(job)
     for some in (images[:1], _calibration_images(job)[:1]):
         fit(some, graph.input_shape)
@@ -133,7 +136,7 @@ def simulated(normalised: Graph, images: Array, c: Condition, probe: Probe | Non
         dt=c.dt_ms * ms,
         seed=c.seed,
         connectivity=c.connectivity,
-        readout="potential" if c.readout == "potential" else "count",
+        readout=_engine_readout(c),
         readout_times=steps * c.dt_ms * ms,
         probe=replace(probe or Probe(), output_spikes=_output_spikes(c)),
         memory_limit=c.memory_gb * 1e9,
@@ -212,6 +215,11 @@ def encoder_of(c: Condition) -> Encoder:
 
 def _with_pooling(graph: Graph, c: Condition) -> Graph:
     return fold_average_pooling(graph) if c.pooling == "folded" else graph
+
+
+def _engine_readout(c: Condition) -> Readout:
+    """The times of output spikes are read where the output counts them."""
+    return "potential" if c.readout == "potential" else "count"
 
 
 def _output_spikes(c: Condition) -> tuple[int, ...]:

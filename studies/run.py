@@ -64,7 +64,7 @@ def run(study: Study, folder: Path, *, jobs: int | None = None, data_dir: Path |
 
 def _check(jobs: list[Job]) -> None:
     """Check the files of each different combination of them once."""
-    names = ("model", "dataset", "images", "calibration", "calibration_dataset", "pooling", "encoder")
+    names = ("model", "dataset", "images", "calibration", "calibration_dataset", "pooling", "encoder", "readout")
     different = {tuple(getattr(job.condition, name) for name in names): job for job in jobs}
     for job in different.values():
         experiment.check(job)

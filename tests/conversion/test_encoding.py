@@ -9,11 +9,11 @@ import pytest
 from brian2 import Hz, ms, mV
 
 from conversion.encoding import check_encoder, max_rate
-from conversion.plan import plan
+from conversion.plan import ConversionError, plan
 from conversion.recording import Probe
 from conversion.simulate import simulate
 from models.encoders import Burst, ConstantCurrent, Phase, Poisson
-from models.graph import INPUT, LINEAR, Conv2d, Dense, Graph, sequential
+from models.graph import INPUT, LINEAR, Concat, Conv2d, Dense, Graph, MaxPool2d, sequential
 from models.neurons import integrate_and_fire, phase_coded
 from tests.conversion.networks import dense, networks
 from tests.conversion.zero_delay_loop import zero_delay_loop
@@ -224,3 +224,15 @@ def test_max_rate_of_every_code():
 def test_a_current_too_small_to_spike_is_refused():
     with pytest.raises(ValueError, match="current is 1 mV/ms, at which an Izhikevich neuron never spikes"):
         max_rate(Burst(1 * mV / ms), 1 * ms)
+
+
+@pytest.mark.parametrize("kind", ["max pooling", "concatenation"])
+def test_relays_of_the_input_need_spikes_to_relay(kind):
+    relay = {
+        "max pooling": MaxPool2d(name="relay", inputs=(INPUT,), kernel=(2, 2), stride=(1, 1)),
+        "concatenation": Concat(name="relay", inputs=(INPUT, INPUT)),
+    }[kind]
+    structure = plan(Graph((1, 3, 3), (relay,)))
+    check_encoder(Poisson(), integrate_and_fire(), structure, 1 * ms)
+    with pytest.raises(ConversionError, match="'relay' relays spikes, and a constant-current input has none; use Poi"):
+        check_encoder(ConstantCurrent(), integrate_and_fire(), structure, 1 * ms)

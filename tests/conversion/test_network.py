@@ -81,14 +81,6 @@ def test_an_output_that_only_relays_has_no_potential() -> None:
     assert built(graph).plan.output.name == "max"
 
 
-def test_relays_need_spikes_to_relay() -> None:
-    graph = sequential((2, 4, 4), pool(MaxPool2d, "max", "", (2, 2), (2, 2)), conv("conv", "", 3, 2, 1, 1))
-    with pytest.raises(
-        ConversionError, match="'max' relays spikes, and a constant-current input has none; use Poisson"
-    ):
-        built(graph, encoder=ConstantCurrent())
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

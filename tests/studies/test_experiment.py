@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from brian2 import Hz, ms
 
+from conversion.plan import ConversionError
 from conversion.simulate import simulate
 from models.encoders import ConstantCurrent
 from models.graph import Dense, Flatten, MaxPool2d, sequential
@@ -124,6 +125,16 @@ def test_calibration_images_are_the_last_ones(folder, monkeypatch):
 def test_files_that_do_not_fit(folder, changes, message):
     with pytest.raises(ValueError, match=message):
         check(job(folder, **changes))
+
+
+def test_what_a_network_of_relays_cannot_do_is_said_before_anything_is_simulated(folder):
+    pool = MaxPool2d(name="max", inputs=("",), kernel=(2, 2), stride=(2, 2))
+    save(sequential((1, 8, 8), pool, Flatten(name="flat", inputs=("",))), folder / "relays.onnx")
+    check(job(folder, model="relays.onnx"))
+    with pytest.raises(ConversionError, match="'max' only relays spikes and has no potential to read"):
+        check(job(folder, model="relays.onnx", readout="potential"))
+    with pytest.raises(ConversionError, match="'max' relays spikes, and a constant-current input has none"):
+        check(job(folder, model="relays.onnx", encoder="constant"))
 
 
 def test_labels_beyond_the_classes(folder):
