@@ -25,6 +25,7 @@ from models.neurons import Neuron
 from models.onnx_runtime import predict
 
 LARGEST_BATCH = 250
+NEURONS_IN_CACHE = 1_000_000  # of all images of a batch; with more of them a step takes longer per image
 
 
 def simulate(
@@ -120,9 +121,10 @@ def bytes_per_image(structure: Plan, connectivity: Connectivity) -> int:
 
 
 def _batch_size(structure: Plan, n_images: int, memory_limit: float, connectivity: Connectivity) -> int:
-    """As many images as fit, in batches of equal size."""
+    """As many images as fit in memory and are fast, in batches of equal size."""
     fitting = int(memory_limit // bytes_per_image(structure, connectivity))
-    largest = max(1, min(fitting, LARGEST_BATCH))
+    cached = NEURONS_IN_CACHE // sum(population.size for population in structure.populations)
+    largest = max(1, min(fitting, cached, LARGEST_BATCH))
     return math.ceil(n_images / math.ceil(n_images / largest))
 
 
