@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options.command(options)
     except KeyboardInterrupt:
-        return _say("interrupted; finished conditions are kept, and the same command continues", 130)
+        return _say("interrupted; a study keeps its finished conditions, and the same command continues", 130)
     except Exception as error:
         if options.debug:
             raise

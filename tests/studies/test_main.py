@@ -89,7 +89,9 @@ def test_an_interruption_says_how_to_go_on(cli, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(run.experiment, "rows", interrupted)
     status, out, err = cli("run", "--quick")
     assert (status, out) == (130, "")
-    assert err.splitlines()[-1] == ("error: interrupted; finished conditions are kept, and the same command continues")
+    assert err.splitlines()[-1] == (
+        "error: interrupted; a study keeps its finished conditions, and the same command continues"
+    )
     assert "Traceback" not in err
 
 
