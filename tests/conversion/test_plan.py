@@ -13,7 +13,6 @@ from models.graph import (
     Activation,
     Add,
     AvgPool2d,
-    Concat,
     Conv2d,
     Dense,
     Flatten,
@@ -22,7 +21,7 @@ from models.graph import (
     MaxPool2d,
     sequential,
 )
-from models.signs import is_nonnegative, passes_to_junctions, source_of
+from models.signs import passes_to_junctions, source_of
 from tests.conversion.networks import add, conv, dense, networks, pool
 
 SAME = {"padding": (1, 1, 1, 1)}
@@ -145,28 +144,6 @@ def test_a_layer_between_others_must_not_be_negative(activation: Activation) -> 
 def test_the_output_may_be_negative_even_behind_a_flattening() -> None:
     graph = sequential((2, 4, 4), conv("conv", "", 3, 2, 3, 3, activation=LINEAR), Flatten(name="flat", inputs=()))
     assert plan(graph).output.name == "conv"
-
-
-@pytest.mark.parametrize(
-    ("layer", "expected"),
-    [
-        (conv("x", INPUT, 2, 2, 3, 3, **SAME), True),
-        (conv("x", INPUT, 2, 2, 3, 3, activation=LINEAR, **SAME), False),
-        (conv("x", INPUT, 2, 2, 3, 3, activation=Activation(0.1), **SAME), False),
-        (pool(AvgPool2d, "x", INPUT, (3, 3), (1, 1), **SAME), True),
-        (pool(MaxPool2d, "x", "signed", (3, 3), (1, 1), **SAME), False),
-        (Add(name="x", inputs=(INPUT, "signed")), False),
-        (Add(name="x", inputs=(INPUT, "signed"), activation=RELU), True),
-        (Concat(name="x", inputs=(INPUT, "signed")), False),
-        (Concat(name="x", inputs=(INPUT, INPUT)), True),
-        (Flatten(name="x", inputs=("signed",)), False),
-    ],
-)
-def test_what_can_be_negative(layer: Layer, expected: bool) -> None:
-    signed = conv("signed", INPUT, 2, 2, 3, 3, activation=LINEAR, **SAME)
-    used = Flatten(name="both", inputs=("x",))
-    layers = (signed, layer, used) if "signed" in layer.inputs else (layer, used)
-    assert is_nonnegative(Graph((2, 4, 4), layers), "x") is expected
 
 
 def test_a_layer_of_another_kind_is_named() -> None:
