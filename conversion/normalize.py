@@ -78,6 +78,23 @@ def rescale(graph: Graph, scales: Scales) -> Graph:
     return Graph(graph.input_shape, tuple(_rescaled(graph, layer, effective) for layer in graph))
 
 
+def equivalent_thresholds(trained: Graph, normalised: Graph) -> Mapping[str, float]:
+    """The threshold of each layer with weights at which the trained weights do what the normalised ones do at 1.
+
+    W_l * s_(l-1) / s_l at threshold 1 and W_l at threshold s_l / s_(l-1) give the same spikes (Diehl 2015 calls the
+    two weight and threshold balancing). NaN where the ratio differs from weight to weight, as it does per channel.
+    """
+    thresholds = {}
+    for layer in trained:
+        other = normalised[layer.name]
+        if isinstance(layer, Conv2d | Dense) and isinstance(other, Conv2d | Dense):
+            used = other.weight != 0
+            ratios = layer.weight[used] / other.weight[used]
+            alike = ratios.size > 0 and np.ptp(ratios) <= 1e-3 * ratios.max()
+            thresholds[layer.name] = float(np.median(ratios)) if alike else math.nan
+    return thresholds
+
+
 def model_scales(graph: Graph) -> Scales:
     """Diehl 2015, algorithm 1: with inputs in [0, 1] no activation can exceed its scale, whatever the image."""
     bounds: dict[str, Array] = {}

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from conversion.encoding import check_encoder
 from conversion.fold import fold_average_pooling
 from conversion.network import Readout, members_of
-from conversion.normalize import normalize
+from conversion.normalize import equivalent_thresholds, normalize
 from conversion.plan import plan
 from conversion.recording import Probe, Recording
 from conversion.simulate import simulate
@@ -157,9 +157,17 @@ def measured(prepared: Prepared, recording: Recording, c: Condition) -> Mapping[
             input_energy_nj=energy.input_energy_nj(graph, c.encoder, np.rint(recording.times / recording.dt)),
         ),
         "layers": layers(
-            recording, lambda name: activation(prepared.normalised, images, name), rheobase(c, recording.max_rate)
+            recording,
+            lambda name: activation(prepared.normalised, images, name),
+            rheobase(c, recording.max_rate),
+            _equivalent_thresholds(prepared, c),
         ),
     }
+
+
+def _equivalent_thresholds(prepared: Prepared, c: Condition) -> Mapping[str, float]:
+    trained = _with_pooling(prepared.graph, c)
+    return {name: c.v_th * v_th for name, v_th in equivalent_thresholds(trained, prepared.normalised).items()}
 
 
 def activation(graph: Graph, images: Array, name: str) -> Array:

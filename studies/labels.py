@@ -47,5 +47,6 @@ LABELS: Mapping[str, str] = {
     "rmse": "rms error of rate / largest rate",
     "silent_share": "share of neurons and images without a spike",
     "subthreshold_share": "share of neurons and images at or below the rheobase",
+    "equivalent_v_th": "threshold with the weights as trained (units of activation)",
     "saturated_share": "share of neurons and images at the largest rate",
 }

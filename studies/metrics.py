@@ -8,7 +8,7 @@ output spike yet, has no answer and is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import numpy as np
@@ -26,7 +26,7 @@ METRIC_COLUMNS = (
 )  # fmt: skip
 LAYER_COLUMNS = (
     "layer", "spikes_per_image", "synops_per_image", "rate_hz", "correlation", "rmse",
-    "silent_share", "subthreshold_share", "saturated_share",
+    "silent_share", "subthreshold_share", "saturated_share", "equivalent_v_th",
 )  # fmt: skip
 SATURATED = 0.95
 Readout = Literal["count", "potential", "first_spike", "k_th_spike"]
@@ -76,7 +76,12 @@ def metrics(
     return table[list(METRIC_COLUMNS)]
 
 
-def layers(recording: Recording, activation: Callable[[str], Array], rheobase: float = 0.0) -> pd.DataFrame:
+def layers(
+    recording: Recording,
+    activation: Callable[[str], Array],
+    rheobase: float = 0.0,
+    thresholds: Mapping[str, float] | None = None,
+) -> pd.DataFrame:
     """One row per population, at the end of the window.
 
     Parameters
@@ -85,6 +90,8 @@ def layers(recording: Recording, activation: Callable[[str], Array], rheobase: f
         From the name of a population to the normalised ANN's activations, shape (N, *shape).
     rheobase : float
         The smallest activation that lets a leaky neuron spike.
+    thresholds : mapping of str to float, optional
+        For the column `equivalent_v_th`; see `conversion.normalize.equivalent_thresholds`.
 
     Returns
     -------
@@ -96,7 +103,9 @@ def layers(recording: Recording, activation: Callable[[str], Array], rheobase: f
         at or below the rheobase, or 0, which theory says are silent.
     """
     rows = [_layer(recording, index, activation(name), rheobase) for index, name in enumerate(recording.populations)]
-    return pd.DataFrame(rows, columns=list(LAYER_COLUMNS))
+    table = pd.DataFrame(rows, columns=list(LAYER_COLUMNS[:-1]))
+    table["equivalent_v_th"] = table["layer"].map(dict(thresholds or {})).astype(float)
+    return table
 
 
 def scores(recording: Recording, readout: Readout, k: int = 1) -> NDArray:

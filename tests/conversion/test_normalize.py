@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conversion.normalize import model_scales, normalize, rescale
+from conversion.normalize import equivalent_thresholds, model_scales, normalize, rescale
 from models.graph import INPUT, LINEAR, RELU, Activation, Add, Conv2d, Dense, Graph, sequential
 from tests.conversion.forward import forward
 from tests.conversion.networks import conv, dense, networks
+from tests.conversion.zero_delay_loop import zero_delay_loop
 
 SCHEMES = ["none", "model", "data", "percentile", "channel"]
 
@@ -165,3 +166,31 @@ def test_bad_settings_are_named(scheme, percentile, message):
 
 def dense_of(name, weight, bias=None):
     return Dense(name=name, inputs=(), weight=weight, bias=bias)
+
+
+def test_trained_weights_at_the_equivalent_thresholds_give_the_same_spikes():
+    """The papers' loop, a threshold per layer; the scales are powers of two, so that all sums are exact."""
+    graph = sequential((7,), dense("fc1", "", 9, 7), dense("fc2", "", 4, 9))
+    normalised = rescale(graph, {"fc1": np.asarray(4.0), "fc2": np.asarray(2.0)})
+    thresholds = equivalent_thresholds(graph, normalised)
+    assert thresholds == {"fc1": 4.0, "fc2": 0.5}
+    spikes = np.random.default_rng(1).random((40, 3, 7)) < 0.5
+    hidden = spikes_of(graph["fc1"].weight, spikes, thresholds["fc1"])
+    output = spikes_of(graph["fc2"].weight, hidden, thresholds["fc2"])
+    assert output.sum() > 0
+    np.testing.assert_array_equal(output.sum(axis=0), zero_delay_loop(normalised, spikes)["fc2"])
+
+
+def spikes_of(weight, spikes, v_th):
+    v, out = np.zeros((spikes.shape[1], len(weight))), []
+    for step in spikes:
+        v += step @ weight.T.astype(float)
+        out.append(v >= v_th)
+        v -= v_th * out[-1]
+    return np.array(out)
+
+
+def test_channel_wise_scales_have_no_equivalent_threshold():
+    graph = sequential((7,), dense("fc1", "", 2, 7), dense("fc2", "", 4, 2))
+    normalised = rescale(graph, {"fc1": np.array([1.0, 3.0]), "fc2": np.asarray(2.0)})
+    assert np.isnan(list(equivalent_thresholds(graph, normalised).values())).all()

@@ -105,7 +105,7 @@ def test_a_later_spike_never_wins_against_an_earlier_one():
 
 def test_layers_by_hand():
     activation = {"input": np.array([[1.0, 0, 0, 0.5], [2.0, 0.5, -1, 0]]), "fc": np.zeros((2, 3))}
-    table = layers(recording(), activation.__getitem__, rheobase=0.5).set_index("layer")
+    table = layers(recording(), activation.__getitem__, rheobase=0.5, thresholds={"fc": 2.5}).set_index("layer")
     rates = np.array([1, 0, 0, 0.25, 1, 0.25, 0, 0])  # spikes / (20 ms * 200 Hz)
     clipped = np.array([1, 0, 0, 0.5, 1, 0.5, 0, 0])
     row = table.loc["input"]
@@ -119,6 +119,8 @@ def test_layers_by_hand():
     assert row["subthreshold_share"] == 6 / 8  # all but the activations 1 and 2
     assert row["saturated_share"] == 2 / 8
     assert math.isnan(table.loc["fc", "correlation"])
+    assert math.isnan(row["equivalent_v_th"])
+    assert table.loc["fc", "equivalent_v_th"] == 2.5
     assert table.loc["fc", "rmse"] == pytest.approx(math.sqrt(np.mean(np.square([0.5, 0.25, 0, 0, 0.75, 0.25]))))
 
 
