@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -144,6 +145,11 @@ class SparseConnection:
 class MaxConnection:
     """Spiking max pooling: a target passes a spike on when the largest spike count in its window rises.
 
+    With negative spikes the count of a unit is signed, and a target sends +1 when the largest count in its window rises
+    and -1 when it falls. That is exact. In one step no count changes by more than 1: so none exceeds what was the
+    largest by more than 1, and the unit that had the largest has lost at most 1. The largest count thus changes by -1,
+    0 or 1. All counts begin at 0, and the padding has none, so that it never wins.
+
     `windows` is a matrix of ones (n_source, n_target).
     """
 
@@ -157,6 +163,25 @@ class MaxConnection:
         kernels.deliver_max(
             spikes, source_start, target, target_start, w.shape[0], w.shape[1], w.indptr, w.indices, counts, best
         )
+
+    def deliver_signed(
+        self, positive: Spikes, negative: Spikes, source_start: int, target: Array, target_start: int,
+        counts: NDArray, best: NDArray,
+    ) -> None:  # fmt: skip
+        """As `deliver`, of the positive and the negative spikes of one step."""
+        counts[positive - source_start] += 1
+        counts[negative - source_start] -= 1
+        w, units = self.windows, self._units
+        for spikes in (positive, negative):
+            kernels.deliver_max_change(
+                spikes, source_start, target, target_start, w.shape[0], w.shape[1], w.indptr, w.indices,
+                units.indptr, units.indices, counts, best,
+            )  # fmt: skip
+
+    @cached_property
+    def _units(self) -> csr_array:
+        """The units of each window, (n_target, n_source)."""
+        return self.windows.T.tocsr()
 
     def unrolled(self) -> csr_array:
         return self.windows

@@ -8,6 +8,7 @@ from brian2 import Clock, NeuronGroup
 
 from models.neurons import Neuron
 
+NEGATIVE_SPIKE = "negative_spike"
 SCHEDULE = ["start", "groups", "thresholds", "resets", "synapses", "end"]
 
 
@@ -18,6 +19,7 @@ def make_group(name: str, neuron: Neuron, size: int, clock: Clock) -> NeuronGrou
         neuron.equations,
         threshold=neuron.threshold or None,
         reset=neuron.reset or None,
+        events={NEGATIVE_SPIKE: neuron.negative_threshold} if neuron.is_signed else {},
         refractory=neuron.refractory if neuron.refractory > 0 * brian2.ms else False,
         method=neuron.method,
         namespace=dict(neuron.parameters),
@@ -25,6 +27,9 @@ def make_group(name: str, neuron: Neuron, size: int, clock: Clock) -> NeuronGrou
         dtype=np.float32,
         name=name,
     )
+    if neuron.is_signed:  # in the slots of the positive spikes: nobody can spike both ways in one step
+        group.set_event_schedule(NEGATIVE_SPIKE, when="thresholds")
+        group.run_on_event(NEGATIVE_SPIKE, neuron.negative_reset, when="resets")
     if neuron.update:
         group.run_regularly(neuron.update, clock=clock, when="before_thresholds", name=f"{name}_update")
     if neuron.every_step:

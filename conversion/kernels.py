@@ -58,6 +58,30 @@ def deliver_max(spikes, source_start, target, target_start, n_source, n_target, 
 
 
 @njit(cache=True, nogil=True)
+def deliver_max_change(
+    spikes, source_start, target, target_start, n_source, n_target, indptr, indices, units_start, units, counts, best
+):
+    """Each window with a unit that spiked passes on by how much the largest count of its units has changed.
+
+    `counts` are the signed spikes of each source neuron, those of this step included; the units of window w are
+    `units[units_start[w] : units_start[w + 1]]`.
+    """
+    image_start, first = 0, 0
+    for spike in spikes:
+        local = spike - source_start
+        while local >= image_start + n_source:
+            image_start, first = image_start + n_source, first + n_target
+        neuron = local - image_start
+        for entry in range(indptr[neuron], indptr[neuron + 1]):
+            window = indices[entry]
+            largest = counts[local]
+            for unit in range(units_start[window], units_start[window + 1]):
+                largest = max(largest, counts[image_start + units[unit]])
+            target[target_start + first + window] += largest - best[first + window]
+            best[first + window] = largest
+
+
+@njit(cache=True, nogil=True)
 def deliver_conv(spikes, source_start, target, target_start, source_shape, target_shape, kernel, rows, columns, groups):
     """Each spike adds the kernel, seen from its input channel, around its position.
 
@@ -102,6 +126,8 @@ def deliver_conv(spikes, source_start, target, target_start, source_shape, targe
 @njit(cache=True, nogil=True)
 def count_spikes(spikes, start, n_images, size, counts, fan_out, weight):
     """Add `weight` to `counts` for each of this step's spikes of one population; return their number and synapses.
+
+    For negative spikes `weight` is negative.
 
     Only the first `n_images` of the batch count: the rest is filling.
     """

@@ -83,7 +83,8 @@ class WindowOpener(Stepper):
 class Counter(Stepper):
     """Counts spikes and synaptic operations of every population over its own window of T steps.
 
-    In step k of a window a spike adds `weights[k]` to the count of its neuron.
+    In step k of a window a spike adds `weights[k]` to the count of its neuron, and a negative spike takes as much away.
+    Spikes and operations of both signs count.
     """
 
     def __init__(
@@ -100,8 +101,12 @@ class Counter(Stepper):
         self.n_images = n_images
         self.totals = np.zeros((self.steps, len(self.windows), 2), np.int64)
         counted = self.weights.dtype.kind == "i"  # then at most one per step: narrow counts stay in the cache
-        narrow = np.min_scalar_type(self.steps) if counted else self.weights.dtype
-        self.counts = {w.population.name: np.zeros(n_images * w.population.size, narrow) for w in self.windows}
+        self.counts = {
+            w.population.name: np.zeros(
+                n_images * w.population.size, _narrowest(self.steps, w.place.signed) if counted else self.weights.dtype
+            )
+            for w in self.windows
+        }
         shape = (len(self.readout_of), n_images, self.windows[-1].population.size)
         self.output_counts, self.output_potentials = np.zeros(shape, self.weights.dtype), np.zeros(shape, np.float32)
         self.output_spikes = np.zeros(n_images * shape[-1], np.int32)
@@ -125,13 +130,14 @@ class Counter(Stepper):
 
     def _count(self, p: int, window: Window, own_k: int) -> None:
         name, size, place = window.population.name, window.population.size, window.place
-        spikes = place.spikes()
-        self.totals[own_k, p] = kernels.count_spikes(
-            spikes, place.start, self.n_images, size, self.counts[name], window.fan_out, self.weights[own_k]
-        )
-        if name in self.rasters:
-            local = spikes[spikes < place.start + self.n_images * size] - place.start
-            self.rasters[name].append(np.column_stack([*np.divmod(local, size), np.full(len(local), own_k)]))
+        for spikes, sign in zip(place.signed_spikes(), (1, -1), strict=False):
+            self.totals[own_k, p] += kernels.count_spikes(
+                spikes, place.start, self.n_images, size, self.counts[name], window.fan_out, sign * self.weights[own_k]
+            )
+            if name in self.rasters:
+                local = spikes[spikes < place.start + self.n_images * size] - place.start
+                where, when = np.divmod(local, size), np.full(len(local), own_k)
+                self.rasters[name].append(np.column_stack([*where, when, np.full(len(local), sign)]))
         if name in self.traces:
             chosen = self.orders[name][list(self.probe.traces[name])]
             self.traces[name][own_k] = self._potentials(place, size)[:, chosen]
@@ -153,3 +159,8 @@ class Counter(Stepper):
     def _potentials(self, place: Place, size: int) -> NDArray:
         values = place.array(place.potential)[place.start : place.start + self.n_images * size]
         return values.reshape(self.n_images, size)
+
+
+def _narrowest(steps: int, signed: bool) -> np.dtype:
+    """The narrowest type of a count of `steps` spikes, of both signs if it is signed."""
+    return np.min_scalar_type(-steps - 1 if signed else steps)  # int8 reaches from -128 to 127

@@ -9,7 +9,7 @@ step of the spike. A population of depth d therefore does in step t + d what a l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -24,8 +24,10 @@ from conversion.monitors import Conductor, Counter, Window, WindowOpener
 from conversion.plan import ConversionError, Plan, Population, Projection
 from conversion.projections import Place, SharedProjection, unrolled_synapses
 from conversion.recording import Probe, check_probe
+from conversion.signed import signed_where_needed, write_slopes
 from models.encoders import ConstantCurrent, Encoder
-from models.neurons import Neuron, relay
+from models.neurons import Neuron
+from models.relays import relay
 
 Connectivity = Literal["shared", "synapses"]
 Readout = Literal["count", "potential"]
@@ -81,10 +83,12 @@ def build(
     neurons = {"neurons": neuron, "relays": relay(), "outputs": output_accumulator(encoder, neuron)}
     members = members_of(plan, readout)
     sizes = {name: batch_size * sum(p.size for p in populations) for name, populations in members.items()}
+    neurons |= signed_where_needed(plan, neurons, members)
     groups = {name: make_group(name, neurons[name], sizes[name], clock) for name in neurons if sizes[name]}
+    write_slopes(plan, neurons, groups, members, batch_size)
     groups |= input_group(encoder, sizes["input"], clock)
     neurons |= equation_neurons(encoder)
-    places = places_of(members, groups, neurons, batch_size)
+    places = places_of(members, groups, neurons, batch_size, plan.slopes)
     projections = tuple(_projections(plan, places, neurons, connectivity, clock))
     windows = [
         Window(population, places[population.name], _fan_out(plan, population))
@@ -131,13 +135,16 @@ def places_of(
     groups: Mapping[str, brian2.Group],
     neurons: Mapping[str, Neuron],
     batch_size: int,
+    signed: Container[str] = (),
 ) -> dict[str, Place]:
+    """Where each population is; those named in `signed` send negative spikes too."""
     places = {}
     for name, group in groups.items():
         start = 0
         for population in members[name]:
             stop = start + batch_size * population.size
-            places[population.name] = Place(group, start, stop, *_variables(name, neurons))
+            negative = population.name in signed and neurons[name].is_signed
+            places[population.name] = Place(group, start, stop, *_variables(name, neurons), negative)
             start = stop
     return places
 

@@ -17,7 +17,7 @@ import numpy as np
 from conversion import connections
 from conversion.connections import Connection
 from models.graph import INPUT, Add, Array, AvgPool2d, Concat, Conv2d, Dense, Flatten, Graph, Layer, MaxPool2d, Shape
-from models.signs import negative_senders, passes_to_junctions, source_of
+from models.signs import is_nonnegative, negative_senders, passes_to_junctions, source_of
 
 Role = Literal["input", "neuron", "relay"]
 
@@ -42,11 +42,12 @@ class Population:
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """Synapses from one population to another; `layer` is the layer whose weights they carry.
+    """Synapses from one population to another, under a unique name; `layer` is the layer whose weights they carry.
 
     `delay` is in steps beyond the one that every projection takes: it lets paths of unequal length meet in step.
     """
 
+    name: str
     source: str
     target: str
     layer: Layer
@@ -56,26 +57,30 @@ class Projection:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Populations from the input to the output, projections between them, and the bias of each population."""
+    """Populations from the input to the output, projections between them, and the bias of each population.
+
+    `slopes` are those of the activation functions below zero, of each population that sends negative spikes.
+    """
 
     populations: tuple[Population, ...]
     projections: tuple[Projection, ...]
     biases: Mapping[str, Array]
+    slopes: Mapping[str, Array]
 
     @property
     def output(self) -> Population:
         return self.populations[-1]
 
 
-def plan(graph: Graph) -> Plan:
-    """Populations, projections and biases of a network.
+def plan(graph: Graph, signed: bool = False) -> Plan:
+    """Populations, projections and biases of a network; the slopes too if its neurons are `signed`, as Kim 2020's.
 
     Raises
     ------
     ConversionError
-        If a layer needs negative activity between layers.
+        If a layer needs negative activity between layers and the neurons are not signed, or if a slope is below 0.
     """
-    _require_positive_spikes(graph)
+    _require_sendable(graph, signed)
     populations = [Population(INPUT, graph.shapes[INPUT], "input", 0)]
     projections: list[Projection] = []
     depths = {INPUT: 0}
@@ -85,22 +90,40 @@ def plan(graph: Graph) -> Plan:
         role: Role = "relay" if isinstance(layer, MaxPool2d | Concat) else "neuron"
         populations.append(Population(layer.name, graph.shapes[layer.name], role, depth))
         for source, weights, connection in incoming:
-            projections.append(Projection(source, layer.name, weights, connection, depth - depths[source] - 1))
+            alike = sum((p.source, p.target) == (source, layer.name) for p in projections)
+            name = f"{source}_to_{layer.name}" + (f"_path_{alike + 1}" if alike else "")
+            delay = depth - depths[source] - 1
+            projections.append(Projection(name, source, layer.name, weights, connection, delay))
     biases = {p.name: _bias(graph, graph[p.name]) for p in populations[1:]}
-    return Plan(tuple(populations), tuple(projections), biases)
+    return Plan(tuple(populations), tuple(projections), biases, dict(_slopes(graph, populations[1:])) if signed else {})
 
 
 def _is_population(graph: Graph, layer: Layer) -> bool:
     return not isinstance(layer, Flatten) and not passes_to_junctions(graph, layer)
 
 
-def _require_positive_spikes(graph: Graph) -> None:
+def _require_sendable(graph: Graph, signed: bool) -> None:
     for layer, reader in negative_senders(graph):
-        raise ConversionError(
-            f"{layer.name!r} can be negative (slope {layer.activation.negative_slope} below zero) and "
-            f"{reader.name!r} reads it, but its neurons only send positive spikes; train it with ReLU, "
-            "or see whether `python -m models.tailor` can rewrite it"
-        )
+        slope = layer.activation.negative_slope
+        if not signed:
+            raise ConversionError(
+                f"{layer.name!r} can be negative (slope {slope} below zero) and {reader.name!r} reads it, but its "
+                "neurons only send positive spikes; use signed neurons, train it with ReLU, or see whether "
+                "`python -m models.tailor` can rewrite it"
+            )
+        if np.min(slope) < 0:
+            raise ConversionError(
+                f"{layer.name!r} has a slope of {np.min(slope):g} below zero and {reader.name!r} reads it, but the "
+                "slopes of signed neurons are 0 or more; train it with such slopes"
+            )
+
+
+def _slopes(graph: Graph, populations: list[Population]) -> Iterator[tuple[str, Array]]:
+    """The slope below zero of each population that can be negative, in the shape of its layer; that of a relay is 1."""
+    for name, shape in ((p.name, p.shape) for p in populations):
+        if not is_nonnegative(graph, name):
+            slope = per_channel(np.maximum(graph[name].activation.negative_slope, 0), len(shape))
+            yield name, np.broadcast_to(slope, shape)
 
 
 def _incoming(graph: Graph, layer: Layer) -> Iterator[tuple[str, Layer, Connection]]:

@@ -14,8 +14,11 @@ from brian2 import BrianObject, Clock, Group, Synapses
 from brian2.units.fundamentalunits import get_unit
 from numpy.typing import NDArray
 
-from conversion.connections import MaxConnection
+from conversion.connections import Connection, MaxConnection
+from conversion.groups import NEGATIVE_SPIKE
 from conversion.plan import Projection
+
+PATHWAYS = {"pre": "spike", "negative": NEGATIVE_SPIKE}
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,7 @@ class Place:
     """Where a population is: neuron i of image b is neuron `start + b * size + i` of `group`; `stop` ends the batch.
 
     `variable` is the one that input raises, `potential` the membrane potential; input neurons have neither.
+    A `signed` population also sends negative spikes.
     """
 
     group: Group
@@ -30,6 +34,7 @@ class Place:
     stop: int
     variable: str = ""
     potential: str = ""
+    signed: bool = False
 
     def array(self, variable: str) -> NDArray:
         """The values of a variable of the whole group, without a copy and in base units."""
@@ -37,12 +42,19 @@ class Place:
 
     def spikes(self) -> NDArray[np.int32]:
         """The indices, within the group, of this population's neurons that spike in this step."""
-        if "_spikespace" not in self.group.variables:
+        return self._events("_spikespace")
+
+    def signed_spikes(self) -> tuple[NDArray[np.int32], ...]:
+        """The positive spikes of this step and, of a signed population, the negative ones."""
+        return (self.spikes(), self._events(f"_{NEGATIVE_SPIKE}space")) if self.signed else (self.spikes(),)
+
+    def _events(self, eventspace: str) -> NDArray[np.int32]:
+        if eventspace not in self.group.variables:
             return np.empty(0, np.int32)
-        spikespace = self.array("_spikespace")
-        spikes = spikespace[: spikespace[-1]]
-        first, last = np.searchsorted(spikes, np.array([self.start, self.stop], spikes.dtype))
-        return spikes[first:last]
+        events = self.array(eventspace)
+        events = events[: events[-1]]
+        first, last = np.searchsorted(events, np.array([self.start, self.stop], events.dtype))
+        return events[first:last]
 
 
 class SharedProjection(BrianObject):
@@ -53,25 +65,38 @@ class SharedProjection(BrianObject):
     """
 
     def __init__(self, projection: Projection, source: Place, target: Place, input_unit: float, clock: Clock) -> None:
-        super().__init__(clock=clock, when="synapses", name=f"{projection.source}_to_{projection.target}")
+        super().__init__(clock=clock, when="synapses", name=projection.name)
         self.source, self.target = source, target
-        self.in_flight: deque[NDArray[np.int32]] = deque([np.empty(0, np.int32)] * projection.delay)
+        nothing = (np.empty(0, np.int32),) * (2 if source.signed else 1)
+        self.in_flight: deque[tuple[NDArray[np.int32], ...]] = deque([nothing] * projection.delay)
         self.state: tuple[NDArray, ...] = ()
-        self.connection = projection.connection
-        if isinstance(self.connection, MaxConnection):
+        connection = projection.connection
+        self.connections: tuple[Connection, ...] = (connection,)
+        if isinstance(connection, MaxConnection):
             self.state = tuple(np.zeros(place.stop - place.start, np.int32) for place in (source, target))
-        elif input_unit != 1:
-            self.connection = self.connection.times(input_unit)
+        else:
+            factors = (input_unit, -input_unit) if source.signed else (input_unit,)
+            self.connections = tuple(connection if f == 1 else connection.times(f) for f in factors)
 
     def run(self) -> None:
-        self.in_flight.append(self.source.spikes().copy())
-        spikes = self.in_flight.popleft()
-        if spikes.size:
+        self.in_flight.append(tuple(spikes.copy() for spikes in self.source.signed_spikes()))
+        signed_spikes = self.in_flight.popleft()
+        if any(spikes.size for spikes in signed_spikes):
             receiver = self.target.array(self.target.variable)
             held = self._refractory()
             before = receiver[held]
-            self.connection.deliver(spikes, self.source.start, receiver, self.target.start, *self.state)
+            self._deliver(signed_spikes, receiver)
             receiver[held] = before
+
+    def _deliver(self, signed_spikes: tuple[NDArray[np.int32], ...], receiver: NDArray) -> None:
+        starts = self.source.start, receiver, self.target.start
+        first = self.connections[0]
+        if isinstance(first, MaxConnection) and self.source.signed:
+            positive, negative = signed_spikes
+            first.deliver_signed(positive, negative, *starts, *self.state)
+            return
+        for connection, spikes in zip(self.connections, signed_spikes, strict=True):
+            connection.deliver(spikes, *starts, *self.state)
 
     def _refractory(self) -> NDArray[np.intp]:
         variable = self.target.group.variables[self.target.variable]
@@ -87,23 +112,48 @@ def unrolled_synapses(
     pooling = isinstance(projection.connection, MaxConnection)
     weights = projection.connection.unrolled().tocoo()
     dim = get_unit(target.group.variables[target.variable].dim)
+    model, on_pre = _pooling(source.signed) if pooling else (f"w : {dim!r}", _adding(target.variable, source.signed))
+    alone = pooling and source.signed  # Brian2 zeroes a summed variable in all of the target
     synapses = Synapses(
         source.group,
-        target.group,
-        model="count : integer" if pooling else f"w : {dim!r}",
-        on_pre="count += 1\nv_post += int(count > wins_post)" if pooling else f"{target.variable}_post += w",
-        delay=projection.delay * clock.dt,
+        target.group[target.start : target.stop] if alone else target.group,
+        model=model,
+        on_pre=on_pre,
+        on_event=PATHWAYS,
+        delay={pathway: projection.delay * clock.dt for pathway in on_pre},
         clock=clock,
         dtype=np.float32,
         namespace={},
-        name=f"{projection.source}_to_{projection.target}",
+        name=projection.name,
     )
     n_source, n_target = weights.shape
     images = np.arange((source.stop - source.start) // n_source)[:, None]
     synapses.connect(
         i=(source.start + images * n_source + weights.row).ravel(),
-        j=(target.start + images * n_target + weights.col).ravel(),
+        j=((0 if alone else target.start) + images * n_target + weights.col).ravel(),
     )
     if not pooling:
         synapses.w_ = np.tile(weights.data * input_unit, len(images))
     return synapses
+
+
+def _adding(variable: str, signed: bool) -> dict[str, str]:
+    """What a spike does on each pathway of a synapse of weight w."""
+    positive, negative = {"pre": f"{variable}_post += w"}, {"negative": f"{variable}_post -= w"}
+    return positive | negative if signed else positive
+
+
+def _pooling(signed: bool) -> tuple[str, dict[str, str]]:
+    """Equations of the synapses of max pooling, and what a spike does on each pathway.
+
+    Positive counts only rise, so that a spike that overtakes the largest one tells. Signed counts have to be compared
+    in every step, by summed variables: see `models.relays.signed_relay`.
+    """
+    if not signed:
+        return "count : integer", {"pre": "count += 1\nv_post += int(count > wins_post)"}
+    equations = (
+        "count : integer",
+        "above_post = int(count > wins_post) : 1 (summed)",
+        "level_post = int(count >= wins_post) : 1 (summed)",
+    )
+    return "\n".join(equations), {"pre": "count += 1", "negative": "count -= 1"}

@@ -23,7 +23,7 @@ class Probe:
     traces : mapping of str to tuple of int
         Neurons (elements of the layer's flattened output) whose potential is kept in every step.
     output_spikes : tuple of int
-        Each k for which the time of the k-th spike of every output neuron is kept; 1 for the first.
+        Each k for which the time of the k-th positive spike of every output neuron is kept; 1 for the first.
     """
 
     rasters: tuple[str, ...] = ()
@@ -52,7 +52,8 @@ class Recording:
 
     Every population is read over its own window, which opens `depth` steps after the input's, so that index k means
     the same thing for all: what a network without delays does in step k. Where a count of a neuron's spikes stands for
-    its activity, a spike counts as much as it carries: 1, or under phase coding the weight of its phase.
+    its activity, a spike counts as much as it carries: 1, or under phase coding the weight of its phase, and a negative
+    spike takes as much away.
 
     Parameters
     ----------
@@ -69,18 +70,20 @@ class Recording:
     shapes : mapping of str to tuple
         ONNX's shape of each.
     spikes, synops : array, shape (R, P)
-        Spikes so far, and the synapses they reached (exactly, borders included), per image.
+        Spikes of both signs so far, and the synapses they reached (exactly, borders included), per image.
     spike_counts : mapping of str to array, shape (N, *shape)
         Count of each neuron over the whole window.
     largest_count : float
         That of a neuron which spikes in every step.
+    signed : tuple of str
+        The populations that also send negative spikes.
     rasters : mapping of str to DataFrame
-        Columns image, neuron, time_ms, for the populations that a `Probe` names.
+        Columns image, neuron, time_ms, sign (1 or -1), for the populations that a `Probe` names.
     traces : mapping of str to array, shape (T, N, n_chosen)
         Potentials in the equations' base units, after the reset of each step.
     output_spike_times : mapping of int to array, shape (N, *output_shape)
-        For each k that a `Probe` names the time in seconds of the k-th spike of each output neuron, whatever it
-        carries; infinity if there were fewer.
+        For each k that a `Probe` names the time in seconds of the k-th positive spike of each output neuron, whatever
+        it carries; infinity if there were fewer.
     """
 
     dt: float
@@ -95,6 +98,7 @@ class Recording:
     synops: NDArray[np.float64]
     spike_counts: Mapping[str, NDArray]
     largest_count: float
+    signed: tuple[str, ...] = ()
     rasters: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     traces: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     output_spike_times: Mapping[int, NDArray[np.float64]] = field(default_factory=dict)

@@ -82,7 +82,7 @@ def simulate(
     """
     _check_images(graph, images)
     readouts = _readout_steps(duration, dt, readout_times)
-    structure = plan(graph)
+    structure = plan(graph, signed=neuron.is_signed)
     check_encoder(encoder, neuron, structure, dt)
     rate = float(max_rate(encoder, dt))
     _check_spike_trains(encoder, (int(readouts[-1]) + 1, *images.shape))
@@ -195,7 +195,7 @@ def _by_neuron(values: NDArray, shape: Shape) -> NDArray:
 
 def _results(counter: Counter, first_image: int) -> dict[str, Any]:
     """What the counter holds after a batch, with the images of the rasters numbered from the first of all."""
-    rasters = {name: np.concatenate([np.empty((0, 3), np.int64), *rows]) for name, rows in counter.rasters.items()}
+    rasters = {name: np.concatenate([np.empty((0, 4), np.int64), *rows]) for name, rows in counter.rasters.items()}
     for rows in rasters.values():
         rows[:, 0] += first_image
     sizes = {w.population.name: w.population.size for w in counter.windows}
@@ -245,6 +245,7 @@ def _recording(
             name: per_image("spike_counts", name, name).astype(network.counter.weights.dtype) for name in names
         },
         largest_count=float(network.counter.weights.sum()),
+        signed=tuple(w.population.name for w in windows if w.place.signed),
         rasters={name: _raster(batches, name, orders[name], float(dt)) for name in network.counter.probe.rasters},
         traces={
             name: np.concatenate([batch["traces"][name] for batch in batches], axis=1)
@@ -258,6 +259,6 @@ def _recording(
 
 
 def _raster(batches: list[dict[str, Any]], name: str, order: NDArray[np.int64], dt: float) -> pd.DataFrame:
-    image, neuron, step = np.concatenate([batch["rasters"][name] for batch in batches]).T
+    image, neuron, step, sign = np.concatenate([batch["rasters"][name] for batch in batches]).T
     element = np.argsort(order)[neuron]
-    return pd.DataFrame({"image": image, "neuron": element, "time_ms": (step + 1) * dt * 1e3})
+    return pd.DataFrame({"image": image, "neuron": element, "time_ms": (step + 1) * dt * 1e3, "sign": sign})

@@ -11,26 +11,29 @@ from dataclasses import dataclass
 
 import brian2
 import numpy as np
-from brian2 import Clock, PoissonGroup, Quantity, SpikeMonitor
+from brian2 import Clock, EventMonitor, PoissonGroup, Quantity, SpikeMonitor
 from numpy.typing import NDArray
 
 from conversion.connections import neuron_order
 from conversion.encoding import check_encoder
-from conversion.groups import SCHEDULE, initialise, make_group
+from conversion.groups import NEGATIVE_SPIKE, SCHEDULE, initialise, make_group
 from conversion.network import members_of, places_of
 from conversion.plan import ConversionError, plan
 from conversion.projections import unrolled_synapses
+from conversion.signed import signed_where_needed, write_slopes
 from models.encoders import Poisson
 from models.graph import Array, Graph
-from models.neurons import Neuron, accumulator, relay
+from models.neurons import Neuron, accumulator
+from models.relays import relay
 
 
 @dataclass(frozen=True, eq=False)
 class DeviceNetwork:
-    """Brian2 objects, ready to be run once, and a monitor of the spikes of each neuron per group."""
+    """Brian2 objects, ready to be run once, and monitors of the spikes and negative spikes of each neuron per group."""
 
     network: brian2.Network
     monitors: Mapping[str, SpikeMonitor]
+    negative: Mapping[str, EventMonitor]
     slices: Mapping[str, tuple[str, slice]]
 
     def run(self, duration: Quantity) -> None:
@@ -39,9 +42,13 @@ class DeviceNetwork:
             self.network.run(duration, namespace={})
 
     def spike_counts(self, name: str) -> NDArray[np.int32]:
-        """Spikes of a population after the run, all images one after another, in the engine's order."""
+        """Spikes of a population after the run, all images one after another, in the engine's order.
+
+        Negative spikes are taken away.
+        """
         group, part = self.slices[name]
-        return np.asarray(self.monitors[group].count)[part]
+        counts = np.asarray(self.monitors[group].count)[part]
+        return counts - np.asarray(self.negative[group].count)[part] if group in self.negative else counts
 
 
 def device_network(graph: Graph, images: Array, neuron: Neuron, max_rate: Quantity, dt: Quantity) -> DeviceNetwork:
@@ -53,7 +60,7 @@ def device_network(graph: Graph, images: Array, neuron: Neuron, max_rate: Quanti
         If a layer has a bias: without windows its current would start before its input. Or if the neurons do not read
         Poisson spikes.
     """
-    structure = plan(graph)
+    structure = plan(graph, signed=neuron.is_signed)
     check_encoder(Poisson(max_rate), neuron, structure, dt)
     biased = [name for name, bias in structure.biases.items() if np.any(bias)]
     if biased:
@@ -61,13 +68,15 @@ def device_network(graph: Graph, images: Array, neuron: Neuron, max_rate: Quanti
     clock = Clock(dt, name="network_clock")
     neurons = {"neurons": neuron, "relays": relay(), "outputs": accumulator()}
     members = members_of(structure, "count")
+    neurons |= signed_where_needed(structure, neurons, members)
     sizes = {name: len(images) * sum(p.size for p in populations) for name, populations in members.items()}
     groups = {name: make_group(name, neurons[name], sizes[name], clock) for name in neurons if sizes[name]}
     for name, group in groups.items():
         initialise(group, neurons[name])
+    write_slopes(structure, neurons, groups, members, len(images))
     rates = images.reshape(len(images), -1)[:, np.argsort(neuron_order(graph.input_shape))].ravel() * max_rate
     groups["input"] = PoissonGroup(sizes["input"], rates, clock=clock, name="input", namespace={})
-    places = places_of(members, groups, neurons, len(images))
+    places = places_of(members, groups, neurons, len(images), structure.slopes)
     synapses = [
         unrolled_synapses(
             p, places[p.source], places[p.target], float(neurons[places[p.target].group.name].input_unit), clock
@@ -75,7 +84,12 @@ def device_network(graph: Graph, images: Array, neuron: Neuron, max_rate: Quanti
         for p in structure.projections
     ]
     monitors = {name: SpikeMonitor(group, record=False, name=f"{name}_count") for name, group in groups.items()}
-    network = brian2.Network(*groups.values(), *synapses, *monitors.values())
+    negative = {
+        name: EventMonitor(group, NEGATIVE_SPIKE, record=False, name=f"{name}_negative_count")
+        for name, group in groups.items()
+        if NEGATIVE_SPIKE in group.events
+    }
+    network = brian2.Network(*groups.values(), *synapses, *monitors.values(), *negative.values())
     network.schedule = SCHEDULE
     slices = {name: (place.group.name, slice(place.start, place.stop)) for name, place in places.items()}
-    return DeviceNetwork(network, monitors, slices)
+    return DeviceNetwork(network, monitors, negative, slices)

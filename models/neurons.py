@@ -1,8 +1,8 @@
 """Neuron models as text: whole Brian2 equations with units, and the paper each comes from.
 
-A potential of 1 is the activation 1 of the (normalised) network. The engine writes two variables where the
-equations declare them: `drive`, the constant current of a bias or of constant-current input, and `v_th`, the
-threshold. Write your own `Neuron` the same way; nothing here is special.
+A potential of 1 is the activation 1 of the (normalised) network. The engine writes three variables where the
+equations declare them: `drive`, the constant current of a bias or of constant-current input, `v_th`, the threshold, and
+`alpha`, the slope of the activation function below zero. Write your own `Neuron` the same way; nothing here is special.
 """
 
 from __future__ import annotations
@@ -45,6 +45,10 @@ class Neuron:
         Statements that run in every step before the threshold is tested, for what no differential equation says.
     every_step : str
         Statements that run in every step after the resets, such as a lower clamp.
+    negative_threshold, negative_reset : str
+        When a neuron sends a negative spike, and what that does to it; by default it never does. Both apply to every
+        layer, so they have to name `alpha`, which is 0 in layers that are never negative. A refractory period does not
+        hold negative spikes back.
     method : str
         Brian2's integration method.
     source : str
@@ -63,7 +67,14 @@ class Neuron:
     refractory: Quantity = field(default_factory=lambda: 0 * ms)
     update: str = ""
     every_step: str = ""
+    negative_threshold: str = ""
+    negative_reset: str = ""
     method: str = "euler"
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether it can send negative spikes."""
+        return bool(self.negative_threshold)
 
 
 INTEGRATE_AND_FIRE = """
@@ -86,6 +97,12 @@ dv/dt = drive - v / tau_m : 1 (unless refractory)
 drive : Hz (constant)
 v_th : 1 (constant)
 """
+SIGNED_INTEGRATE_AND_FIRE = """
+dv/dt = drive : 1
+drive : Hz (constant)
+v_th : 1 (constant)
+alpha : 1 (constant)
+"""
 ACCUMULATOR = """
 dv/dt = drive : 1
 drive : Hz (constant)
@@ -98,10 +115,6 @@ drive : Hz (constant)
 v_th : 1 (constant)
 """
 NEXT_PHASE = "weight = int(weight > 2.0**-phase_period) * weight / 2 + int(weight <= 2.0**-phase_period) / 2"
-RELAY = """
-v : 1
-wins : 1
-"""
 
 
 def integrate_and_fire(
@@ -159,6 +172,29 @@ def leaky_integrate_and_fire(
     )
 
 
+def signed_integrate_and_fire(*, v_th: float = 1.0, v_init: InitialPotential = "zero") -> Neuron:
+    """The signed neuron with imbalanced threshold of Kim 2020, for leaky ReLU, PReLU and linear layers.
+
+    It sends +1 if v >= v_th, and -1 if v <= -v_th / alpha, where alpha is the slope of its layer below zero: 0.1 for
+    the leaky ReLU of YOLO, 1 for a linear layer, one per channel for PReLU, 0 for ReLU, which is never negative. Each
+    spike takes from v what it stands for. A constant drive I thus gives the rate I / v_th above zero and
+    alpha * I / v_th below it, which is the leaky ReLU.
+
+    Parameters
+    ----------
+    v_th, v_init : float, str
+        As of `integrate_and_fire`. Half a threshold rounds positive activity, and moves negative activity by alpha / 2
+        spikes; with 0, both sides are rounded towards 0.
+    """
+    return replace(
+        integrate_and_fire(v_th=v_th, v_init=v_init),
+        equations=SIGNED_INTEGRATE_AND_FIRE,
+        negative_threshold="alpha * v <= -v_th",  # and not v <= -v_th / alpha, since alpha may be 0
+        negative_reset="v += v_th / alpha",
+        source="Kim, Park, Na, Yoon, AAAI 2020",
+    )
+
+
 def phase_coded(period: int = 8, *, v_th: float = 1.0, v_init: InitialPotential = "zero") -> Neuron:
     """The neuron with an oscillating threshold, for `models.encoders.Phase`: spikes carry the weight of their phase.
 
@@ -199,16 +235,6 @@ def require_phase_period(period: int) -> None:
 def accumulator() -> Neuron:
     """The output neuron that never spikes: v sums its input for ever (Rueckauer 2017, Kim 2020)."""
     return Neuron(equations=ACCUMULATOR, threshold="", reset="", source="Kim et al., AAAI 2020", initial={"v": "0"})
-
-
-def relay() -> Neuron:
-    """Passes a spike on, one step later; what max pooling and concatenation are made of.
-
-    `wins` counts its own spikes, which is what the units of a max-pooling window have to beat.
-    """
-    return Neuron(
-        equations=RELAY, threshold="v > 0.5", reset="v = 0\nwins += 1", source="", initial={"v": "0", "wins": "0"}
-    )
 
 
 def _common(

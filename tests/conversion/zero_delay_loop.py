@@ -11,10 +11,11 @@ import numpy as np
 from models.graph import INPUT, Add, AvgPool2d, Concat, Conv2d, Dense, Flatten, MaxPool2d
 
 
-def zero_delay_loop(graph, spikes, reset="subtract", v_th=1.0, v_init=0.0, v_min=-np.inf, weights=None):
+def zero_delay_loop(graph, spikes, reset="subtract", v_th=1.0, v_init=0.0, v_min=-np.inf, weights=None, signed=False):
     """Spike counts of every layer, (images, *shape), for input spikes (steps, images, *input_shape).
 
     With `weights` (steps,) a spike of step k carries weights[k] and counts so much; the threshold is v_th * weights[k].
+    If `signed`, neurons also send -1 where V <= -V_th / slope, which then adds V_th / slope to V (Kim 2020).
     """
     v, counts, inputs_so_far = {}, {}, {}
     for step_input, weight in zip(
@@ -37,17 +38,31 @@ def zero_delay_loop(graph, spikes, reset="subtract", v_th=1.0, v_init=0.0, v_min
                 potential = v.get(layer.name, v_init) + weighted_input(layer, x)
                 spike = potential >= v_th * weight
                 after = np.where(spike, potential - v_th * weight if reset == "subtract" else 0.0, potential)
-                v[layer.name] = np.maximum(after, v_min)
-                out[layer.name] = spike * weight
+                negative, subtracted = negative_spikes(layer, potential, v_th) if signed else (0, 0)
+                v[layer.name] = np.maximum(after - subtracted, v_min)
+                out[layer.name] = spike * weight - negative
             if not (isinstance(layer, Flatten) or is_linear_path(graph, layer)):
                 counts[layer.name] = counts.get(layer.name, 0) + out[layer.name]
     return {name: count.astype(int) if weights is None else count for name, count in counts.items()}
 
 
+def negative_spikes(layer, potential, v_th):
+    """Where V is at or below -V_th / slope, and what a negative spike takes from it."""
+    slope = np.broadcast_to(per_channel(layer.activation.negative_slope, potential.ndim), potential.shape)
+    threshold = -v_th / np.where(slope > 0, slope, 1)
+    negative = (slope > 0) & (potential <= threshold)
+    return negative, negative * threshold
+
+
 def is_linear_path(graph, layer):
     readers = [other for other in graph.layers if layer.name in other.inputs]
     slope = getattr(layer, "activation", None) and layer.activation.negative_slope
-    return isinstance(layer, Conv2d | Dense) and slope == 1.0 and readers and all(isinstance(r, Add) for r in readers)
+    return (
+        isinstance(layer, Conv2d | Dense)
+        and np.all(slope == 1.0)
+        and readers
+        and all(isinstance(r, Add) for r in readers)
+    )
 
 
 def weighted_input(layer, inputs):
