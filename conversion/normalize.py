@@ -3,6 +3,12 @@
 Every scheme chooses, for each layer with weights and each junction, a scale s (one number, or one per channel): the
 activation that is to become the rate 1. Then W_l <- W_l * s_(l-1) / s_l and b_l <- b_l / s_l (Diehl 2015, Rueckauer
 2017; per channel, Kim 2020), and the network computes the same function up to the scale of its last layer.
+
+A leaky layer sends negative spikes too, at most one per step as well. So s is measured on both sides of zero where a
+layer sends negative values (`models.signs.negative_senders`), and the larger is taken: activations then lie in [-1, 1].
+Under a slope of 0.1 the positive side nearly always is the larger one, and s is what Kim 2020 takes, the largest
+activation; in a linear layer, or in a channel that is seldom above 0, negative rates would saturate. The output is not
+sent on, and its s is that of its positive activations.
 """
 
 from __future__ import annotations
@@ -19,6 +25,7 @@ from scipy.cluster.hierarchy import DisjointSet
 from conversion.plan import per_channel
 from models.graph import INPUT, Add, Array, Concat, Conv2d, Dense, Flatten, Graph, Layer
 from models.onnx_runtime import activations
+from models.signs import negative_senders
 
 Scheme = Literal["none", "model", "data", "percentile", "channel"]
 Scales = Mapping[str, Array]
@@ -96,16 +103,19 @@ def equivalent_thresholds(trained: Graph, normalised: Graph) -> Mapping[str, flo
 
 
 def model_scales(graph: Graph) -> Scales:
-    """Diehl 2015, algorithm 1: with inputs in [0, 1] no activation can exceed its scale, whatever the image."""
-    bounds: dict[str, Array] = {}
-    for layer in graph:
-        known = _propagated(graph, bounds)
-        if isinstance(layer, Add):
-            total = sum(float(known[name].max()) for name in layer.inputs)
-            bounds[layer.name] = np.asarray(np.max(layer.gain) * total)
-        elif isinstance(layer, Conv2d | Dense):
-            bounds[layer.name] = _worst_case(layer, _per_weight(graph, layer, known[layer.inputs[0]]))
-    return bounds
+    """Diehl 2015, algorithm 1: with inputs in [0, 1] no activation can exceed its scale, whatever the image.
+
+    A layer that reads leaky ones also counts their largest negative activations, with its negative weights.
+    """
+    above: dict[str, Array] = {}
+    below: dict[str, Array] = {}
+    for layer in (layer for layer in graph if isinstance(layer, Conv2d | Dense | Add)):
+        bounds = _propagated(graph, above), _propagated(graph, below, at_input=0.0)
+        slope = max(0.0, float(np.max(layer.activation.negative_slope)))
+        above[layer.name], lowest = _reach(graph, layer, *bounds)
+        below[layer.name] = slope * lowest
+    sent = _sent_below_zero(graph)
+    return {name: np.maximum(bound, below[name]) if name in sent else bound for name, bound in above.items()}
 
 
 def data_scales(graph: Graph, images: Array) -> Scales:
@@ -128,16 +138,27 @@ def channel_scales(graph: Graph, images: Array, percentile: float) -> Scales:
 
     def by_channel(values: Array) -> Array:
         channels = np.moveaxis(values, 1, 0).reshape(values.shape[1], -1)
-        scales = np.array([_positive_percentile(channel, percentile) for channel in channels])
-        return np.where(scales > 0, scales, scales.max())
+        return np.array([_positive_percentile(channel, percentile) for channel in channels])
 
-    return _per_layer(graph, images, by_channel)
+    scales = _per_layer(graph, images, by_channel)
+    return {name: np.where(scale > 0, scale, scale.max()) for name, scale in scales.items()}
 
 
 def _per_layer(graph: Graph, images: Array, statistic: Callable[[Array], ArrayLike]) -> Scales:
-    """A statistic of the activations of each layer with a scale of its own; one layer in memory at a time."""
-    names = [layer.name for layer in graph if isinstance(layer, Conv2d | Dense | Add)]
-    return {name: np.asarray(statistic(activations(graph, images, [name])[name]), np.float64) for name in names}
+    """A statistic of the activations of each layer with a scale of its own; one layer in memory at a time.
+
+    Of layers that send negative values it is the larger of those of the activations and of their negatives.
+    """
+    scales, sent = {}, _sent_below_zero(graph)
+    for name in (layer.name for layer in graph if isinstance(layer, Conv2d | Dense | Add)):
+        values = activations(graph, images, [name])[name]
+        sides = (values, -values) if name in sent else (values,)
+        scales[name] = np.max([np.asarray(statistic(side), np.float64) for side in sides], axis=0)
+    return scales
+
+
+def _sent_below_zero(graph: Graph) -> set[str]:
+    return {layer.name for layer, _ in negative_senders(graph)}
 
 
 def _positive_percentile(values: Array, percentile: float) -> float:
@@ -145,10 +166,21 @@ def _positive_percentile(values: Array, percentile: float) -> float:
     return float(np.percentile(positive, percentile)) if positive.size else 0.0
 
 
-def _worst_case(layer: Conv2d | Dense, input_bound: Array) -> Array:
-    positive = np.maximum(layer.weight * input_bound, 0).reshape(len(layer.weight), -1).sum(axis=1)
-    bias = 0.0 if layer.bias is None else np.maximum(layer.bias, 0).reshape(len(layer.weight), -1).max(axis=1)
-    return np.asarray((positive + bias).max())
+def _reach(graph: Graph, layer: Conv2d | Dense | Add, above: Scales, below: Scales) -> tuple[Array, Array]:
+    """How far above and below zero the weighted input of a layer can be that reads values from -below to above."""
+    if isinstance(layer, Add):
+        totals = (sum(float(side[name].max()) for name in layer.inputs) for side in (above, below))
+        highest, lowest = (np.asarray(np.max(layer.gain) * total) for total in totals)
+        return highest, lowest
+    upper, lower = (_per_weight(graph, layer, side[layer.inputs[0]]) for side in (above, below))
+    bias = np.zeros(len(layer.weight), np.float32) if layer.bias is None else layer.bias
+    return _worst_case(layer.weight, bias, upper, lower), _worst_case(layer.weight, -bias, lower, upper)
+
+
+def _worst_case(weight: Array, bias: Array, above: Array, below: Array) -> Array:
+    per_weight = np.maximum(weight * above, 0) + np.maximum(-weight * below, 0)
+    per_unit = per_weight.reshape(len(weight), -1).sum(axis=1)
+    return np.asarray((per_unit + np.maximum(bias, 0).reshape(len(weight), -1).max(axis=1)).max())
 
 
 def _alike_at_junctions(graph: Graph, scales: Scales) -> Scales:
@@ -180,9 +212,9 @@ def _owners(graph: Graph, name: str, through: Layer | None = None) -> list[str]:
     return [owner for source in graph[name].inputs for owner in _owners(graph, source)]
 
 
-def _propagated(graph: Graph, scales: Scales) -> Scales:
+def _propagated(graph: Graph, scales: Scales, at_input: float = 1.0) -> Scales:
     """A scale for every layer up to the last that `scales` names, inherited where a layer has none of its own."""
-    complete: dict[str, Array] = {INPUT: np.ones(())}
+    complete: dict[str, Array] = {INPUT: np.asarray(at_input)}
     for layer in graph:
         if layer.name in scales:
             complete[layer.name] = np.asarray(scales[layer.name], np.float64)

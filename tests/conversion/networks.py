@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from models.graph import (
     INPUT,
     LINEAR,
     RELU,
+    Activation,
     Add,
     AvgPool2d,
     Concat,
@@ -40,6 +43,21 @@ def pool(kind, name, source, kernel, stride, **fields):
 
 def add(name, *sources, **fields):
     return Add(name=name, inputs=sources, **fields)
+
+
+def leaky(graph: Graph, slope) -> Graph:
+    """The graph with a leaky ReLU in the place of every ReLU; several slopes are dealt to the channels in turn.
+
+    The weights are lowered a little, so that there is enough negative activity.
+    """
+
+    def changed(layer):
+        weight = {"weight": layer.weight - np.float32(3 / 16)} if isinstance(layer, Dense | Conv2d) else {}
+        if getattr(layer, "activation", None) is not RELU:
+            return replace(layer, **weight)
+        return replace(layer, **weight, activation=Activation(np.resize(slope, graph.shapes[layer.name][0])))
+
+    return Graph(graph.input_shape, tuple(changed(layer) for layer in graph))
 
 
 def networks() -> dict[str, Graph]:

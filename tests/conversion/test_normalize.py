@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 
 from conversion.normalize import equivalent_thresholds, model_scales, normalize, rescale
 from models.graph import INPUT, LINEAR, RELU, Activation, Add, Conv2d, Dense, Graph, sequential
+from models.signs import negative_senders
 from tests.conversion.forward import forward
-from tests.conversion.networks import conv, dense, networks
+from tests.conversion.networks import conv, dense, leaky, networks
 from tests.conversion.zero_delay_loop import zero_delay_loop
 
 SCHEMES = ["none", "model", "data", "percentile", "channel"]
+SLOPES = {"leaky": 0.1, "PReLU": np.array([0.25, 1.0, 0.0, 0.5, 2.0])}
 
 
 def images_for(graph, n=20, seed=0):
@@ -40,12 +42,53 @@ def test_no_activation_of_the_calibration_images_exceeds_one(name, scheme):
         assert values.max() <= 1 + 1e-4, layer
 
 
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("slope", SLOPES)
+@pytest.mark.parametrize("name", networks())
+def test_leaky_networks_keep_their_function_and_both_signs_fit(name, slope, scheme):
+    """Of every layer that sends negative spikes the activations lie in [-1, 1], for the calibration images."""
+    graph = leaky(networks()[name], SLOPES[slope])
+    images = images_for(graph)
+    normalized = normalize(graph, images, scheme)
+    before, after = forward(graph, images)[graph.output.name], forward(normalized, images)
+    scale = np.abs(before).max() / np.abs(after[graph.output.name]).max()
+    np.testing.assert_allclose(after[graph.output.name] * scale, before, rtol=1e-4, atol=1e-4 * np.abs(before).max())
+    if scheme in ("model", "data", "channel"):
+        assert all(np.abs(after[layer.name]).max() <= 1 + 1e-4 for layer, _ in negative_senders(graph))
+        assert all(values.max() <= 1 + 1e-4 for values in after.values())
+
+
+def test_a_channel_that_is_seldom_positive_is_scaled_by_its_negative_side():
+    """Activations up to 1 in the one, down to -2 in the other; Kim 2020's maximum would leave the other at -2."""
+    weight = np.array([[1.0], [-4.0]], np.float32)
+    hidden = Dense(name="fc1", inputs=(), weight=weight, activation=Activation(0.5))
+    graph = sequential((1,), hidden, dense("fc2", "", 2, 2, activation=LINEAR))
+    images = np.array([[0.0], [0.5], [1.0]], np.float32)
+    np.testing.assert_allclose(normalize(graph, images, "channel")["fc1"].weight, weight / [[1], [2]])
+    np.testing.assert_allclose(normalize(graph, images, "data")["fc1"].weight, weight / 2)
+    output = normalize(sequential((1,), hidden), images, "channel")
+    np.testing.assert_allclose(output["fc1"].weight, weight, err_msg="the output sends nothing on")
+
+
+def test_model_based_counts_negative_activity_by_hand():
+    """fc1 lies between -0.5 * 3 and 2; fc2 reaches 1 * 2 + 1.5 with its weights 1 and -1."""
+    w1, w2 = np.array([[2.0], [-3.0]], np.float32), np.array([[1.0, -1.0]], np.float32)
+    layers = (Dense(name=f"fc{n}", inputs=(), weight=w, activation=Activation(0.5)) for n, w in enumerate((w1, w2), 1))
+    normalized = normalize(sequential((1,), *layers), np.empty(0), "model")
+    np.testing.assert_allclose(normalized["fc1"].weight, w1 / 2)
+    np.testing.assert_allclose(normalized["fc2"].weight, w2 * 2 / 3.5)
+
+
 @pytest.mark.parametrize("name", ["dense", "average pooling", "residual block"])
 def test_model_based_scales_bound_every_image(name):
     graph = networks()[name]
     normalized = normalize(graph, np.empty(0), "model")
     extreme = (np.random.default_rng(1).random((300, *graph.input_shape)) < 0.5).astype(np.float32)
     assert all(values.max() <= 1 + 1e-4 for values in forward(normalized, extreme).values())
+    signed = normalize(leaky(graph, SLOPES["PReLU"]), np.empty(0), "model")
+    sent, values = [layer.name for layer, _ in negative_senders(signed)], forward(signed, extreme)
+    assert sent
+    assert all(np.abs(values[name]).max() <= 1 + 1e-4 for name in sent)
 
 
 def test_model_based_by_hand():

@@ -16,26 +16,11 @@ from models.encoders import ConstantCurrent, Poisson, SpikeTrains
 from models.graph import INPUT, LINEAR, RELU, Activation, Concat, Conv2d, Dense, Graph, MaxPool2d, sequential
 from models.neurons import integrate_and_fire, signed_integrate_and_fire
 from tests.conversion.forward import forward
-from tests.conversion.networks import add, conv, dense, networks, pool, rng
+from tests.conversion.networks import add, conv, dense, leaky, networks, pool, rng
 from tests.conversion.zero_delay_loop import zero_delay_loop
 
 STEPS, IMAGES = 40, 3
 SLOPES = {"0.1": 0.1, "1/4": 0.25, "PReLU": np.array([0.25, 0.0, 1.0, 0.5, 0.1])}
-
-
-def leaky(graph: Graph, slope) -> Graph:
-    """The graph with a leaky ReLU in the place of every ReLU; several slopes are dealt to the channels in turn.
-
-    The weights are lowered a little, so that there is enough negative activity.
-    """
-
-    def changed(layer):
-        weight = {"weight": layer.weight - np.float32(3 / 16)} if isinstance(layer, Dense | Conv2d) else {}
-        if getattr(layer, "activation", None) is not RELU:
-            return replace(layer, **weight)
-        return replace(layer, **weight, activation=Activation(np.resize(slope, graph.shapes[layer.name][0])))
-
-    return Graph(graph.input_shape, tuple(changed(layer) for layer in graph))
 
 
 def input_spikes(graph, density=0.4, steps=STEPS, images=IMAGES):
