@@ -103,6 +103,10 @@ class Recording:
     traces: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     output_spike_times: Mapping[int, NDArray[np.float64]] = field(default_factory=dict)
 
+    def smallest_count(self, name: str) -> float:
+        """The count of a neuron of a population that sends as many negative spikes as it can: 0 if it sends none."""
+        return -self.largest_count if name in self.signed else 0.0
+
     @property
     def sizes(self) -> Mapping[str, int]:
         """Neurons per image of each population."""

@@ -30,7 +30,8 @@ MANY_CLASSES = 20
 def rates(recording: Recording, activations: Mapping[str, Array]) -> Figure:
     """The rate of every neuron and image against the activation of the ANN, a panel per population.
 
-    The line is the rate that the activation asks for: the identity, from silence to a spike in every step. R2 says how
+    The line is the rate that the activation asks for: the identity, from silence to a spike in every step, or where
+    there are negative spikes, from one of those in every step. R2 says how
     much of the variance of that rate the simulated one explains.
 
     Parameters
@@ -85,18 +86,20 @@ def _draw_rates(axes: Axes, recording: Recording, name: str, activation: Array, 
     steps = round(recording.duration / recording.dt)
     fastest = 1 / (recording.max_rate * recording.dt)
     rate = recording.spike_counts[name].ravel() / (recording.duration * recording.max_rate)
-    wanted = np.clip(activation.astype(np.float64), 0, fastest)
+    lowest = -fastest if name in recording.signed else 0.0
+    wanted = np.clip(activation.astype(np.float64), lowest, fastest)
     if len(rate) > MANY_POINTS:
-        width = math.ceil(steps / 50)
-        levels = np.arange(0, steps + 1 + width, width) - 0.5  # a whole number of spike counts in each bin
+        first = -steps if name in recording.signed else 0
+        width = math.ceil((steps - first) / 50)
+        levels = np.arange(first, steps + 1 + width, width) - 0.5  # a whole number of spike counts in each bin
         bins = (np.linspace(activation.min(), activation.max() + 1e-6, 51), levels / steps * fastest)
         sns.histplot(
             x=activation, y=rate, bins=bins, norm=norm, vmin=None, vmax=None, cmap=COUNTS, ax=axes, rasterized=True
         )  # fmt: skip
     else:
         sns.scatterplot(x=activation, y=rate, color=PALETTE[0], s=14, alpha=0.5, linewidth=0, ax=axes)
-    line = np.unique(np.clip([activation.min(), 0, fastest, activation.max()], activation.min(), activation.max()))
-    axes.plot(line, np.clip(line, 0, fastest), color="black", linestyle="--", linewidth=1)
+    line = np.unique(np.clip([activation.min(), lowest, fastest, activation.max()], activation.min(), activation.max()))
+    axes.plot(line, np.clip(line, lowest, fastest), color="black", linestyle="--", linewidth=1)
     axes.set_title(name, fontsize=10)
     sns.despine(ax=axes)
     explained = f"$R^2$ = {r_squared(rate, wanted):.3f}"

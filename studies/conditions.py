@@ -61,6 +61,8 @@ class Condition:
         The first `images` images of a dataset known by name, or of an npz file.
     calibration, calibration_dataset : int, str
         The normalisation looks at the last `calibration` images of `calibration_dataset` (by default `dataset`).
+    neuron : str
+        "signed" sends negative spikes too, for leaky ReLU, PReLU and linear layers (Kim 2020).
     v_min : float
         The potential is never below it (Cao 2015, with 0).
     pooling : str
@@ -85,7 +87,7 @@ class Condition:
     encoder: str = field(default="poisson", metadata=_one_of(("poisson", "constant", "phase", "burst")))
     max_rate_hz: float | None = field(default=1000.0, metadata=RATE)
     phase_period: int | None = field(default=8, metadata=PERIOD)
-    neuron: str = field(default="if", metadata=_one_of(("if", "lif")))
+    neuron: str = field(default="if", metadata=_one_of(("if", "lif", "signed")))
     tau_m_ms: float | None = field(default=None, metadata=TIME_CONSTANT)
     refractory_ms: float = field(default=0.0, metadata=PAUSE)
     reset: Reset = field(default="subtract", metadata=_one_of(RESETS))
@@ -187,8 +189,10 @@ def _check_together(c: Condition) -> None:
             raise StudyError(f"{name} is {value:g}; it must be a whole number of steps of dt_ms = {c.dt_ms:g}")
     if c.readout_ms is not None and c.readout_ms > c.duration_ms:
         raise StudyError(f"readout_ms is {c.readout_ms:g}; it must be at most duration_ms = {c.duration_ms:g}")
-    if c.encoder == "phase":
-        _check_phase(c)
+    if c.neuron == "signed":
+        _check_model("neuron 'signed'", c, reset="subtract", refractory_ms=0, v_min=-math.inf)
+    if c.encoder == "phase":  # a neuron model too, the non-leaky one with an oscillating threshold that is subtracted
+        _check_model("encoder 'phase'", c, neuron="if", reset="subtract", refractory_ms=0, v_min=-math.inf)
     if c.encoder == "burst" and c.dt_ms > 1:
         raise StudyError(f"dt_ms is {c.dt_ms:g}; the Izhikevich neurons of encoder 'burst' need at most 1 ms")
     if c.encoder == "poisson" and c.max_rate_hz is not None and c.max_rate_hz * c.dt_ms > 1000 * (1 + 1e-9):
@@ -196,9 +200,9 @@ def _check_together(c: Condition) -> None:
         raise StudyError(f"max_rate_hz is {c.max_rate_hz:g}; with dt_ms = {c.dt_ms:g} {highest}")
 
 
-def _check_phase(c: Condition) -> None:
-    """Phase coding is a neuron model too, the non-leaky one with an oscillating threshold that is subtracted."""
-    for name, needed in (("neuron", "if"), ("reset", "subtract"), ("refractory_ms", 0), ("v_min", -math.inf)):
+def _check_model(cause: str, c: Condition, **needed: Any) -> None:
+    """A neuron model that leaves no choice of some keys."""
+    for name, valid in needed.items():
         value = getattr(c, name)
-        if value != needed:
-            raise StudyError(f"{name} is {value!r}; with encoder 'phase' it must be {needed!r}")
+        if value != valid:
+            raise StudyError(f"{name} is {value!r}; with {cause} it must be {valid!r}")

@@ -28,7 +28,7 @@ CAVEAT = "Energy: arithmetic only, no data movement (4.6 pJ per MAC, 0.9 pJ per 
 def operations(graph: Graph) -> Mapping[str, tuple[int, int]]:
     """(MACs, ACs) of the ANN for each population, per image; a synapse that would read the padding is not counted."""
     counts: dict[str, tuple[int, int]] = {}
-    for projection in plan(graph).projections:
+    for projection in plan(graph, signed=True).projections:
         macs, acs = counts.get(projection.target, (0, 0))
         more_macs, more_acs = _operations(projection)
         counts[projection.target] = (macs + more_macs, acs + more_acs)
@@ -48,7 +48,7 @@ def input_energy_nj(graph: Graph, encoder: str, steps: NDArray[np.int64]) -> NDA
     """
     match encoder:
         case "constant":
-            first = [_operations(p) for p in plan(graph).projections if p.source == INPUT]
+            first = [_operations(p) for p in plan(graph, signed=True).projections if p.source == INPUT]
             return np.full(len(steps), sum(map(_energy_pj, first)) / 1000)
         case "burst":
             return steps * math.prod(graph.input_shape) * _energy_pj(IZHIKEVICH_STEP) / 1000

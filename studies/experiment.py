@@ -27,7 +27,7 @@ from conversion.simulate import simulate
 from models.datasets import Dataset, content_hash, load_dataset
 from models.encoders import Burst, ConstantCurrent, Encoder, Phase, Poisson
 from models.graph import INPUT, Array, Graph, Shape
-from models.neurons import Neuron, integrate_and_fire, leaky_integrate_and_fire, phase_coded
+from models.neurons import Neuron, integrate_and_fire, leaky_integrate_and_fire, phase_coded, signed_integrate_and_fire
 from models.onnx_import import load as load_onnx
 from models.onnx_runtime import activations, predict
 from studies import energy
@@ -68,8 +68,9 @@ def check(job: Job) -> None:
     """
     graph = load_onnx(_model_path(job))
     c = job.condition
-    structure = plan(_with_pooling(graph, c))
-    check_encoder(encoder_of(c), neuron_of(c), structure, c.dt_ms * ms)
+    neuron = neuron_of(c)
+    structure = plan(_with_pooling(graph, c), signed=neuron.is_signed)
+    check_encoder(encoder_of(c), neuron, structure, c.dt_ms * ms)
     members_of(structure, _engine_readout(c))
     images, labels = _test_images(job)
     for some in (images[:1], _calibration_images(job)[:1]):
@@ -194,6 +195,8 @@ def neuron_of(c: Condition) -> Neuron:
     """The neuron model of a condition."""
     if c.phase_period is not None:
         return phase_coded(c.phase_period, v_th=c.v_th, v_init=c.v_init)
+    if c.neuron == "signed":
+        return signed_integrate_and_fire(v_th=c.v_th, v_init=c.v_init)
     common: dict[str, Any] = {"v_th": c.v_th, "reset": c.reset, "v_init": c.v_init, "v_min": c.v_min}
     common["refractory"] = c.refractory_ms * ms
     tau_m_ms = _tau_m_ms(c)
@@ -209,7 +212,7 @@ def rheobase(c: Condition, max_rate_hz: float) -> float:
 
 
 def _tau_m_ms(c: Condition) -> float:
-    return math.inf if c.neuron == "if" or c.tau_m_ms is None else c.tau_m_ms
+    return math.inf if c.tau_m_ms is None else c.tau_m_ms
 
 
 def encoder_of(c: Condition) -> Encoder:

@@ -74,7 +74,7 @@ def typical_neuron(activation: Array) -> int:
 
 def probe_of(prepared: Prepared, c: Condition, image: int) -> Probe:
     """Every spike of every population that spikes, and the potential of a typical neuron of each with a threshold."""
-    populations = plan(prepared.normalised).populations
+    populations = plan(prepared.normalised, signed=True).populations
     silent = {INPUT} if c.encoder == "constant" else set()
     silent |= {populations[-1].name} if c.readout == "potential" else set()
     spiking = [p.name for p in populations if p.name not in silent]

@@ -100,7 +100,8 @@ def layers(
         activation, clipped to the rate of a spike in every step, over neurons and images; the correlation is NaN if one
         of them is constant. The silent and saturated shares are of (neuron, image) pairs with no spike, and with
         `SATURATED` of what one sends that spikes in every step; the subthreshold share, of those whose activation is
-        at or below the rheobase, or 0, which theory says are silent.
+        at or below the rheobase, or 0, which theory says are silent. Where spikes have signs, rates do too; all three
+        shares then are of their magnitudes, and a neuron whose spikes cancel counts as silent.
     """
     rows = [_layer(recording, index, activation(name), rheobase) for index, name in enumerate(recording.populations)]
     table = pd.DataFrame(rows, columns=list(LAYER_COLUMNS[:-1]))
@@ -185,8 +186,10 @@ def _layer(recording: Recording, index: int, activation: Array, rheobase: float)
     name = recording.populations[index]
     counts = recording.spike_counts[name].ravel()
     rate = counts / (recording.duration * recording.max_rate)
-    highest = recording.largest_count / (recording.duration * recording.max_rate)
-    target = np.clip(activation, 0, highest).ravel().astype(np.float64)
+    lowest, highest = np.array([recording.smallest_count(name), recording.largest_count]) / (
+        recording.duration * recording.max_rate
+    )
+    target = np.clip(activation, lowest, highest).ravel().astype(np.float64)
     return (
         name,
         recording.spikes[-1, index],
@@ -195,8 +198,8 @@ def _layer(recording: Recording, index: int, activation: Array, rheobase: float)
         _correlation(rate, target),
         float(np.sqrt(np.mean((rate - target) ** 2))),
         float(np.mean(counts == 0)),
-        float(np.mean(target <= rheobase)),
-        float(np.mean(counts >= SATURATED * recording.largest_count)),
+        float(np.mean(np.abs(target) <= rheobase)),
+        float(np.mean(np.abs(counts) >= SATURATED * recording.largest_count)),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -20,7 +21,7 @@ BLUE, RED = PALETTE[0], PALETTE[3]
 
 
 def raster(recording: Recording, image: int = 0, shown: int = 60, seed: int = 0) -> Figure:
-    """The spikes of every recorded population while it reads one image, the input at the bottom.
+    """The spikes of every recorded population while it reads one image, the input at the bottom; negative ones in red.
 
     Parameters
     ----------
@@ -60,6 +61,8 @@ def choose(size: int, shown: int, seed: int) -> NDArray[np.int64]:
 def membrane_traces(recording: Recording, probe: Probe, v_th: float = 1.0, image: int = 0) -> Figure:
     """The potential of chosen neurons, the threshold as a dashed line, and a mark above it for every spike.
 
+    The mark of a negative spike is below the potential instead.
+
     The potential is drawn as the recording holds it, after the reset of each step, so a spike is where it falls; the
     thin line of a spike leads from the mark to the potential that the reset left.
 
@@ -84,7 +87,7 @@ def membrane_traces(recording: Recording, probe: Probe, v_th: float = 1.0, image
         panels = figure.subplots(len(chosen), sharex=True, squeeze=False)[:, 0]
         for axes, (name, column, neuron) in zip(panels, chosen, strict=True):
             table = recording.rasters[name]
-            spikes = table.loc[(table["image"] == image) & (table["neuron"] == neuron), "time_ms"]
+            spikes = table[(table["image"] == image) & (table["neuron"] == neuron)]
             _draw_trace(axes, recording.traces[name][:, image, column], spikes, v_th, recording.dt * 1e3)
             axes.set_title(f"{name}, neuron {neuron:,}: {len(spikes)} spikes", loc="left", fontsize=10)
         panels[-1].set(xlim=(0, recording.duration * 1e3 + recording.dt * 1e3), xlabel=LABELS["time_ms"])
@@ -98,7 +101,8 @@ def membrane_traces(recording: Recording, probe: Probe, v_th: float = 1.0, image
 def _draw_spikes(axes: Axes, table: pd.DataFrame, neurons: NDArray[np.int64]) -> None:
     spikes = table[table["neuron"].isin(neurons)]
     rows = np.searchsorted(neurons, spikes["neuron"])
-    axes.vlines(spikes["time_ms"], rows - 0.7, rows + 0.7, color="black", linewidth=1.6, snap=False, rasterized=True)
+    colors = ["black" if sign > 0 else to_hex(RED) for sign in spikes["sign"]]
+    axes.vlines(spikes["time_ms"], rows - 0.7, rows + 0.7, colors=colors, linewidth=1.6, snap=False, rasterized=True)
     axes.set(ylim=(-1, len(neurons)), yticks=[])
     axes.grid(visible=False, axis="y")
     sns.despine(ax=axes)
@@ -108,13 +112,14 @@ def _size(name: str, shown: int, size: int) -> str:
     return f"{name}\n{size:,} neurons" + (f"\n({shown} shown)" if shown < size else "")
 
 
-def _draw_trace(axes: Axes, potential: NDArray, spikes: pd.Series, v_th: float, dt_ms: float) -> None:
-    times = dt_ms * np.arange(1, len(potential) + 1)
-    after = potential[np.rint(spikes.to_numpy() / dt_ms).astype(int) - 1]
+def _draw_trace(axes: Axes, potential: NDArray, spikes: pd.DataFrame, v_th: float, dt_ms: float) -> None:
+    times, at = dt_ms * np.arange(1, len(potential) + 1), spikes["time_ms"].to_numpy()
+    after = potential[np.rint(at / dt_ms).astype(int) - 1]
+    marks = np.where(spikes["sign"] > 0, 1.3 * v_th, min(potential.min(), 0) - 0.3 * v_th)
     axes.axhline(v_th, color=RED, linestyle="--", linewidth=1, label="threshold")
     axes.step(times, potential, where="post", color=BLUE, linewidth=1.2, label="potential")
-    axes.vlines(spikes, after, 1.3 * v_th, color="black", linewidth=0.6)
-    axes.plot(spikes, np.full(len(spikes), 1.3 * v_th), "k|", markersize=6, markeredgewidth=1.4, label="spike")
+    axes.vlines(at, after, marks, color="black", linewidth=0.6)
+    axes.plot(at, marks, "k|", markersize=6, markeredgewidth=1.4, label="spike")
     sns.despine(ax=axes)
 
 

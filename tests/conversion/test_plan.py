@@ -131,6 +131,52 @@ def test_a_linear_layer_that_something_else_reads_keeps_its_neurons() -> None:
     assert [p.name for p in plan(alone).populations] == [INPUT, "a"]
 
 
+def test_two_projections_between_the_same_populations_have_names_of_their_own() -> None:
+    """A residual block of one convolution: it reaches the junction from the neurons that the shortcut starts from."""
+    graph = Graph(
+        (2, 4, 4),
+        (
+            conv("conv1", INPUT, 2, 2, 3, 3, **SAME),
+            conv("conv2", "conv1", 2, 2, 3, 3, activation=LINEAR, **SAME),
+            add("add", "conv2", "conv1", activation=RELU),
+        ),
+    )
+    assert [p.name for p in plan(graph).projections] == ["input_to_conv1", "conv1_to_add", "conv1_to_add_path_2"]
+
+
+SIGNED_SLOPES = np.array([0.5, 0.0, 0.25])
+
+
+def test_slopes_are_those_of_populations_that_can_be_negative() -> None:
+    """Not those of ReLU, of a junction that ends in it, or of pooling behind it; relays pass on what they get."""
+    graph = Graph(
+        (2, 4, 4),
+        (
+            conv("leaky", INPUT, 3, 2, 1, 1, activation=Activation(SIGNED_SLOPES)),
+            conv("relu", INPUT, 3, 2, 1, 1),
+            pool(MaxPool2d, "max", "leaky", (2, 2), (2, 2)),
+            pool(MaxPool2d, "max of relu", "relu", (2, 2), (2, 2)),
+            pool(AvgPool2d, "mean", "leaky", (2, 2), (2, 2)),
+            add("sum", "max", "mean", "max of relu"),
+            add("rectified", "sum", "max", activation=RELU),
+            conv("last", "rectified", 1, 3, 2, 2, activation=LINEAR),
+        ),
+    )
+    slopes = plan(graph, signed=True).slopes
+    assert slopes.keys() == {"leaky", "max", "mean", "sum", "last"}
+    np.testing.assert_array_equal(slopes["leaky"], np.broadcast_to(SIGNED_SLOPES[:, None, None], (3, 4, 4)))
+    assert all((slopes[name] == 1).all() for name in ("max", "mean", "sum", "last"))
+    assert plan(networks()["residual block"]).slopes == {}
+
+
+def test_slopes_below_zero_are_refused_between_layers() -> None:
+    prelu = dense("fc1", "", 2, 2, activation=Activation(np.array([0.5, -0.25])))
+    with pytest.raises(ConversionError, match=r"'fc1' has a slope of -0.25 below zero and 'fc2' reads it"):
+        plan(sequential((2,), prelu, dense("fc2", "", 2, 2)), signed=True)
+    output = plan(sequential((2,), prelu), signed=True).slopes["fc1"]
+    np.testing.assert_array_equal(output, [0.5, 0])
+
+
 # What cannot be
 
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from brian2 import ms, mV, volt
 
-from conversion.network import SCHEDULE
+from conversion.groups import SCHEDULE, make_group
 from conversion.plan import plan
 from conversion.projections import Place, SharedProjection, unrolled_synapses
 from models.graph import INPUT, Dense, Graph
+from models.neurons import signed_integrate_and_fire
 
 WEIGHT = np.array([[1.0, 2.0], [4.0, 8.0], [16.0, 32.0]], np.float32)  # (out, in)
 
@@ -41,6 +42,27 @@ def test_a_place_sees_only_the_spikes_of_its_own_neurons(clock) -> None:
 def test_a_group_that_never_spikes_has_no_spikes(clock) -> None:
     group = brian2.NeuronGroup(3, "v : 1", clock=clock, name="silent")
     assert Place(group, 0, 3).spikes().size == 0
+
+
+@pytest.mark.parametrize("make", [SharedProjection, unrolled_synapses])
+@pytest.mark.parametrize("delay", [0, 2])
+def test_negative_spikes_take_the_weight_away_after_the_same_delay(clock, make, delay: int) -> None:
+    """Both neurons of a signed population spike in step 0, the second one negatively."""
+    graph = Graph((2,), (Dense(name="fc", inputs=(INPUT,), weight=WEIGHT),))
+    projection = replace(plan(graph).projections[0], delay=delay)
+    neuron = signed_integrate_and_fire()
+    source = make_group("source", neuron, 2, clock)
+    target = brian2.NeuronGroup(3, "v : 1", clock=clock, dtype=np.float32, name="target")
+    source.v_th, source.alpha, source.v = 1, 0.25, [1, -4]
+    synapses = make(projection, Place(source, 0, 2, "v", "v", signed=True), Place(target, 0, 3, "v"), 1.0, clock)
+    history = []
+    record = brian2.NetworkOperation(lambda: history.append(target.v_[:].copy()), clock=clock, when="end")
+    network = brian2.Network(source, target, synapses, record)
+    network.schedule = SCHEDULE
+    with np.errstate(over="ignore"):  # Brian2 compares float32 with 1e50
+        network.run((delay + 1) * ms, namespace={})
+    np.testing.assert_array_equal(history, [[0, 0, 0]] * delay + [WEIGHT[:, 0] - WEIGHT[:, 1]])
+    np.testing.assert_array_equal(source.v, [0, 0])
 
 
 @pytest.mark.parametrize("make", [SharedProjection, unrolled_synapses])

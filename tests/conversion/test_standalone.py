@@ -11,20 +11,22 @@ import numpy as np
 import pytest
 from brian2 import Hz, ms
 
+from conversion.connections import neuron_order
 from conversion.plan import ConversionError
 from conversion.standalone import device_network
-from models.neurons import integrate_and_fire
-from tests.conversion.networks import networks
+from models.neurons import integrate_and_fire, signed_integrate_and_fire
+from tests.conversion.networks import leaky, networks
 from tests.conversion.zero_delay_loop import zero_delay_loop
 
 STEPS = 30
 
 
-def counts_on_the_active_device(name):
+def counts_on_the_active_device(name, signed=False):
     """Inputs of rate 0 or once a step are the same for every random number, so that every device must agree."""
-    graph = networks()[name]
+    graph = leaky(networks()[name], 0.25) if signed else networks()[name]
+    neuron = signed_integrate_and_fire() if signed else integrate_and_fire()
     images = (np.random.default_rng(3).random((2, *graph.input_shape)) < 0.4).astype(np.float32)
-    built = device_network(graph, images, integrate_and_fire(), 1000 * Hz, 1 * ms)
+    built = device_network(graph, images, neuron, 1000 * Hz, 1 * ms)
     built.run(STEPS * ms)
     return graph, images, built
 
@@ -37,6 +39,18 @@ def test_first_and_last_layer_on_the_runtime_device(name):
     for layer, late in ((graph.layers[0].name, 1), (graph.output.name, depth)):
         expected = zero_delay_loop(graph, spikes[: STEPS - late])[layer]
         assert built.spike_counts(layer).sum() == expected.sum() > 0
+
+
+@pytest.mark.parametrize("name", ["conv, flatten, dense", "max pooling"])
+def test_signed_neurons_on_the_runtime_device(name):
+    graph, images, built = counts_on_the_active_device(name, signed=True)
+    spikes = np.broadcast_to(images > 0, (STEPS, *images.shape))
+    for layer, late in ((graph.layers[0].name, 1), ("pool1", 2)):
+        if layer in built.slices:
+            expected = zero_delay_loop(graph, spikes[: STEPS - late], signed=True)[layer]
+            counts = built.spike_counts(layer).reshape(2, -1)[:, neuron_order(expected.shape[1:])]
+            np.testing.assert_array_equal(counts, expected.reshape(2, -1))
+            assert counts.min() < 0 < counts.max()
 
 
 def test_biases_are_refused():

@@ -8,7 +8,13 @@ import pytest
 from brian2 import Hz, ms, second
 
 from conversion.groups import initialise, make_group
-from models.neurons import accumulator, integrate_and_fire, leaky_integrate_and_fire, phase_coded
+from models.neurons import (
+    accumulator,
+    integrate_and_fire,
+    leaky_integrate_and_fire,
+    phase_coded,
+    signed_integrate_and_fire,
+)
 
 
 def spike_rates(neuron, drives, duration=1.0, dt=0.02):
@@ -34,6 +40,28 @@ def test_integrate_and_fire_rate_is_drive_over_threshold(reset, v_th):
     rates = spike_rates(integrate_and_fire(v_th=v_th, reset=reset), drives)
     interval_error = drives**2 / v_th**2 * 0.02e-3  # a hard reset waits for the next step
     np.testing.assert_allclose(rates, drives / v_th, atol=(interval_error + 1).max())
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.1, 0.25, 1.0])
+@pytest.mark.parametrize("v_th", [1.0, 2.5])
+def test_signed_rate_is_the_leaky_relu_of_the_drive(alpha, v_th):
+    """drive / v_th above zero and alpha * drive / v_th below (Kim 2020); with alpha 0 there are no negative spikes."""
+    drives = np.array([-400.0, -55.0, 0.0, 55.0, 400.0])
+    rates = signed_rates(signed_integrate_and_fire(v_th=v_th), alpha, drives)
+    np.testing.assert_allclose(rates, np.where(drives > 0, drives, alpha * drives) / v_th, atol=1)
+
+
+def signed_rates(neuron, alpha, drives, duration=1.0):
+    """Positive less negative spikes per second of neurons with constant drives in 1/s."""
+    brian2.prefs.codegen.target = "numpy"
+    group = make_group("alone", neuron, len(drives), brian2.Clock(0.5 * ms))
+    initialise(group, neuron)
+    group.alpha, group.drive = alpha, drives * Hz
+    positive = brian2.SpikeMonitor(group, record=False, name="positive")
+    negative = brian2.EventMonitor(group, "negative_spike", record=False, name="negative")
+    with np.errstate(over="ignore"):  # Brian2 compares float32 with 1e50
+        brian2.Network(group, positive, negative).run(duration * second, namespace={})
+    return (np.asarray(positive.count) - np.asarray(negative.count)) / duration
 
 
 @pytest.mark.parametrize("tau_ms", [5.0, 20.0, 100.0])

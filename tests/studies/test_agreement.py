@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
@@ -37,6 +39,25 @@ def test_rates_of_few_neurons_are_points():
     assert axes.texts[0].get_text() == f"$R^2$ = {r2_score(wanted, rate.ravel()):.3f}"
     np.testing.assert_allclose(axes.lines[0].get_ydata(), np.clip(axes.lines[0].get_xdata(), 0, 2))
     assert axes.lines[0].get_xdata()[[0, -1]] == pytest.approx([activation.min(), activation.max()])
+
+
+def test_rates_of_a_signed_population_may_be_negative():
+    activation = np.random.default_rng(0).normal(0, 2, (IMAGES, 16))
+    signed = replace(recording(COUNTS - 10), signed=("hidden",))
+    (axes,) = rates(signed, {"hidden": activation}).axes
+    wanted, rate = np.clip(activation, -2, 2).ravel(), (COUNTS - 10).ravel() / (0.04 * 250)
+    assert axes.texts[0].get_text() == f"$R^2$ = {r2_score(wanted, rate):.3f}"
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), np.clip(axes.lines[0].get_xdata(), -2, 2))
+
+
+def test_every_count_of_many_signed_neurons_is_in_a_cell():
+    rng = np.random.default_rng(1)
+    counts, activation = rng.integers(-130, 131, (IMAGES, 900)), rng.normal(0, 0.3, (IMAGES, 900))
+    signed = replace(recording(counts, 130, max_rate=500.0), signed=("hidden",))
+    axes = rates(signed, {"hidden": activation}).axes[0]
+    (mesh,) = [c for c in axes.collections if isinstance(c, QuadMesh)]
+    assert np.ma.filled(mesh.get_array(), 0).sum() == activation.size
+    assert len(mesh.get_coordinates()) - 1 <= 53
 
 
 @pytest.mark.parametrize("steps", [20, 130])

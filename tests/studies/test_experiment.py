@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,11 +12,12 @@ from brian2 import Hz, ms
 from conversion.plan import ConversionError
 from conversion.simulate import simulate
 from models.encoders import ConstantCurrent
-from models.graph import Dense, Flatten, MaxPool2d, sequential
+from models.graph import Activation, Dense, Flatten, MaxPool2d, sequential
 from models.onnx_export import save
 from studies import experiment
 from studies.conditions import KEYS, StudyError, condition
 from studies.experiment import Job, check, fit, key, neuron_of, rheobase, rows
+from tests.studies.conftest import tiny_network
 
 BASE = {
     "model": "tiny.onnx", "dataset": "digits8", "images": 6, "calibration": 20, "duration_ms": 24, "readout_ms": 4,
@@ -68,6 +70,31 @@ def test_every_encoder_and_readout_changes_the_rows(folder):
     seen += [rows(job(folder, **options | readout)) for readout in readouts[:3]]
     texts = [repr(table["metrics"]) for table in seen]
     assert len(set(texts)) == len(encoders) + 3
+
+
+SIGNED = {"neuron": "signed", "tau_m_ms": None, "readout": "count", "readout_k": None}
+
+
+def test_signed_neurons_change_the_rows(folder):
+    """Of a network of ReLU because its output is linear: classes below 0 send negative spikes."""
+    signed, plain = (rows(job(folder, **SIGNED | {"neuron": name})) for name in ("signed", "if"))
+    hidden = [[table["layers"]["spikes_per_image"][:3] for table in tables] for tables in ([signed], [plain])]
+    assert hidden[0] == hidden[1]
+    assert signed["layers"]["spikes_per_image"][3] > plain["layers"]["spikes_per_image"][3]
+
+
+def test_a_leaky_network_needs_signed_neurons(folder):
+    leaky = [replace(layer, activation=Activation(0.1)) if layer.name == "conv" else layer for layer in tiny_network()]
+    save(sequential((1, 8, 8), *leaky), folder / "leaky.onnx")
+    with pytest.raises(ConversionError, match=r"'conv' can be negative .* use signed neurons"):
+        check(job(folder, model="leaky.onnx"))
+    signed = job(folder, model="leaky.onnx", **SIGNED)
+    check(signed)
+    relu, with_leak = rows(job(folder, **SIGNED))["layers"], rows(signed)["layers"]
+    assert with_leak["spikes_per_image"][1] > relu["spikes_per_image"][1]
+    assert with_leak["correlation"][1] > 0.9
+    for other in ({"pooling": "folded"}, {"v_th": 0.7}, {"v_init": "half"}, {"readout": "potential"}):
+        assert rows(job(folder, **SIGNED | {"model": "leaky.onnx"} | other))["layers"] != with_leak
 
 
 def test_first_and_k_th_spike_agree_for_k_of_one(folder):

@@ -124,6 +124,19 @@ def test_layers_by_hand():
     assert table.loc["fc", "rmse"] == pytest.approx(math.sqrt(np.mean(np.square([0.5, 0.25, 0, 0, 0.75, 0.25]))))
 
 
+def test_rates_of_a_signed_layer_have_a_sign():
+    """Of the counts -4, -2, 0, 4 in 4 steps and the activations -3 (clipped to -1), -0.25, 0, 0.5."""
+    counts = np.array([[-4, -2, 0, 4]])
+    signed = replace(
+        recording(), spike_counts={"input": np.zeros((1, 4)), "fc": counts}, signed=("fc",), shapes={"fc": (4,)},
+        populations=("fc",),
+    )  # fmt: skip
+    row = layers(signed, lambda name: np.array([[-3, -0.25, 0, 0.5]]), rheobase=0.3).iloc[0]
+    assert row["rmse"] == pytest.approx(math.sqrt((0 + 0.25**2 + 0 + 0.5**2) / 4))
+    assert row["correlation"] > 0.9
+    assert (row["silent_share"], row["saturated_share"], row["subthreshold_share"]) == (1 / 4, 2 / 4, 2 / 4)
+
+
 def test_ties_are_guessing_among_the_tied():
     rng = np.random.default_rng(0)
     scores = rng.integers(0, 4, (1, 300, 5))

@@ -31,7 +31,7 @@ def recording(spikes) -> Recording:
     rasters = {}
     for name, trains in spikes.items():
         step, image, neuron = np.nonzero(trains)
-        rasters[name] = pd.DataFrame({"image": image, "neuron": neuron, "time_ms": 2.0 * (step + 1)})
+        rasters[name] = pd.DataFrame({"image": image, "neuron": neuron, "time_ms": 2.0 * (step + 1), "sign": 1})
     step, image = np.ogrid[:STEPS, :IMAGES]
     traces = {
         name: np.stack([step + 0.1 * image + 0.001 * n for n in neurons], axis=-1)
@@ -93,6 +93,19 @@ def test_traces_threshold_and_spikes(recording, spikes):
         np.testing.assert_allclose(feet, np.column_stack([2.0 * (steps + 1), steps + 0.2 + 0.001 * neuron]))
         assert axes.get_title(loc="left") == f"{name}, neuron {neuron}: {len(steps)} spikes"
     assert figure.get_supylabel() == "potential (units of activation)"
+
+
+def test_negative_spikes_are_red_and_marked_below(recording, spikes):
+    table = recording.rasters["hidden"]
+    signs = np.where(table["neuron"] == 7, -1, 1)
+    signed = replace(recording, rasters={**recording.rasters, "hidden": table.assign(sign=signs)})
+    (lines,) = raster(signed, image=2, shown=300).axes[1].collections
+    red = {round(segment[:, 1].mean()) for segment, color in zip(lines.get_segments(), lines.get_colors(), strict=True)
+           if color[0] > 0}  # fmt: skip
+    assert red == {7}
+    below, above, _ = membrane_traces(signed, PROBE, v_th=0.7, image=2).axes
+    np.testing.assert_allclose(below.lines[2].get_ydata(), -0.21)
+    np.testing.assert_allclose(above.lines[2].get_ydata(), 0.91)
 
 
 def test_figures_belong_to_no_window_and_name_their_axes(recording):
