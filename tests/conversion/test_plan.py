@@ -141,7 +141,7 @@ def test_two_projections_between_the_same_populations_have_names_of_their_own() 
             add("add", "conv2", "conv1", activation=RELU),
         ),
     )
-    assert [p.name for p in plan(graph).projections] == ["input_to_conv1", "conv1_to_add", "conv1_to_add_path_2"]
+    assert [p.name for p in plan(graph).projections] == ["input_to_conv1", "conv1_to_add", "conv1_to_add__2"]
 
 
 SIGNED_SLOPES = np.array([0.5, 0.0, 0.25])

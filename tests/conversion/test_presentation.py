@@ -44,7 +44,7 @@ def test_a_deep_network_is_read_over_its_own_window(connectivity: str) -> None:
     every = Probe(rasters=tuple(f"fc{n}" for n in range(1, DEPTH + 1)))
     recording = shown(chain(), spikes, connectivity=connectivity, probe=every)
     for name in every.rasters:
-        rows = recording.rasters[name].sort_values(["image", "time_ms"]).to_numpy()
+        rows = recording.rasters[name][["image", "neuron", "time_ms"]].sort_values(["image", "time_ms"]).to_numpy()
         np.testing.assert_allclose(rows, [[0, 0, 1], [0, 0, 5], [1, 1, 3]], err_msg=name)
     np.testing.assert_array_equal(recording.output_counts[:, 0, 0], [1, 1, 1, 1, 2])
     np.testing.assert_allclose(recording.spikes, np.outer([1, 1, 2, 2, 3], np.ones(DEPTH + 1)) / 2)
