@@ -16,7 +16,7 @@ from models.encoders import ConstantCurrent, Poisson, SpikeTrains
 from models.graph import INPUT, LINEAR, RELU, Activation, Concat, Conv2d, Dense, Graph, MaxPool2d, sequential
 from models.neurons import integrate_and_fire, signed_integrate_and_fire
 from tests.conversion.forward import forward
-from tests.conversion.networks import add, conv, dense, leaky, networks, pool, rng
+from tests.conversion.networks import add, conv, dense, leaky, networks, pool, seeded
 from tests.conversion.zero_delay_loop import zero_delay_loop
 
 STEPS, IMAGES = 40, 3
@@ -63,15 +63,6 @@ def deep_networks() -> dict[str, Graph]:
             ),
         ),
     }  # fmt: skip
-
-
-def seeded(make):
-    """What `make` makes with weights that do not depend on the tests before; they get the random numbers they had."""
-    state = rng.bit_generator.state
-    rng.bit_generator.state = np.random.default_rng(5).bit_generator.state
-    made = make()
-    rng.bit_generator.state = state
-    return made
 
 
 NETWORKS = seeded(deep_networks)
