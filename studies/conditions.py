@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from conversion.network import Connectivity
 from conversion.normalize import Scheme
@@ -18,6 +18,8 @@ class StudyError(ValueError):
     """A study that cannot be run as it is written; the message names the key, its value and the valid ones."""
 
 
+Normalization = Scheme | Literal["spike"]
+NORMALIZATIONS: tuple[Normalization, ...] = (*get_args(Scheme), "spike")
 Takes = Mapping[str, Any]
 
 
@@ -61,6 +63,9 @@ class Condition:
         The first `images` images of a dataset known by name, or of an npz file.
     calibration, calibration_dataset : int, str
         The normalisation looks at the last `calibration` images of `calibration_dataset` (by default `dataset`).
+    normalization : str
+        A scheme of `conversion.normalize`, or "spike" (`conversion.spike_norm`). That simulates the calibration images
+        as the condition says, with its neurons, input code, seed and window `duration_ms`, once per layer.
     v_min : float
         The potential is never below it (Cao 2015, with 0).
     pooling : str
@@ -92,7 +97,7 @@ class Condition:
     v_th: float = field(default=1.0, metadata=THRESHOLD)
     v_min: float = field(default=-math.inf, metadata=CLAMP)
     v_init: InitialPotential = field(default="zero", metadata=_one_of(INITIAL_POTENTIALS))
-    normalization: Scheme = field(default="none", metadata=_one_of(get_args(Scheme)))
+    normalization: Normalization = field(default="none", metadata=_one_of(NORMALIZATIONS))
     percentile: float | None = field(default=None, metadata=PERCENTILE)
     pooling: str = field(default="spiking", metadata=_one_of(("spiking", "folded")))
     connectivity: Connectivity = field(default="shared", metadata=_one_of(get_args(Connectivity)))
@@ -104,13 +109,13 @@ class Condition:
 
 
 KEYS: Mapping[str, Field] = {key.name: key for key in fields(Condition)}
-_LOOKS_AT_IMAGES = ("normalization", ("data", "percentile", "channel"))
+_LOOKS_AT_IMAGES = ("normalization", ("data", "percentile", "channel", "spike"))
 MATTERS_ONLY_IF: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "max_rate_hz": ("encoder", ("poisson", "constant")),
     "phase_period": ("encoder", ("phase",)),
     "readout_k": ("readout", ("k_th_spike",)),
     "tau_m_ms": ("neuron", ("lif",)),
-    "percentile": ("normalization", ("percentile", "channel")),
+    "percentile": ("normalization", ("percentile", "channel", "spike")),
     "calibration": _LOOKS_AT_IMAGES,
     "calibration_dataset": _LOOKS_AT_IMAGES,
 }
@@ -202,3 +207,7 @@ def _check_phase(c: Condition) -> None:
         value = getattr(c, name)
         if value != needed:
             raise StudyError(f"{name} is {value!r}; with encoder 'phase' it must be {needed!r}")
+    if c.normalization == "spike":
+        raise StudyError(
+            "normalization is 'spike'; Spike-Norm needs steps that are alike, and encoder 'phase' has none"
+        )

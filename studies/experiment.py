@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from conversion.encoding import check_encoder
 from conversion.fold import fold_average_pooling
 from conversion.network import Readout, members_of
-from conversion.normalize import normalize
+from conversion.normalize import normalize, rescale
 from conversion.plan import plan
 from conversion.recording import Probe, Recording
 from conversion.simulate import simulate
+from conversion.spike_norm import spike_norm
 from models.datasets import Dataset, content_hash, load_dataset
 from models.encoders import Burst, ConstantCurrent, Encoder, Phase, Poisson
 from models.graph import INPUT, Array, Graph, Shape
@@ -120,8 +121,24 @@ def prepare(job: Job) -> Prepared:
     c = job.condition
     graph, (images, labels) = load_onnx(_model_path(job)), _test_images(job)
     images, calibration = fit(images, graph.input_shape), fit(_calibration_images(job), graph.input_shape)
-    normalised = normalize(_with_pooling(graph, c), calibration, c.normalization, c.percentile)
-    return Prepared(graph, normalised, images, labels)
+    return Prepared(graph, _normalised(_with_pooling(graph, c), calibration, c), images, labels)
+
+
+def _normalised(graph: Graph, calibration: Array, c: Condition) -> Graph:
+    if c.normalization != "spike":
+        return normalize(graph, calibration, c.normalization, c.percentile)
+    table = spike_norm(
+        graph,
+        calibration,
+        neuron=neuron_of(c),
+        encoder=encoder_of(c),
+        duration=c.duration_ms * ms,
+        dt=c.dt_ms * ms,
+        percentile=100.0 if c.percentile is None else c.percentile,
+        seed=c.seed,
+        memory_limit=c.memory_gb * 1e9,
+    )
+    return rescale(graph, table["scale"].to_dict())
 
 
 def simulated(normalised: Graph, images: Array, c: Condition, probe: Probe | None = None) -> Recording:

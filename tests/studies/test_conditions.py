@@ -40,7 +40,7 @@ def made(**values) -> Condition:
         ("v_min", 0.1, "up to 0; -inf is no clamp"),
         ("v_min", float("nan"), "up to 0"),
         ("v_init", "full", "'zero', 'half', 'uniform'"),
-        ("normalization", "batch", "'none', 'model', 'data', 'percentile', 'channel'"),
+        ("normalization", "batch", "'none', 'model', 'data', 'percentile', 'channel', 'spike'"),
         ("percentile", 101, "(0, 100]"),
         ("pooling", "max", "'spiking', 'folded'"),
         ("connectivity", "dense", "'shared', 'synapses'"),
@@ -91,6 +91,10 @@ def test_missing_key():
         ),
         ({"encoder": "burst", "dt_ms": 2}, "dt_ms is 2; the Izhikevich neurons of encoder 'burst' need at most 1 ms"),
         ({"encoder": "phase", "neuron": "lif", "tau_m_ms": 5}, "neuron is 'lif'; with encoder 'phase' it must be 'if'"),
+        (
+            {"encoder": "phase", "normalization": "spike"},
+            "normalization is 'spike'; Spike-Norm needs steps",
+        ),
         ({"encoder": "phase", "reset": "zero"}, "reset is 'zero'; with encoder 'phase' it must be 'subtract'"),
         ({"encoder": "phase", "refractory_ms": 1}, r"refractory_ms is 1\.0; with encoder 'phase' it must be 0"),
     ],
@@ -111,7 +115,9 @@ def test_keys_without_effect_are_none():
     assert made(encoder="burst").max_rate_hz is None
     assert made(readout="k_th_spike").readout_k == 3
     assert made(neuron="lif", tau_m_ms=20).tau_m_ms == 20
-    assert made(normalization="channel", percentile=99, calibration=7).calibration == 7
+    for normalization in ("channel", "spike"):
+        c = made(normalization=normalization, percentile=99, calibration=7)
+        assert (c.percentile, c.calibration) == (99, 7)
 
 
 def test_whole_numbers_and_fractions_are_the_same_condition():

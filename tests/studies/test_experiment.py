@@ -10,12 +10,15 @@ from brian2 import Hz, ms
 
 from conversion.plan import ConversionError
 from conversion.simulate import simulate
-from models.encoders import ConstantCurrent
+from conversion.spike_norm import spike_norm
+from models.datasets import load_dataset
+from models.encoders import ConstantCurrent, Poisson
 from models.graph import Dense, Flatten, MaxPool2d, sequential
+from models.neurons import integrate_and_fire
 from models.onnx_export import save
 from studies import experiment
 from studies.conditions import KEYS, StudyError, condition
-from studies.experiment import Job, check, fit, key, neuron_of, rheobase, rows
+from studies.experiment import Job, check, fit, key, neuron_of, prepare, rheobase, rows
 
 BASE = {
     "model": "tiny.onnx", "dataset": "digits8", "images": 6, "calibration": 20, "duration_ms": 24, "readout_ms": 4,
@@ -68,6 +71,26 @@ def test_every_encoder_and_readout_changes_the_rows(folder):
     seen += [rows(job(folder, **options | readout)) for readout in readouts[:3]]
     texts = [repr(table["metrics"]) for table in seen]
     assert len(set(texts)) == len(encoders) + 3
+
+
+def test_spike_norm_simulates_the_calibration_images_as_the_condition_says(folder):
+    """Every scale is the 90th percentile of the weighted inputs that a simulation of the layers before it brings."""
+    base = {"normalization": "spike", "percentile": 90, "neuron": "if", "tau_m_ms": None}
+    prepared = prepare(job(folder, **base))
+    calibration = load_dataset("digits8").x[-20:]
+    table = spike_norm(
+        prepared.graph, calibration, neuron=integrate_and_fire(), encoder=Poisson(1000 * Hz), duration=24 * ms,
+        percentile=90,
+    )  # fmt: skip
+    for name, weight in (("conv", 1.0), ("fc", table["scale"]["conv"])):
+        expected = prepared.graph[name].weight * weight / table["scale"][name]
+        np.testing.assert_allclose(prepared.normalised[name].weight, expected, rtol=1e-6)
+    changes = {
+        "percentile": 100, "calibration": 3, "seed": 1, "duration_ms": 4, "encoder": "constant", "reset": "zero"
+    }  # fmt: skip
+    for name, value in changes.items():
+        other = prepare(job(folder, **base | {name: value})).normalised["fc"].weight
+        assert not np.array_equal(other, prepared.normalised["fc"].weight), name
 
 
 def test_first_and_k_th_spike_agree_for_k_of_one(folder):
