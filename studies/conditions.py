@@ -208,6 +208,4 @@ def _check_phase(c: Condition) -> None:
         if value != needed:
             raise StudyError(f"{name} is {value!r}; with encoder 'phase' it must be {needed!r}")
     if c.normalization == "spike":
-        raise StudyError(
-            "normalization is 'spike'; Spike-Norm needs steps that are alike, and encoder 'phase' has none"
-        )
+        raise StudyError("normalization is 'spike'; Spike-Norm needs steps that are alike; encoder 'phase' has none")

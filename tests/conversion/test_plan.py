@@ -26,6 +26,7 @@ from models.signs import is_nonnegative, passes_to_junctions, source_of
 from tests.conversion.networks import add, conv, dense, networks, pool
 
 SAME = {"padding": (1, 1, 1, 1)}
+EVERY_SECOND = np.eye(2, dtype=np.float32)[:, :, None, None]
 
 
 def populations(graph: Graph) -> list[tuple[str, str, int]]:
@@ -153,6 +154,9 @@ def test_the_output_may_be_negative_even_behind_a_flattening() -> None:
         (conv("x", INPUT, 2, 2, 3, 3, **SAME), True),
         (conv("x", INPUT, 2, 2, 3, 3, activation=LINEAR, **SAME), False),
         (conv("x", INPUT, 2, 2, 3, 3, activation=Activation(0.1), **SAME), False),
+        (Conv2d(name="x", inputs=(INPUT,), weight=EVERY_SECOND, activation=LINEAR), True),
+        (Conv2d(name="x", inputs=("signed",), weight=EVERY_SECOND, activation=LINEAR), False),
+        (Conv2d(name="x", inputs=(INPUT,), weight=EVERY_SECOND, bias=-np.eye(2)[0], activation=LINEAR), False),
         (pool(AvgPool2d, "x", INPUT, (3, 3), (1, 1), **SAME), True),
         (pool(MaxPool2d, "x", "signed", (3, 3), (1, 1), **SAME), False),
         (Add(name="x", inputs=(INPUT, "signed")), False),

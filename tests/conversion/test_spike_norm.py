@@ -66,6 +66,22 @@ def skip_block() -> Graph:
     )
 
 
+def option_a_block() -> Graph:
+    """The shortcut without weights: every second pixel, and two channels of zeros (He 2016)."""
+    every_second = np.eye(4, 2, dtype=np.float32)[:, :, None, None]
+    return Graph(
+        (2, 6, 6),
+        (
+            conv("conv1", INPUT, 2, 2, 3, 3, **SAME),
+            conv("conv2", "conv1", 4, 2, 3, 3, **SAME, stride=(2, 2)),
+            conv("conv3", "conv2", 4, 4, 3, 3, **SAME, activation=LINEAR),
+            Conv2d(name="slice", inputs=("conv1",), weight=every_second, stride=(2, 2), activation=LINEAR),
+            add("add", "conv3", "slice", activation=RELU),
+            conv("conv4", "add", 2, 4, 3, 3),
+        ),
+    )
+
+
 # The order of the measurements; a tuple is where layers get the largest of their scales.
 ORDERS = {
     "dense": ["fc1", "fc2"],
@@ -80,11 +96,13 @@ ORDERS = {
     "concatenation of paths of unequal length": ["conv1", "conv2", "conv3"],
     "linear shortcut": ["conv1", "conv2", "add", "conv4"],
     "spiking shortcut": ["conv1", "conv2", "conv3", "shortcut", ("conv3", "shortcut"), "add", "conv4"],
+    "option A": ["conv1", "conv2", "add", "conv4"],
     "skip": ["conv1", "conv2", "conv3", ("conv1", "conv3"), "conv2", "add", "conv4"],
 }
 GRAPHS = networks() | {
     "linear shortcut": shortcut_block(LINEAR, stride=(2, 2)),
     "spiking shortcut": shortcut_block(RELU, stride=(2, 2)),
+    "option A": option_a_block(),
     "skip": skip_block(),
 }
 
