@@ -46,6 +46,7 @@ class SpikingNetwork:
     opener: WindowOpener
     counter: Counter
     v_th_factors: Mapping[str, NDArray]
+    half_threshold_offset: bool
 
     @property
     def period(self) -> int:
@@ -65,6 +66,7 @@ def build(
     readout: Readout = "count",
     probe: Probe | None = None,
     thresholds: Mapping[str, float] | None = None,
+    half_threshold_offset: bool = False,
 ) -> SpikingNetwork:
     """Make the Brian2 objects of a plan.
 
@@ -78,6 +80,8 @@ def build(
         Whether the output neurons spike, or only accumulate their input.
     thresholds : mapping of str to float, optional
         Factors on the `v_th` of the neurons of a layer.
+    half_threshold_offset : bool
+        Whether every spiking neuron gets a constant current that brings half its threshold within the window.
     """
     if prefs.codegen.target == "auto":
         prefs.codegen.target = "numpy"  # starts at once; the compiled targets would keep a newcomer waiting
@@ -95,21 +99,24 @@ def build(
         for population in plan.populations
         if population.name in places
     ]
-    check_probe(
-        probe or Probe(), {w.population.name: w.population.size for w in windows}, accumulates=readout == "potential"
-    )
+    recorded = {w.population.name: w.population.size for w in windows}
+    check_probe(probe or Probe(), recorded, accumulates=readout == "potential")
     weights = spike_weights(encoder, int(readouts[-1]) + 1)
     counter = Counter(windows, weights, readouts, probe or Probe(), clock)
     opener = WindowOpener(clock)
     conductor = Conductor(clock, counter.steps + plan.output.depth)
-    if not isinstance(encoder, ConstantCurrent) and not any(np.any(bias) for bias in plan.biases.values()):
+    driven = isinstance(encoder, ConstantCurrent) or any(np.any(bias) for bias in plan.biases.values())
+    if not driven and not half_threshold_offset:
         _skip_idle_updates(groups, neurons)
     network = brian2.Network(*groups.values(), *(p for _, p in projections), conductor, counter, opener)
     network.schedule = SCHEDULE
     factors = _v_th_factors(thresholds or {}, plan, places)
+    if half_threshold_offset:
+        _require_variables(groups, "drive", "v_th")
     return SpikingNetwork(
-        plan, network, clock, neurons, groups, places, projections, conductor, opener, counter, factors
-    )
+        plan, network, clock, neurons, groups, places, projections, conductor, opener, counter, factors,
+        half_threshold_offset,
+    )  # fmt: skip
 
 
 def members_of(plan: Plan, readout: Readout) -> dict[str, list[Population]]:
@@ -133,6 +140,12 @@ def _skip_idle_updates(groups: Mapping[str, brian2.Group], neurons: Mapping[str,
         idle = all(str(rhs) == "drive" for _, rhs in groups[name].equations.diff_eq_expressions)
         if idle and neurons[name].refractory == 0 * brian2.ms:
             groups[name].state_updater.active = False
+
+
+def _require_variables(groups: Mapping[str, brian2.Group], *names: str) -> None:
+    for name in names:
+        if "neurons" in groups and name not in groups["neurons"].variables:
+            raise ConversionError(f"an offset of half a threshold needs neurons whose equations declare `{name}`")
 
 
 def _v_th_factors(

@@ -86,6 +86,8 @@ def _begin(network: SpikingNetwork, encoder: Encoder, batch: Batch) -> None:
         _set_drive(network, name, current)
     for name in network.neurons.keys() & network.groups.keys():
         initialise(network.groups[name], network.neurons[name], network.v_th_factors.get(name))
+    if network.half_threshold_offset and "neurons" in network.groups:
+        _offset_by_half_a_threshold(network)
     network.opener.openings = _openings(network)
 
 
@@ -108,6 +110,12 @@ def _set_drive(network: SpikingNetwork, name: str, current: Array) -> None:
     drive = place.array("drive")[place.start : place.stop]
     drive[: current.size] = current.ravel() * unit
     drive[current.size :] = 0
+
+
+def _offset_by_half_a_threshold(network: SpikingNetwork) -> None:
+    variables = network.groups["neurons"].variables
+    window = network.counter.steps * float(network.clock.dt)
+    variables["drive"].get_value()[:] += variables["v_th"].get_value() / (2 * window)
 
 
 def _openings(network: SpikingNetwork) -> dict[int, list[tuple[NDArray, NDArray]]]:

@@ -63,6 +63,7 @@ def spike_norm(
     dt: Quantity = 1 * ms,
     percentile: float = 100.0,
     seed: int = 0,
+    half_threshold_offset: bool = False,
     memory_limit: float = 1e9,
 ) -> pd.DataFrame:
     """Balance the thresholds of a network, one simulation of its first layers for each.
@@ -79,7 +80,7 @@ def spike_norm(
     ----------
     images : array, shape (n_images, *graph.input_shape)
         Calibration images.
-    neuron, encoder, duration, dt, seed, memory_limit
+    neuron, encoder, duration, dt, seed, half_threshold_offset, memory_limit
         As for `conversion.simulate`; `duration` is the T of the paper. Not for phase coding.
     percentile : float
         In (0, 100], of the positive weighted inputs of all steps, neurons and images; 100 is the maximum of the paper.
@@ -107,7 +108,7 @@ def spike_norm(
         simulate(
             network, images, neuron=neuron, encoder=encoder, duration=duration, dt=dt, seed=seed, readout="potential",
             readout_times=duration, probe=Probe(weighted_input=inputs.add), thresholds=thresholds,
-            memory_limit=memory_limit,
+            half_threshold_offset=half_threshold_offset, memory_limit=memory_limit,
         )  # fmt: skip
         return (inputs.percentile(percentile) or 1.0) / thresholds[part.output.name]
 
