@@ -44,9 +44,11 @@ class Population:
 class Projection:
     """Synapses from one population to another; `layer` is the layer whose weights they carry.
 
+    `name` is unique, also where two paths lead from one population to the same other.
     `delay` is in steps beyond the one that every projection takes: it lets paths of unequal length meet in step.
     """
 
+    name: str
     source: str
     target: str
     layer: Layer
@@ -85,7 +87,9 @@ def plan(graph: Graph) -> Plan:
         role: Role = "relay" if isinstance(layer, MaxPool2d | Concat) else "neuron"
         populations.append(Population(layer.name, graph.shapes[layer.name], role, depth))
         for source, weights, connection in incoming:
-            projections.append(Projection(source, layer.name, weights, connection, depth - depths[source] - 1))
+            earlier = sum((p.source, p.target) == (source, layer.name) for p in projections)
+            name = f"{source}_to_{layer.name}" + (f"__{earlier + 1}" if earlier else "")
+            projections.append(Projection(name, source, layer.name, weights, connection, depth - depths[source] - 1))
     biases = {p.name: _bias(graph, graph[p.name]) for p in populations[1:]}
     return Plan(tuple(populations), tuple(projections), biases)
 

@@ -53,7 +53,7 @@ class SharedProjection(BrianObject):
     """
 
     def __init__(self, projection: Projection, source: Place, target: Place, input_unit: float, clock: Clock) -> None:
-        super().__init__(clock=clock, when="synapses", name=f"{projection.source}_to_{projection.target}")
+        super().__init__(clock=clock, when="synapses", name=projection.name)
         self.source, self.target = source, target
         self.in_flight: deque[NDArray[np.int32]] = deque([np.empty(0, np.int32)] * projection.delay)
         self.state: tuple[NDArray, ...] = ()
@@ -96,7 +96,7 @@ def unrolled_synapses(
         clock=clock,
         dtype=np.float32,
         namespace={},
-        name=f"{projection.source}_to_{projection.target}",
+        name=projection.name,
     )
     n_source, n_target = weights.shape
     images = np.arange((source.stop - source.start) // n_source)[:, None]

@@ -21,7 +21,7 @@ from conversion.plan import ConversionError
 from conversion.recording import Probe
 from conversion.simulate import simulate
 from models.encoders import Encoder, Phase
-from models.graph import INPUT, Add, Array, Conv2d, Dense, Graph
+from models.graph import INPUT, Add, Array, Conv2d, Dense, Graph, up_to
 from models.neurons import Neuron
 from models.signs import passes_to_junctions
 
@@ -124,7 +124,7 @@ def _layer_by_layer(
     """The scale of every layer with a threshold, and the seconds that it took."""
     names = [layer.name for layer in graph if isinstance(layer, Conv2d | Dense | Add)]
     names = [name for name in names if not passes_to_junctions(graph, graph[name])]
-    parts = {name: _up_to(graph, name) for name in names}
+    parts = {name: up_to(graph, name) for name in names}
     groups = [[name for name in names if name in group] for group in peers(graph) if INPUT not in group]
     complete_with = {group[-1]: group for group in groups if len(group) > 1}
     scales, seconds = dict.fromkeys(names, 1.0), dict.fromkeys(names, 0.0)
@@ -144,12 +144,3 @@ def _layer_by_layer(
 
     visit(names)
     return scales, seconds
-
-
-def _up_to(graph: Graph, name: str) -> Graph:
-    """The layers that a layer depends on, and it as the output."""
-    needed = {name}
-    for layer in reversed(graph.layers):
-        if layer.name in needed:
-            needed.update(layer.inputs)
-    return Graph(graph.input_shape, tuple(layer for layer in graph if layer.name in needed))

@@ -12,9 +12,9 @@ from conversion.plan import ConversionError
 from conversion.recording import Probe
 from conversion.simulate import simulate
 from models.encoders import ConstantCurrent, Poisson, SpikeTrains
-from models.graph import INPUT, LINEAR, Activation, Dense, Graph, sequential
+from models.graph import INPUT, LINEAR, RELU, Activation, Dense, Graph, sequential
 from models.neurons import Neuron, integrate_and_fire
-from tests.conversion.networks import dense, networks
+from tests.conversion.networks import add, conv, dense, networks
 from tests.conversion.zero_delay_loop import weighted_input, zero_delay_loop
 
 STEPS, IMAGES = 25, 3
@@ -40,6 +40,21 @@ def test_every_neuron_spikes_as_in_the_zero_delay_loop(name, reset, connectivity
     recording = run(graph, spikes, neuron=integrate_and_fire(reset=reset), connectivity=connectivity)
     for layer, counts in expected.items():
         np.testing.assert_array_equal(recording.spike_counts[layer], counts, err_msg=layer)
+
+
+@pytest.mark.parametrize("connectivity", ["shared", "synapses"])
+def test_two_paths_from_one_layer_to_one_junction(connectivity):
+    layers = (
+        conv("conv1", INPUT, 3, 2, 3, 3, padding=(1, 1, 1, 1)),
+        conv("conv2", "conv1", 3, 3, 3, 3, padding=(1, 1, 1, 1), activation=LINEAR),
+        add("add", "conv1", "conv2", "conv1", activation=RELU),
+    )
+    graph = Graph((2, 5, 5), layers)
+    spikes = input_spikes(graph)
+    recording = run(graph, spikes, connectivity=connectivity)
+    expected = zero_delay_loop(graph, spikes)["add"]
+    assert expected.sum() > 0
+    np.testing.assert_array_equal(recording.spike_counts["add"], expected)
 
 
 @pytest.mark.parametrize(("v_th", "v_init"), [(1.0, "half"), (0.5, "zero"), (2.0, "half")])
