@@ -12,10 +12,10 @@ from dataclasses import replace
 import numpy as np
 from brian2 import Quantity, ms
 
-from conversion.plan import per_channel
+from conversion.plan import per_channel, up_to
 from conversion.simulate import simulate
 from models.encoders import Encoder
-from models.graph import INPUT, Add, Array, Conv2d, Dense, Graph, up_to
+from models.graph import INPUT, Add, Array, Conv2d, Dense, Graph
 from models.neurons import Neuron
 from models.onnx_runtime import activations
 from models.signs import passes_to_junctions

@@ -17,11 +17,11 @@ from brian2 import Quantity, ms
 from numpy.typing import NDArray
 
 from conversion.normalize import balance, peers
-from conversion.plan import ConversionError
+from conversion.plan import ConversionError, up_to
 from conversion.recording import Probe
 from conversion.simulate import simulate
 from models.encoders import Encoder, Phase
-from models.graph import INPUT, Add, Array, Conv2d, Dense, Graph, up_to
+from models.graph import INPUT, Add, Array, Conv2d, Dense, Graph
 from models.neurons import Neuron
 from models.signs import passes_to_junctions
 

@@ -225,15 +225,6 @@ def sequential(input_shape: Shape, *layers: Layer) -> Graph:
     return Graph(input_shape, tuple(replace(layer, inputs=(name,)) for name, layer in zip(names, layers, strict=False)))
 
 
-def up_to(graph: Graph, name: str) -> Graph:
-    """The layer of that name as the output, and all that it depends on."""
-    needed = {graph[name].name}
-    for layer in reversed(graph.layers):
-        if layer.name in needed:
-            needed.update(layer.inputs)
-    return Graph(graph.input_shape, tuple(layer for layer in graph if layer.name in needed))
-
-
 def window_positions(
     size: tuple[int, ...] | list[int],
     kernel: tuple[int, ...] | list[int],

@@ -62,10 +62,16 @@ class Condition:
     dataset, images : str, int
         The first `images` images of a dataset known by name, or of an npz file.
     calibration, calibration_dataset : int, str
-        The normalisation looks at the last `calibration` images of `calibration_dataset` (by default `dataset`).
+        Normalisation and bias calibration look at the last `calibration` images of `calibration_dataset` (by default
+        `dataset`).
     normalization : str
         A scheme of `conversion.normalize`, or "spike" (`conversion.spike_norm`). That simulates the calibration images
         as the condition says, with its neurons, input code, seed and window `duration_ms`, once per layer.
+    bias_calibration : str
+        "mean" shifts biases until the mean rates of the calibration images are right (`conversion.calibrate`), with
+        simulations like those of "spike".
+    current_offset : str
+        "half" brings every neuron half a threshold in the window, as a constant current (Deng and Gu 2021).
     v_min : float
         The potential is never below it (Cao 2015, with 0).
     pooling : str
@@ -97,8 +103,10 @@ class Condition:
     v_th: float = field(default=1.0, metadata=THRESHOLD)
     v_min: float = field(default=-math.inf, metadata=CLAMP)
     v_init: InitialPotential = field(default="zero", metadata=_one_of(INITIAL_POTENTIALS))
+    current_offset: str = field(default="none", metadata=_one_of(("none", "half")))
     normalization: Normalization = field(default="none", metadata=_one_of(NORMALIZATIONS))
     percentile: float | None = field(default=None, metadata=PERCENTILE)
+    bias_calibration: str = field(default="none", metadata=_one_of(("none", "mean")))
     pooling: str = field(default="spiking", metadata=_one_of(("spiking", "folded")))
     connectivity: Connectivity = field(default="shared", metadata=_one_of(get_args(Connectivity)))
     readout: Readout = field(default="count", metadata=_one_of(get_args(Readout)))
@@ -109,13 +117,13 @@ class Condition:
 
 
 KEYS: Mapping[str, Field] = {key.name: key for key in fields(Condition)}
-_LOOKS_AT_IMAGES = ("normalization", ("data", "percentile", "channel", "spike"))
-MATTERS_ONLY_IF: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "max_rate_hz": ("encoder", ("poisson", "constant")),
-    "phase_period": ("encoder", ("phase",)),
-    "readout_k": ("readout", ("k_th_spike",)),
-    "tau_m_ms": ("neuron", ("lif",)),
-    "percentile": ("normalization", ("percentile", "channel", "spike")),
+_LOOKS_AT_IMAGES = {"normalization": ("data", "percentile", "channel", "spike"), "bias_calibration": ("mean",)}
+MATTERS_ONLY_IF: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "max_rate_hz": {"encoder": ("poisson", "constant")},
+    "phase_period": {"encoder": ("phase",)},
+    "readout_k": {"readout": ("k_th_spike",)},
+    "tau_m_ms": {"neuron": ("lif",)},
+    "percentile": {"normalization": ("percentile", "channel", "spike")},
     "calibration": _LOOKS_AT_IMAGES,
     "calibration_dataset": _LOOKS_AT_IMAGES,
 }
@@ -168,8 +176,8 @@ def require_type(key: str, value: Any, kind: type, valid: str) -> Any:
 
 def matters(name: str, values: Mapping[str, Any]) -> bool:
     """Whether a key has an effect, given the values of the others."""
-    other, needed = MATTERS_ONLY_IF.get(name, ("", ()))
-    return not other or values.get(other, KEYS[other].default) in needed
+    needed = MATTERS_ONLY_IF.get(name, {})
+    return not needed or any(values.get(other, KEYS[other].default) in wanted for other, wanted in needed.items())
 
 
 def readout_steps(condition: Condition) -> int:
@@ -203,7 +211,8 @@ def _check_together(c: Condition) -> None:
 
 def _check_phase(c: Condition) -> None:
     """Phase coding is a neuron model too, the non-leaky one with an oscillating threshold that is subtracted."""
-    for name, needed in (("neuron", "if"), ("reset", "subtract"), ("refractory_ms", 0), ("v_min", -math.inf)):
+    needs = {"neuron": "if", "reset": "subtract", "refractory_ms": 0, "v_min": -math.inf, "current_offset": "none"}
+    for name, needed in needs.items():
         value = getattr(c, name)
         if value != needed:
             raise StudyError(f"{name} is {value!r}; with encoder 'phase' it must be {needed!r}")

@@ -27,7 +27,6 @@ from models.graph import (
     Layer,
     MaxPool2d,
     sequential,
-    up_to,
     window_positions,
 )
 from models.onnx_export import to_onnx
@@ -282,14 +281,3 @@ def test_what_an_activation_is(activation: Activation, linear: bool, signed: boo
 def test_the_layer_itself_has_no_shape() -> None:
     with pytest.raises(NotImplementedError):
         Layer(name="x", inputs=()).output_shape((1,))
-
-
-def test_up_to_a_layer_is_it_and_all_that_it_depends_on():
-    names = {"a": INPUT, "b": INPUT, "c": "a", "d": "b"}
-    layers = [Flatten(name=name, inputs=(source,)) for name, source in names.items()]
-    graph = Graph((4,), (*layers, Add(name="sum", inputs=("c", "b", "d"))))
-    part = up_to(graph, "c")
-    assert [layer.name for layer in part] == ["a", "c"]
-    assert [layer.name for layer in up_to(graph, "sum")] == ["a", "b", "c", "d", "sum"]
-    with pytest.raises(KeyError, match="no layer 'e'"):
-        up_to(graph, "e")

@@ -42,6 +42,8 @@ def made(**values) -> Condition:
         ("v_init", "full", "'zero', 'half', 'uniform'"),
         ("normalization", "batch", "'none', 'model', 'data', 'percentile', 'channel', 'spike'"),
         ("percentile", 101, "(0, 100]"),
+        ("current_offset", True, "'none', 'half'"),
+        ("bias_calibration", "potential", "'none', 'mean'"),
         ("pooling", "max", "'spiking', 'folded'"),
         ("connectivity", "dense", "'shared', 'synapses'"),
         ("readout", "rate", "'count', 'potential', 'first_spike', 'k_th_spike'"),
@@ -111,6 +113,7 @@ def test_constant_current_may_be_faster_than_a_spike_a_step():
 def test_keys_without_effect_are_none():
     assert made(tau_m_ms=20, calibration=7, percentile=99) == made()
     assert made(phase_period=4, readout_k=2) == made()
+    assert made(bias_calibration="mean", calibration=7).calibration == 7
     assert made(encoder="phase", max_rate_hz=5) == made(encoder="phase", phase_period=8)
     assert made(encoder="burst").max_rate_hz is None
     assert made(readout="k_th_spike").readout_k == 3
