@@ -29,7 +29,7 @@ from models.graph import (
     sequential,
 )
 from models.neurons import Neuron, integrate_and_fire, phase_coded
-from tests.conversion.networks import add, conv, networks
+from tests.conversion.networks import add, conv, networks, weights
 from tests.conversion.zero_delay_loop import average, is_linear_path, maximum, weighted_input
 
 STEPS, IMAGES = 20, 3
@@ -99,12 +99,25 @@ ORDERS = {
     "option A": ["conv1", "conv2", "add", "conv4"],
     "skip": ["conv1", "conv2", "conv3", ("conv1", "conv3"), "conv2", "add", "conv4"],
 }
-GRAPHS = networks() | {
+
+
+def seeded(graph: Graph) -> Graph:
+    """Weights that do not depend on which other tests have drawn theirs."""
+    rng, layers = np.random.default_rng(3), []
+    for layer in graph:
+        fields = ("weight", "bias") if layer.name != "slice" else ()
+        drawn = {f: weights(*getattr(layer, f).shape, rng=rng) for f in fields if getattr(layer, f, None) is not None}
+        layers.append(replace(layer, **drawn))
+    return Graph(graph.input_shape, tuple(layers))
+
+
+BLOCKS = {
     "linear shortcut": shortcut_block(LINEAR, stride=(2, 2)),
     "spiking shortcut": shortcut_block(RELU, stride=(2, 2)),
     "option A": option_a_block(),
     "skip": skip_block(),
 }
+GRAPHS = {name: seeded(graph) for name, graph in (networks() | BLOCKS).items()}
 
 
 def expected_scales(graph, order, inputs, *, rate=1.0, statistic=np.max, **neuron):
@@ -186,7 +199,7 @@ def test_constant_current_and_biases_are_input_of_every_step(name):
 
 
 def test_poisson_input_is_that_of_the_seed():
-    graph, settings = networks()["conv, flatten, dense"], {"neuron": INTEGRATE, "duration": STEPS * ms}
+    graph, settings = GRAPHS["conv, flatten, dense"], {"neuron": INTEGRATE, "duration": STEPS * ms}
     images = images_for(graph)
     recording = simulate(graph, images, encoder=Poisson(), probe=Probe(rasters=(INPUT,)), **settings)
     raster, spikes = recording.rasters[INPUT], np.zeros((STEPS, IMAGES, 60), bool)
@@ -198,7 +211,7 @@ def test_poisson_input_is_that_of_the_seed():
 
 def test_the_layers_before_spike_as_the_neuron_does():
     """Its reset and its own threshold, which the balanced one multiplies."""
-    graph, settings = networks()["conv, flatten, dense"], {"reset": "zero", "v_th": 0.5}
+    graph, settings = GRAPHS["conv, flatten, dense"], {"reset": "zero", "v_th": 0.5}
     spikes = input_spikes(graph, 0.2)
     table = check(
         graph, ["conv1", "fc"], spikes, SpikeTrains(spikes), neuron=integrate_and_fire(**settings), **settings
@@ -208,7 +221,7 @@ def test_the_layers_before_spike_as_the_neuron_does():
 
 
 def test_a_percentile_is_that_of_the_positive_inputs():
-    graph = networks()["conv, flatten, dense"]
+    graph = GRAPHS["conv, flatten, dense"]
     spikes = input_spikes(graph)
     order = ["conv1"]  # on a grid of 1/16 the end of a bin lies just above a number, not on it
 
@@ -286,7 +299,7 @@ def test_thresholds_and_weights_give_the_same_spikes(name):
 
 
 def test_thresholds_leave_the_weights_of_a_sequence_as_trained():
-    graph = networks()["strides, oblong kernels, borders"]
+    graph = GRAPHS["strides, oblong kernels, borders"]
     balanced, thresholds = balance(graph, {"conv1": 0.3, "conv2": 7.7})
     assert thresholds == pytest.approx({"conv1": 0.3, "conv2": 7.7 / 0.3})
     for name in ("conv1", "conv2"):
@@ -295,7 +308,7 @@ def test_thresholds_leave_the_weights_of_a_sequence_as_trained():
 
 
 def test_a_layer_has_one_threshold():
-    graph = networks()["conv, flatten, dense"]
+    graph = GRAPHS["conv, flatten, dense"]
     with pytest.raises(ValueError, match="'conv1' has 3 scales; a layer has one threshold"):
         balance(graph, channel_scales(graph, images_for(graph), 100.0))
 
@@ -309,14 +322,14 @@ def test_a_layer_has_one_threshold():
     ],
 )
 def test_bad_thresholds_are_named(thresholds, message):
-    graph = networks()["dense"]
+    graph = GRAPHS["dense"]
     with pytest.raises(ValueError, match=message):
         simulate(graph, images_for(graph), neuron=INTEGRATE, encoder=Poisson(), duration=5 * ms, thresholds=thresholds)
 
 
 def test_thresholds_need_neurons_that_have_one():
     neuron = Neuron(equations="v : 1", threshold="v >= 1", reset="v -= 1", initial={"v": "0"}, source="")
-    graph = networks()["dense"]
+    graph = GRAPHS["dense"]
     settings = {"neuron": neuron, "encoder": Poisson(), "duration": 5 * ms, "thresholds": {"fc1": 2.0}}
     with pytest.raises(ConversionError, match="'fc1' has a threshold, but its neuron's equations declare no `v_th`"):
         simulate(graph, images_for(graph), **settings)
@@ -331,14 +344,14 @@ def test_thresholds_need_neurons_that_have_one():
     ],
 )
 def test_bad_settings_are_named(changes, message):
-    graph = networks()["dense"]
+    graph = GRAPHS["dense"]
     settings = {"neuron": INTEGRATE, "encoder": Poisson(), "duration": 5 * ms} | changes
     with pytest.raises(ValueError, match=message):
         spike_norm(graph, images_for(graph), **settings)
 
 
 def test_the_weighted_input_of_an_output_that_spikes_is_refused():
-    graph = networks()["dense"]
+    graph = GRAPHS["dense"]
     with pytest.raises(ValueError, match="weighted input of an output that spikes; use readout 'potential'"):
         simulate(
             graph, images_for(graph), neuron=INTEGRATE, encoder=Poisson(), duration=5 * ms,
