@@ -5,6 +5,7 @@ from __future__ import annotations
 import brian2
 import numpy as np
 from brian2 import Clock, NeuronGroup
+from numpy.typing import NDArray
 
 from models.neurons import Neuron
 
@@ -37,10 +38,12 @@ def make_group(name: str, neuron: Neuron, size: int, clock: Clock) -> NeuronGrou
     return group
 
 
-def initialise(group: NeuronGroup, neuron: Neuron) -> None:
-    """Put neurons into their initial state."""
+def initialise(group: NeuronGroup, neuron: Neuron, v_th_factors: NDArray | None = None) -> None:
+    """Put neurons into their initial state; `v_th_factors`, one per neuron, multiply the thresholds."""
     for variable, expression in neuron.initial.items():
         setattr(group, variable, expression)
+        if variable == "v_th" and v_th_factors is not None:
+            group.variables["v_th"].get_value()[:] *= v_th_factors
     if "lastspike" in group.variables:
         group.variables["lastspike"].set_value(-1e4)
         group.variables["not_refractory"].set_value(True)

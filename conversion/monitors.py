@@ -127,6 +127,8 @@ class Counter(Stepper):
             self._note_output_spikes(output_k)
         if output_k in self.readout_of:
             self._read_output(self.readout_of[output_k])
+        if self.probe.weighted_input is not None and 0 <= output_k < self.steps:
+            self._hand_over_input(self.probe.weighted_input)
 
     def _count(self, p: int, window: Window, own_k: int) -> None:
         name, size, place = window.population.name, window.population.size, window.place
@@ -155,6 +157,11 @@ class Counter(Stepper):
         size = window.population.size
         self.output_counts[r] = self.counts[window.population.name].reshape(-1, size)
         self.output_potentials[r] = self._potentials(window.place, size)
+
+    def _hand_over_input(self, receive: Callable[[NDArray[np.float32]], None]) -> None:
+        potentials = self._potentials(self.windows[-1].place, self.windows[-1].population.size)
+        receive(potentials)
+        potentials[:] = 0
 
     def _potentials(self, place: Place, size: int) -> NDArray:
         values = place.array(place.potential)[place.start : place.start + self.n_images * size]

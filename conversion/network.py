@@ -47,6 +47,8 @@ class SpikingNetwork:
     conductor: Conductor
     opener: WindowOpener
     counter: Counter
+    v_th_factors: Mapping[str, NDArray]
+    half_threshold_offset: bool
 
     @property
     def period(self) -> int:
@@ -65,6 +67,8 @@ def build(
     connectivity: Connectivity = "shared",
     readout: Readout = "count",
     probe: Probe | None = None,
+    thresholds: Mapping[str, float] | None = None,
+    half_threshold_offset: bool = False,
 ) -> SpikingNetwork:
     """Make the Brian2 objects of a plan.
 
@@ -76,6 +80,10 @@ def build(
         One stored kernel per layer, or plain Brian2 `Synapses`; both give the same spikes.
     readout : {"count", "potential"}
         Whether the output neurons spike, or only accumulate their input.
+    thresholds : mapping of str to float, optional
+        Factors on the `v_th` of the neurons of a layer.
+    half_threshold_offset : bool
+        Whether every spiking neuron gets a constant current that brings half its threshold within the window.
     """
     if prefs.codegen.target == "auto":
         prefs.codegen.target = "numpy"  # starts at once; the compiled targets would keep a newcomer waiting
@@ -95,16 +103,24 @@ def build(
         for population in plan.populations
         if population.name in places
     ]
-    check_probe(probe or Probe(), {w.population.name: w.population.size for w in windows})
+    recorded = {w.population.name: w.population.size for w in windows}
+    check_probe(probe or Probe(), recorded, accumulates=readout == "potential")
     weights = spike_weights(encoder, int(readouts[-1]) + 1)
     counter = Counter(windows, weights, readouts, probe or Probe(), clock)
     opener = WindowOpener(clock)
     conductor = Conductor(clock, counter.steps + plan.output.depth)
-    if not isinstance(encoder, ConstantCurrent) and not any(np.any(bias) for bias in plan.biases.values()):
+    driven = isinstance(encoder, ConstantCurrent) or any(np.any(bias) for bias in plan.biases.values())
+    if not driven and not half_threshold_offset:
         _skip_idle_updates(groups, neurons)
     network = brian2.Network(*groups.values(), *(p for _, p in projections), conductor, counter, opener)
     network.schedule = SCHEDULE
-    return SpikingNetwork(plan, network, clock, neurons, groups, places, projections, conductor, opener, counter)
+    factors = _v_th_factors(thresholds or {}, plan, places)
+    if half_threshold_offset:
+        _require_variables(groups, "drive", "v_th")
+    return SpikingNetwork(
+        plan, network, clock, neurons, groups, places, projections, conductor, opener, counter, factors,
+        half_threshold_offset,
+    )  # fmt: skip
 
 
 def members_of(plan: Plan, readout: Readout) -> dict[str, list[Population]]:
@@ -128,6 +144,33 @@ def _skip_idle_updates(groups: Mapping[str, brian2.Group], neurons: Mapping[str,
         idle = all(str(rhs) == "drive" for _, rhs in groups[name].equations.diff_eq_expressions)
         if idle and neurons[name].refractory == 0 * brian2.ms:
             groups[name].state_updater.active = False
+
+
+def _require_variables(groups: Mapping[str, brian2.Group], *names: str) -> None:
+    for name in names:
+        if "neurons" in groups and name not in groups["neurons"].variables:
+            raise ConversionError(f"an offset of half a threshold needs neurons whose equations declare `{name}`")
+
+
+def _v_th_factors(
+    thresholds: Mapping[str, float], plan: Plan, places: Mapping[str, Place]
+) -> dict[str, NDArray[np.float32]]:
+    """For each group with spiking neurons of layers that `thresholds` names, a factor per neuron."""
+    known = [population.name for population in plan.populations if population.role == "neuron"]
+    factors: dict[str, NDArray[np.float32]] = {}
+    for name, factor in thresholds.items():
+        if name not in known:
+            raise ValueError(f"thresholds name {name!r}; layers with a threshold are {', '.join(known)}")
+        if not 0 < factor < np.inf:
+            raise ValueError(f"the threshold of {name!r} is {factor}; it must be a finite number above 0")
+        place = places[name]
+        if place.group.name == "outputs":
+            continue
+        if "v_th" not in place.group.variables:
+            raise ConversionError(f"{name!r} has a threshold, but its neuron's equations declare no `v_th`")
+        values = factors.setdefault(place.group.name, np.ones(len(place.group), np.float32))
+        values[place.start : place.stop] = factor
+    return factors
 
 
 def places_of(

@@ -25,10 +25,11 @@ from scipy.cluster.hierarchy import DisjointSet
 from conversion.plan import per_channel
 from models.graph import INPUT, Add, Array, Concat, Conv2d, Dense, Flatten, Graph, Layer
 from models.onnx_runtime import activations
-from models.signs import negative_senders
+from models.signs import negative_senders, passes_to_junctions
 
 Scheme = Literal["none", "model", "data", "percentile", "channel"]
 Scales = Mapping[str, Array]
+Given = Mapping[str, float | Array]
 
 
 def normalize(graph: Graph, images: Array, scheme: Scheme, percentile: float | None = None) -> Graph:
@@ -72,7 +73,7 @@ def normalize(graph: Graph, images: Array, scheme: Scheme, percentile: float | N
             return rescale(graph, channel_scales(graph, images, 100.0 if percentile is None else percentile))
 
 
-def rescale(graph: Graph, scales: Scales) -> Graph:
+def rescale(graph: Graph, scales: Given) -> Graph:
     """The network whose layer `name` outputs its old output divided by `scales[name]`.
 
     Parameters
@@ -82,7 +83,45 @@ def rescale(graph: Graph, scales: Scales) -> Graph:
         that meet at a junction all get the largest of their scales.
     """
     effective = _propagated(graph, _alike_at_junctions(graph, scales))
-    return Graph(graph.input_shape, tuple(_rescaled(graph, layer, effective) for layer in graph))
+    layers = (_rescaled(graph, layer, effective[layer.inputs[0]], effective[layer.name]) for layer in graph)
+    return Graph(graph.input_shape, tuple(layers))
+
+
+def balance(graph: Graph, scales: Given) -> tuple[Graph, Mapping[str, float]]:
+    """The same spikes as those of `rescale`, by thresholds in the place of weights (Diehl 2015).
+
+    The threshold of a layer is its scale over that of its input, and its weights stay as trained. What does change: a
+    bias is divided by the scale of the input, since the spikes that it adds to stand for so much; and where spikes of
+    unequal scales meet, in a concatenation or at a junction, the weights make up for it.
+
+    Parameters
+    ----------
+    scales : mapping of str to array, shape ()
+        As for `rescale`, but one number per layer, as a layer has one threshold.
+
+    Returns
+    -------
+    Graph, mapping of str to float
+        The network, and the `thresholds` of `conversion.simulate`.
+    """
+    effective = _propagated(graph, _alike_at_junctions(graph, scales))
+    layers, thresholds = [], {}
+    for layer in graph:
+        before = effective[layer.inputs[0]]
+        if not isinstance(layer, Conv2d | Dense | Add):
+            layers.append(layer)
+        elif passes_to_junctions(graph, layer):
+            layers.append(_rescaled(graph, layer, before, effective[layer.name]))
+        else:
+            thresholds[layer.name] = _one_number(layer.name, effective[layer.name] / before.max())
+            layers.append(_in_units(graph, layer, before, before.max()))
+    return Graph(graph.input_shape, tuple(layers)), thresholds
+
+
+def _one_number(name: str, threshold: Array) -> float:
+    if threshold.ndim > 0:
+        raise ValueError(f"{name!r} has {threshold.size} scales; a layer has one threshold, and so one scale")
+    return float(threshold)
 
 
 def equivalent_thresholds(trained: Graph, normalised: Graph) -> Mapping[str, float]:
@@ -183,16 +222,24 @@ def _worst_case(weight: Array, bias: Array, above: Array, below: Array) -> Array
     return np.asarray((per_unit + np.maximum(bias, 0).reshape(len(weight), -1).max(axis=1)).max())
 
 
-def _alike_at_junctions(graph: Graph, scales: Scales) -> Scales:
+def peers(graph: Graph) -> list[set[str]]:
+    """The input and the layers with a scale, in sets that must have the same: paths that meet, and the output's."""
+    alike = DisjointSet([INPUT, *(layer.name for layer in graph if isinstance(layer, Conv2d | Dense | Add))])
+    meetings = (_owners(graph, layer.name, through=layer) for layer in graph if isinstance(layer, Add))
+    for first, *others in (_owners(graph, graph.output.name), *meetings):
+        for other in others:
+            alike.merge(first, other)
+    return alike.subsets()
+
+
+def _alike_at_junctions(graph: Graph, scales: Given) -> Scales:
     """One scale for all paths that meet at a junction, the largest (Sengupta 2019), and one number for the output."""
-    alike = DisjointSet([INPUT, *scales])
-    output = _owners(graph, graph.output.name)
-    for meeting in (output, *(_owners(graph, layer.name, through=layer) for layer in graph if isinstance(layer, Add))):
-        for other in meeting[1:]:
-            alike.merge(meeting[0], other)
+    linear = {layer.name: np.zeros(()) for layer in graph if passes_to_junctions(graph, layer)}
+    scales = linear | dict(scales)  # a linear layer without neurons needs no scale of its own
+    output = _owners(graph, graph.output.name)[0]
     common: dict[str, Array] = {}
-    for group in alike.subsets():
-        largest = _largest([np.asarray(scales[name]) for name in group - {INPUT}], one_number=output[0] in group)
+    for group in peers(graph):
+        largest = _largest([np.asarray(scales[name]) for name in group - {INPUT}], one_number=output in group)
         common.update({name: np.ones(()) if INPUT in group else largest for name in group - {INPUT}})
     return common
 
@@ -234,16 +281,24 @@ def _inherited(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
     return inputs[0]
 
 
-def _rescaled(graph: Graph, layer: Layer, scales: Scales) -> Layer:
+def _rescaled(graph: Graph, layer: Layer, before: Array, after: Array) -> Layer:
     if not isinstance(layer, Conv2d | Dense | Add):
         return layer
-    before, after = scales[layer.inputs[0]], scales[layer.name]
     activation = replace(layer.activation, ceiling=_as_field(layer.activation.ceiling / after))
     if isinstance(layer, Add):
         return replace(layer, gain=_as_field(layer.gain * before / after), activation=activation)
     weight = layer.weight * _per_weight(graph, layer, before) / per_channel(after, layer.weight.ndim)
     bias = None if layer.bias is None else (layer.bias / per_channel(after, layer.bias.ndim)).astype(np.float32)
     return replace(layer, weight=weight.astype(np.float32), bias=bias, activation=activation)
+
+
+def _in_units(graph: Graph, layer: Layer, before: Array, unit: Array) -> Layer:
+    """The layer as it reads spikes of scale `before` and has potentials in units of `unit`."""
+    scaled = _rescaled(graph, layer, before / unit, np.ones(()))
+    activation = replace(layer.activation, ceiling=_as_field(layer.activation.ceiling / unit))
+    if not isinstance(layer, Conv2d | Dense) or layer.bias is None:
+        return replace(scaled, activation=activation)  # type: ignore[call-arg]
+    return replace(scaled, activation=activation, bias=(layer.bias / unit).astype(np.float32))  # type: ignore[call-arg]
 
 
 def _per_weight(graph: Graph, layer: Conv2d | Dense, input_scale: Array) -> Array:

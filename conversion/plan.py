@@ -98,6 +98,15 @@ def plan(graph: Graph, signed: bool = False) -> Plan:
     return Plan(tuple(populations), tuple(projections), biases, dict(_slopes(graph, populations[1:])) if signed else {})
 
 
+def up_to(graph: Graph, name: str) -> Graph:
+    """The layer of that name as the output, and all that it depends on."""
+    needed = {graph[name].name}
+    for layer in reversed(graph.layers):
+        if layer.name in needed:
+            needed.update(layer.inputs)
+    return Graph(graph.input_shape, tuple(layer for layer in graph if layer.name in needed))
+
+
 def _is_population(graph: Graph, layer: Layer) -> bool:
     return not isinstance(layer, Flatten) and not passes_to_junctions(graph, layer)
 

@@ -85,7 +85,9 @@ def _begin(network: SpikingNetwork, encoder: Encoder, batch: Batch) -> None:
     for name, current in batch.currents.items():
         _set_drive(network, name, current)
     for name in network.neurons.keys() & network.groups.keys():
-        initialise(network.groups[name], network.neurons[name])
+        initialise(network.groups[name], network.neurons[name], network.v_th_factors.get(name))
+    if network.half_threshold_offset and "neurons" in network.groups:
+        _offset_by_half_a_threshold(network)
     network.opener.openings = _openings(network)
 
 
@@ -110,13 +112,19 @@ def _set_drive(network: SpikingNetwork, name: str, current: Array) -> None:
     drive[current.size :] = 0
 
 
+def _offset_by_half_a_threshold(network: SpikingNetwork) -> None:
+    variables = network.groups["neurons"].variables
+    window = network.counter.steps * float(network.clock.dt)
+    variables["drive"].get_value()[:] += variables["v_th"].get_value() / (2 * window)
+
+
 def _openings(network: SpikingNetwork) -> dict[int, list[tuple[NDArray, NDArray]]]:
     """What the opener has to restore in which step: every state variable, and the counts of max pooling."""
     openings: dict[int, list[tuple[NDArray, NDArray]]] = {}
     for population in network.plan.populations[1:]:
         place = network.places[population.name]
         variables = place.group.variables.values()
-        states = [v.get_value() for v in variables if _changes(v, len(place.group))]
+        states = [v.get_value() for v in variables if _changes(v, place.group)]
         parts = [array[place.start : place.stop] for array in states]
         openings.setdefault(population.depth - 1, []).extend((part, part.copy()) for part in parts)
     depths = {population.name: population.depth for population in network.plan.populations}
@@ -126,9 +134,11 @@ def _openings(network: SpikingNetwork) -> dict[int, list[tuple[NDArray, NDArray]
     return openings
 
 
-def _changes(variable: Variable, size: int) -> bool:
-    """Whether a variable of a group is part of its state, one value per neuron."""
-    return isinstance(variable, ArrayVariable) and not variable.constant and variable.size == size
+def _changes(variable: Variable, group: brian2.Group) -> bool:
+    """Whether a variable is part of the state of a group: one value per neuron, and not the clock's, which has one."""
+    if not isinstance(variable, ArrayVariable) or variable.constant or variable.size != len(group):
+        return False
+    return variable.owner.name == group.name
 
 
 def _pooling_counts(brian_object: SharedProjection | Synapses) -> tuple[NDArray, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,15 +24,25 @@ class Probe:
         Neurons (elements of the layer's flattened output) whose potential is kept in every step.
     output_spikes : tuple of int
         Each k for which the time of the k-th positive spike of every output neuron is kept; 1 for the first.
+    weighted_input : callable, optional
+        It is called in every step of the window with what the output neurons receive in this step alone, an array
+        (n_images, size) in the engine's order that is not to be kept. Only with neurons that accumulate, which are
+        emptied after each step: `output_potentials` then holds the input of the step of each readout.
     """
 
     rasters: tuple[str, ...] = ()
     traces: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     output_spikes: tuple[int, ...] = ()
+    weighted_input: Callable[[NDArray[np.float32]], None] | None = None
 
 
-def check_probe(probe: Probe, sizes: Mapping[str, int]) -> None:
-    """Raise a `ValueError` unless a probe names recorded populations, of these sizes, and neurons that they have."""
+def check_probe(probe: Probe, sizes: Mapping[str, int], accumulates: bool = True) -> None:
+    """Raise a `ValueError` unless a probe names recorded populations, of these sizes, and neurons that they have.
+
+    The weighted input can be had only if the output `accumulates`.
+    """
+    if probe.weighted_input is not None and not accumulates:
+        raise ValueError("the probe asks for the weighted input of an output that spikes; use readout 'potential'")
     for name in (*probe.rasters, *probe.traces):
         if name not in sizes:
             raise ValueError(f"the probe names {name!r}; recorded are {', '.join(sizes)}")

@@ -41,6 +41,8 @@ def simulate(
     readout: Readout = "count",
     readout_times: Quantity | None = None,
     probe: Probe | None = None,
+    thresholds: Mapping[str, float] | None = None,
+    half_threshold_offset: bool = False,
     memory_limit: float = 1e9,
     progress: bool = False,
 ) -> Recording:
@@ -68,6 +70,12 @@ def simulate(
         When to read the output and the totals; by default after every step.
     probe : Probe, optional
         Rasters, traces and times of output spikes to keep as well.
+    thresholds : mapping of str to float, optional
+        Factors on the `v_th` of the neurons of a layer, such as those of `conversion.spike_norm`; 1 where none is
+        named. An output that only accumulates has no threshold to change.
+    half_threshold_offset : bool
+        Give every neuron that spikes a constant current of `v_th / (2 * duration)` on top of its bias, half a threshold
+        in the window: rates are then rounded instead of rounded down (Deng and Gu, ICLR 2021).
     memory_limit : float
         Bytes that a batch may take; it sets how many images are simulated at once, and with it, how the random numbers
         are dealt.
@@ -89,7 +97,8 @@ def simulate(
     batch_size = _batch_size(structure, len(images), memory_limit, connectivity)
     network = build(
         structure, neuron=neuron, encoder=encoder, dt=dt, readouts=readouts, batch_size=batch_size,
-        connectivity=connectivity, readout=readout, probe=probe,
+        connectivity=connectivity, readout=readout, probe=probe, thresholds=thresholds,
+        half_threshold_offset=half_threshold_offset,
     )  # fmt: skip
     slices = [slice(start, start + batch_size) for start in range(0, len(images), batch_size)]
     batches = [partial(_batch, graph, structure, encoder, rate, images, part, seed) for part in slices]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from models import onnx_activations, onnx_arithmetic, onnx_shapes, onnx_windows
+from models import onnx_activations, onnx_arithmetic, onnx_parts, onnx_shapes, onnx_windows
 from models.onnx_node import Node, Value
 from models.onnx_trace import Trace
 
@@ -30,6 +30,7 @@ OPERATORS: dict[str, Callable[[Trace, Node], Value]] = {
     "MaxPool": onnx_windows.max_pool,
     "Pad": onnx_windows.pad,
     "ReduceMean": onnx_windows.reduce_mean,
+    "Slice": onnx_parts.every_nth,
     "ArgMax": onnx_shapes.readout,
     "Cast": onnx_shapes.cast,
     "CastLike": onnx_shapes.cast_like,
@@ -66,6 +67,6 @@ ADVICE = {
     **dict.fromkeys(("GRU", "LSTM", "RNN", "Loop", "Scan"), "only feed-forward networks are possible"),
     **dict.fromkeys(("If", "Where"), "export the network without a branch that depends on the images"),
     **dict.fromkeys(("Resize", "Upsample"), "train without enlarging maps"),
-    **dict.fromkeys(("Gather", "Slice", "Split"), "train layers of their own instead of parts of one"),
+    **dict.fromkeys(("Gather", "Split"), "train layers of their own instead of parts of one"),
     "ConvTranspose": "export the network without transposed convolutions",
 }

@@ -11,6 +11,7 @@ import numpy as np
 from models.graph import LINEAR, AvgPool2d, Conv2d, MaxPool2d
 from models.onnx_fold import bias_or_none, single
 from models.onnx_node import Node, Value
+from models.onnx_parts import zero_channels
 from models.onnx_trace import UNPADDED, OnnxError, Padding, Signal, Trace, total
 
 
@@ -66,8 +67,12 @@ def pad(trace: Trace, node: Node) -> Value:
         raise OnnxError("only padding with zeros is possible")
     places = range(len(before)) if axes is None else [int(axis) % (len(trace.shape(signal)) + 1) for axis in axes]
     amounts = {place: (int(a), int(b)) for place, a, b in zip(places, before, after, strict=True) if a or b}
-    if not set(amounts) <= {2, 3} or min((min(pair) for pair in amounts.values()), default=0) < 0:
-        raise OnnxError(f"pads by {[*before, *after]}; only adding rows and columns is possible")
+    if not set(amounts) <= {1, 2, 3} or (amounts and len(trace.shape(signal)) != 3):
+        raise OnnxError(f"pads by {[*before, *after]}; only adding rows, columns and channels to maps is possible")
+    if min((min(pair) for pair in amounts.values()), default=0) < 0:
+        raise OnnxError(f"pads by {[*before, *after]}; only adding, not cutting off, is possible")
+    if 1 in amounts:
+        signal = zero_channels(trace, node, signal, *amounts[1])
     (top, bottom), (left, right) = amounts.get(2, (0, 0)), amounts.get(3, (0, 0))
     return replace(signal, padding=total(signal.padding, (top, left, bottom, right)))
 

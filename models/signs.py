@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from models.graph import INPUT, Add, Conv2d, Dense, Flatten, Graph, Layer
 
 
@@ -24,9 +26,16 @@ def is_nonnegative(graph: Graph, name: str) -> bool:
     if name == INPUT:
         return True
     layer = graph[name]
+    if isinstance(layer, Conv2d | Dense) and layer.activation.is_linear and _only_adds(layer):
+        return is_nonnegative(graph, layer.inputs[0])
     if isinstance(layer, Conv2d | Dense) or not layer.activation.is_linear:
         return not layer.activation.is_signed
     return all(is_nonnegative(graph, source) for source in layer.inputs)
+
+
+def _only_adds(layer: Conv2d | Dense) -> bool:
+    """Whether no weight and no bias is negative, as in a layer that takes every second pixel."""
+    return bool(np.all(layer.weight >= 0)) and (layer.bias is None or bool(np.all(layer.bias >= 0)))
 
 
 def passes_to_junctions(graph: Graph, layer: Layer) -> bool:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from conversion.network import Connectivity
 from conversion.normalize import Scheme
@@ -18,6 +18,8 @@ class StudyError(ValueError):
     """A study that cannot be run as it is written; the message names the key, its value and the valid ones."""
 
 
+Normalization = Scheme | Literal["spike"]
+NORMALIZATIONS: tuple[Normalization, ...] = (*get_args(Scheme), "spike")
 Takes = Mapping[str, Any]
 
 
@@ -60,9 +62,18 @@ class Condition:
     dataset, images : str, int
         The first `images` images of a dataset known by name, or of an npz file.
     calibration, calibration_dataset : int, str
-        The normalisation looks at the last `calibration` images of `calibration_dataset` (by default `dataset`).
+        Normalisation and bias calibration look at the last `calibration` images of `calibration_dataset` (by default
+        `dataset`).
     neuron : str
         "signed" sends negative spikes too, for leaky ReLU, PReLU and linear layers (Kim 2020).
+    normalization : str
+        A scheme of `conversion.normalize`, or "spike" (`conversion.spike_norm`). That simulates the calibration images
+        as the condition says, with its neurons, input code, seed and window `duration_ms`, once per layer.
+    bias_calibration : str
+        "mean" shifts biases until the mean rates of the calibration images are right (`conversion.calibrate`), with
+        simulations like those of "spike".
+    current_offset : str
+        "half" brings every neuron half a threshold in the window, as a constant current (Deng and Gu 2021).
     v_min : float
         The potential is never below it (Cao 2015, with 0).
     pooling : str
@@ -94,8 +105,10 @@ class Condition:
     v_th: float = field(default=1.0, metadata=THRESHOLD)
     v_min: float = field(default=-math.inf, metadata=CLAMP)
     v_init: InitialPotential = field(default="zero", metadata=_one_of(INITIAL_POTENTIALS))
-    normalization: Scheme = field(default="none", metadata=_one_of(get_args(Scheme)))
+    current_offset: str = field(default="none", metadata=_one_of(("none", "half")))
+    normalization: Normalization = field(default="none", metadata=_one_of(NORMALIZATIONS))
     percentile: float | None = field(default=None, metadata=PERCENTILE)
+    bias_calibration: str = field(default="none", metadata=_one_of(("none", "mean")))
     pooling: str = field(default="spiking", metadata=_one_of(("spiking", "folded")))
     connectivity: Connectivity = field(default="shared", metadata=_one_of(get_args(Connectivity)))
     readout: Readout = field(default="count", metadata=_one_of(get_args(Readout)))
@@ -106,13 +119,13 @@ class Condition:
 
 
 KEYS: Mapping[str, Field] = {key.name: key for key in fields(Condition)}
-_LOOKS_AT_IMAGES = ("normalization", ("data", "percentile", "channel"))
-MATTERS_ONLY_IF: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "max_rate_hz": ("encoder", ("poisson", "constant")),
-    "phase_period": ("encoder", ("phase",)),
-    "readout_k": ("readout", ("k_th_spike",)),
-    "tau_m_ms": ("neuron", ("lif",)),
-    "percentile": ("normalization", ("percentile", "channel")),
+_LOOKS_AT_IMAGES = {"normalization": ("data", "percentile", "channel", "spike"), "bias_calibration": ("mean",)}
+MATTERS_ONLY_IF: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "max_rate_hz": {"encoder": ("poisson", "constant")},
+    "phase_period": {"encoder": ("phase",)},
+    "readout_k": {"readout": ("k_th_spike",)},
+    "tau_m_ms": {"neuron": ("lif",)},
+    "percentile": {"normalization": ("percentile", "channel", "spike")},
     "calibration": _LOOKS_AT_IMAGES,
     "calibration_dataset": _LOOKS_AT_IMAGES,
 }
@@ -165,8 +178,8 @@ def require_type(key: str, value: Any, kind: type, valid: str) -> Any:
 
 def matters(name: str, values: Mapping[str, Any]) -> bool:
     """Whether a key has an effect, given the values of the others."""
-    other, needed = MATTERS_ONLY_IF.get(name, ("", ()))
-    return not other or values.get(other, KEYS[other].default) in needed
+    needed = MATTERS_ONLY_IF.get(name, {})
+    return not needed or any(values.get(other, KEYS[other].default) in wanted for other, wanted in needed.items())
 
 
 def readout_steps(condition: Condition) -> int:
@@ -192,7 +205,14 @@ def _check_together(c: Condition) -> None:
     if c.neuron == "signed":
         _check_model("neuron 'signed'", c, reset="subtract", refractory_ms=0, v_min=-math.inf)
     if c.encoder == "phase":  # a neuron model too, the non-leaky one with an oscillating threshold that is subtracted
-        _check_model("encoder 'phase'", c, neuron="if", reset="subtract", refractory_ms=0, v_min=-math.inf)
+        plain = {"neuron": "if", "reset": "subtract", "refractory_ms": 0, "v_min": -math.inf, "current_offset": "none"}
+        _check_model("encoder 'phase'", c, **plain)
+    if c.normalization == "spike" and c.encoder == "phase":
+        raise StudyError("normalization is 'spike'; Spike-Norm needs steps that are alike; encoder 'phase' has none")
+    if c.normalization == "spike" and c.neuron == "signed":
+        raise StudyError(
+            "normalization is 'spike'; Spike-Norm looks at positive input only; neuron must be 'if' or 'lif'"
+        )
     if c.encoder == "burst" and c.dt_ms > 1:
         raise StudyError(f"dt_ms is {c.dt_ms:g}; the Izhikevich neurons of encoder 'burst' need at most 1 ms")
     if c.encoder == "poisson" and c.max_rate_hz is not None and c.max_rate_hz * c.dt_ms > 1000 * (1 + 1e-9):

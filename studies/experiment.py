@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -14,25 +13,26 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from brian2 import Hz, ms
+from brian2 import ms
 from numpy.typing import NDArray
 
+from conversion.calibrate import calibrate_biases
 from conversion.encoding import check_encoder
 from conversion.fold import fold_average_pooling
 from conversion.network import Readout, members_of
-from conversion.normalize import equivalent_thresholds, normalize
+from conversion.normalize import equivalent_thresholds, normalize, rescale
 from conversion.plan import plan
 from conversion.recording import Probe, Recording
 from conversion.simulate import simulate
+from conversion.spike_norm import spike_norm
 from models.datasets import Dataset, content_hash, load_dataset
-from models.encoders import Burst, ConstantCurrent, Encoder, Phase, Poisson
 from models.graph import INPUT, Array, Graph, Shape
-from models.neurons import Neuron, integrate_and_fire, leaky_integrate_and_fire, phase_coded, signed_integrate_and_fire
 from models.onnx_import import load as load_onnx
 from models.onnx_runtime import activations, predict
 from studies import energy
 from studies.conditions import Condition, StudyError, readout_steps, require_known
 from studies.metrics import layers, metrics
+from studies.settings import encoder_of, neuron_of, rheobase, simulation_settings
 
 ROOT = Path(__file__).parents[1]
 WEIGHTS = ROOT / "models" / "weights"
@@ -50,10 +50,18 @@ class Job:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """The network of a job as trained and as normalised, and the test images (as the network reads them)."""
+    """The network of a job, and the test images as it reads them.
+
+    Parameters
+    ----------
+    graph, normalised, converted : Graph
+        The network as trained; as normalised, whose activations the rates stand for; and as it spikes, the same up to
+        calibrated biases.
+    """
 
     graph: Graph
     normalised: Graph
+    converted: Graph
     images: Array
     labels: NDArray[np.int64]
 
@@ -99,7 +107,7 @@ def key(job: Job) -> str:
 def code_hash() -> str:
     """SHA-256 of the source that turns a condition into rows; a change of it makes earlier rows stale."""
     files = sorted(path for package in ("models", "conversion") for path in (ROOT / package).glob("*.py"))
-    files += [ROOT / "studies" / f"{name}.py" for name in ("conditions", "energy", "experiment", "metrics")]
+    files += [ROOT / "studies" / f"{name}.py" for name in ("conditions", "energy", "experiment", "metrics", "settings")]
     return hashlib.sha256(b"".join(path.read_bytes().replace(b"\r\n", b"\n") for path in files)).hexdigest()
 
 
@@ -111,7 +119,7 @@ def versions() -> Mapping[str, str]:
 def rows(job: Job) -> Rows:
     """The rows of a condition, by table and column, as plain lists; without the columns that name the condition."""
     prepared = prepare(job)
-    recording = simulated(prepared.normalised, prepared.images, job.condition)
+    recording = simulated(prepared.converted, prepared.images, job.condition)
     tables = measured(prepared, recording, job.condition)
     return {name: table.to_dict("list") for name, table in tables.items()}
 
@@ -121,26 +129,32 @@ def prepare(job: Job) -> Prepared:
     c = job.condition
     graph, (images, labels) = load_onnx(_model_path(job)), _test_images(job)
     images, calibration = fit(images, graph.input_shape), fit(_calibration_images(job), graph.input_shape)
-    normalised = normalize(_with_pooling(graph, c), calibration, c.normalization, c.percentile)
-    return Prepared(graph, normalised, images, labels)
+    normalised = _normalised(_with_pooling(graph, c), calibration, c)
+    converted = normalised
+    if c.bias_calibration == "mean":
+        converted = calibrate_biases(normalised, calibration, **simulation_settings(c))
+    return Prepared(graph, normalised, converted, images, labels)
 
 
-def simulated(normalised: Graph, images: Array, c: Condition, probe: Probe | None = None) -> Recording:
-    """What a normalised network does with images under a condition."""
+def _normalised(graph: Graph, calibration: Array, c: Condition) -> Graph:
+    if c.normalization != "spike":
+        return normalize(graph, calibration, c.normalization, c.percentile)
+    percentile = 100.0 if c.percentile is None else c.percentile
+    table = spike_norm(graph, calibration, percentile=percentile, **simulation_settings(c))
+    return rescale(graph, table["scale"].to_dict())
+
+
+def simulated(converted: Graph, images: Array, c: Condition, probe: Probe | None = None) -> Recording:
+    """What a converted network does with images under a condition."""
     steps = np.arange(readout_steps(c), round(c.duration_ms / c.dt_ms) + 1, readout_steps(c))
     return simulate(
-        normalised,
+        converted,
         images,
-        neuron=neuron_of(c),
-        encoder=encoder_of(c),
-        duration=c.duration_ms * ms,
-        dt=c.dt_ms * ms,
-        seed=c.seed,
         connectivity=c.connectivity,
         readout=_engine_readout(c),
         readout_times=steps * c.dt_ms * ms,
         probe=replace(probe or Probe(), output_spikes=_output_spikes(c)),
-        memory_limit=c.memory_gb * 1e9,
+        **simulation_settings(c),
     )
 
 
@@ -189,39 +203,6 @@ def fit(images: Array, input_shape: Shape) -> Array:
     if len(input_shape) == 1 and int(np.prod(images.shape[1:])) == input_shape[0]:
         return images.reshape(-1, *input_shape)
     raise StudyError(f"the images have shape {images.shape[1:]}, but the network reads {input_shape}")
-
-
-def neuron_of(c: Condition) -> Neuron:
-    """The neuron model of a condition."""
-    if c.phase_period is not None:
-        return phase_coded(c.phase_period, v_th=c.v_th, v_init=c.v_init)
-    if c.neuron == "signed":
-        return signed_integrate_and_fire(v_th=c.v_th, v_init=c.v_init)
-    common: dict[str, Any] = {"v_th": c.v_th, "reset": c.reset, "v_init": c.v_init, "v_min": c.v_min}
-    common["refractory"] = c.refractory_ms * ms
-    tau_m_ms = _tau_m_ms(c)
-    return integrate_and_fire(**common) if math.isinf(tau_m_ms) else leaky_integrate_and_fire(tau_m_ms * ms, **common)
-
-
-def rheobase(c: Condition, max_rate_hz: float) -> float:
-    """The smallest activation that, as a constant current, lets a neuron spike: the drive times tau_m reaches v_th.
-
-    Without a leak it is 0 (Gerstner et al., Neuronal Dynamics, section 1.3).
-    """
-    return c.v_th / (_tau_m_ms(c) * max_rate_hz * 1e-3)
-
-
-def _tau_m_ms(c: Condition) -> float:
-    return math.inf if c.tau_m_ms is None else c.tau_m_ms
-
-
-def encoder_of(c: Condition) -> Encoder:
-    """The input code of a condition."""
-    if c.phase_period is not None:
-        return Phase(c.phase_period)
-    if c.max_rate_hz is None:
-        return Burst()
-    return (Poisson if c.encoder == "poisson" else ConstantCurrent)(c.max_rate_hz * Hz)
 
 
 def _with_pooling(graph: Graph, c: Condition) -> Graph:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from itertools import cycle
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -16,9 +16,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from conversion.normalize import Scheme
 from studies import results
-from studies.conditions import StudyError
+from studies.conditions import NORMALIZATIONS, StudyError
 from studies.energy import CAVEAT
 from studies.figure import Figure
 from studies.labels import LABELS
@@ -125,7 +124,7 @@ def plot(figure: Figure, rows: pd.DataFrame) -> Canvas:
 def styles(column: str, levels: Iterable[Any]) -> Mapping[Any, Style]:
     """The style of each level; that of a normalisation scheme is the same in every figure of every study."""
     levels = list(levels)
-    schemes = list(get_args(Scheme))
+    schemes = list(NORMALIZATIONS)
     ranks = [schemes.index(level) if column == "normalization" else number for number, level in enumerate(levels)]
     ways = list(zip(cycle(PALETTE), MARKERS, DASHES, HATCHES, strict=False))
     return {level: Style(*ways[rank % len(ways)]) for level, rank in zip(levels, ranks, strict=True)}

@@ -88,7 +88,7 @@ def _figures(jobs: list[Job], image: int) -> dict[str, Figure]:
     tables: dict[str, list[pd.DataFrame]] = {"metrics": [], "layers": []}
     for job in jobs:
         prepared = experiment.prepare(job)
-        recording = experiment.simulated(prepared.normalised, prepared.images, job.condition)
+        recording = experiment.simulated(prepared.converted, prepared.images, job.condition)
         for name, table in experiment.measured(prepared, recording, job.condition).items():
             tables[name].append(table.assign(normalization=job.condition.normalization))
         if len(jobs) == 1 or job.condition.normalization == LOOKED_INTO:
@@ -104,7 +104,7 @@ def _figures(jobs: list[Job], image: int) -> dict[str, Figure]:
 def _inside(prepared: Prepared, recording: Recording, c: Condition, image: int) -> dict[str, Figure]:
     """The views of one condition; one image is shown once more, since the spikes of all would not fit into memory."""
     probe = probe_of(prepared, c, image)
-    closer = experiment.simulated(prepared.normalised, prepared.images[image : image + 1], c, probe)
+    closer = experiment.simulated(prepared.converted, prepared.images[image : image + 1], c, probe)
     final = answers(scores(recording, c.readout, c.readout_k or 1)[-1])
     ann_answers = predict(prepared.graph, prepared.images).reshape(len(final), -1).argmax(axis=1)
     every = {name: experiment.activation(prepared.normalised, prepared.images, name) for name in probe.rasters}

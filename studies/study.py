@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from studies.conditions import (
     StudyError,
     check_value,
     condition,
-    matters,
     require_known,
     require_type,
 )
@@ -147,13 +146,16 @@ def _check_grid(key: str, values: Any) -> None:
 
 def _check_effects(fixed: Mapping[str, Any], grid: Mapping[str, Any]) -> None:
     """Refuse a key that no point of the grid would look at."""
-    for key, (other, needed) in MATTERS_ONLY_IF.items():
-        candidates = grid.get(other, (fixed.get(other, KEYS[other].default),))
-        if key in {**fixed, **grid} and not any(matters(key, {other: value}) for value in candidates):
-            given = fixed.get(key, grid.get(key))
-            wanted = " or ".join(map(repr, needed))
-            have = ", ".join(map(repr, candidates))
-            raise StudyError(f"{key} is {given!r}, but has no effect: {other} is {have}, and only {wanted} uses it")
+    for key, needed in MATTERS_ONLY_IF.items():
+        candidates = {other: grid.get(other, (fixed.get(other, KEYS[other].default),)) for other in needed}
+        used = any(value in needed[other] for other, values in candidates.items() for value in values)
+        if key in {**fixed, **grid} and not used:
+            reasons = (_unused(other, candidates[other], wanted) for other, wanted in needed.items())
+            raise StudyError(f"{key} is {fixed.get(key, grid.get(key))!r}, but has no effect: {'; '.join(reasons)}")
+
+
+def _unused(key: str, values: Iterable[Any], wanted: Iterable[Any]) -> str:
+    return f"{key} is {', '.join(map(repr, values))}, and only {' or '.join(map(repr, wanted))} uses it"
 
 
 def _table(content: Mapping[str, Any], section: str) -> Mapping[str, Any]:

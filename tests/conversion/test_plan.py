@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conversion.plan import ConversionError, plan
+from conversion.plan import ConversionError, plan, up_to
 from models.graph import (
     INPUT,
     LINEAR,
@@ -212,3 +212,14 @@ def test_kinds_of_layers_have_the_connections_of_their_geometry() -> None:
     np.testing.assert_array_equal(connection.fan_out(), expected)
     dense_layer = Dense(name="fc", inputs=(INPUT,), weight=np.ones((7, 3), np.float32))
     np.testing.assert_array_equal(plan(Graph((3,), (dense_layer,))).projections[0].connection.fan_out(), [7, 7, 7])
+
+
+def test_up_to_a_layer_is_it_and_all_that_it_depends_on() -> None:
+    names = {"a": INPUT, "b": INPUT, "c": "a", "d": "b"}
+    layers = [Flatten(name=name, inputs=(source,)) for name, source in names.items()]
+    graph = Graph((4,), (*layers, Add(name="sum", inputs=("c", "b", "d"))))
+    part = up_to(graph, "c")
+    assert [layer.name for layer in part] == ["a", "c"]
+    assert [layer.name for layer in up_to(graph, "sum")] == ["a", "b", "c", "d", "sum"]
+    with pytest.raises(KeyError, match="no layer 'e'"):
+        up_to(graph, "e")

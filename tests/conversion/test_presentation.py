@@ -73,6 +73,13 @@ def test_a_window_shorter_than_the_network_is_deep(steps: int) -> None:
     assert shown(chain(), spikes).output_counts[-1].tolist() == [[0, 1]]
 
 
+def test_a_group_of_one_neuron_leaves_the_clock_alone() -> None:
+    """The clock has one time as the group has one potential; restoring it too would repeat steps of deeper networks."""
+    layers = (Dense(name=name, inputs=(), weight=np.ones((1, 1), np.float32)) for name in ("fc1", "fc2", "fc3"))
+    recording = shown(sequential((1,), *layers), np.ones((9, 1, 1), bool), readout="potential")
+    np.testing.assert_array_equal(recording.output_potentials[:, 0, 0], np.arange(1, 10))
+
+
 @pytest.mark.parametrize("name", ["dense with biases", "max pooling", "junction of spiking paths"])
 def test_a_batch_that_is_not_full_answers_like_any_other(name: str) -> None:
     """Five images in batches of up to three are three and two."""

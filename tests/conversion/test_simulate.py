@@ -12,9 +12,9 @@ from conversion.plan import ConversionError
 from conversion.recording import Probe
 from conversion.simulate import simulate
 from models.encoders import ConstantCurrent, Poisson, SpikeTrains
-from models.graph import INPUT, LINEAR, Activation, Dense, Graph, sequential
+from models.graph import INPUT, LINEAR, RELU, Activation, Dense, Graph, sequential
 from models.neurons import Neuron, integrate_and_fire
-from tests.conversion.networks import dense, networks
+from tests.conversion.networks import add, conv, dense, networks
 from tests.conversion.zero_delay_loop import weighted_input, zero_delay_loop
 
 STEPS, IMAGES = 25, 3
@@ -40,6 +40,21 @@ def test_every_neuron_spikes_as_in_the_zero_delay_loop(name, reset, connectivity
     recording = run(graph, spikes, neuron=integrate_and_fire(reset=reset), connectivity=connectivity)
     for layer, counts in expected.items():
         np.testing.assert_array_equal(recording.spike_counts[layer], counts, err_msg=layer)
+
+
+@pytest.mark.parametrize("connectivity", ["shared", "synapses"])
+def test_two_paths_from_one_layer_to_one_junction(connectivity):
+    layers = (
+        conv("conv1", INPUT, 3, 2, 3, 3, padding=(1, 1, 1, 1)),
+        conv("conv2", "conv1", 3, 3, 3, 3, padding=(1, 1, 1, 1), activation=LINEAR),
+        add("add", "conv1", "conv2", "conv1", activation=RELU),
+    )
+    graph = Graph((2, 5, 5), layers)
+    spikes = input_spikes(graph)
+    recording = run(graph, spikes, connectivity=connectivity)
+    expected = zero_delay_loop(graph, spikes)["add"]
+    assert expected.sum() > 0
+    np.testing.assert_array_equal(recording.spike_counts["add"], expected)
 
 
 @pytest.mark.parametrize(("v_th", "v_init"), [(1.0, "half"), (0.5, "zero"), (2.0, "half")])
@@ -183,6 +198,39 @@ def test_constant_current_equals_the_closed_form():
     drive = images @ weight.T + [0.125, 0.0]
     np.testing.assert_array_equal(recording.output_counts[-1], np.floor(100 * drive + 1e-9))
     assert INPUT not in recording.populations
+
+
+@pytest.mark.parametrize("v_th", [1.0, 0.5])
+def test_an_offset_of_half_a_threshold_rounds_the_rate_instead_of_rounding_it_down(v_th):
+    """Deng and Gu 2021: with v_th / (2 T) more per step, T steps give floor(T * drive / v_th + 1/2) spikes."""
+    drive, steps = np.arange(0, 64, 3, dtype=np.float32) / 128, 16
+    graph = sequential((1,), Dense(name="fc", inputs=(), weight=drive[:, None]))
+    settings = {"neuron": integrate_and_fire(v_th=v_th), "encoder": ConstantCurrent(1000 * Hz), "duration": steps * ms}
+    for offset, share in ((True, 0.5), (False, 0.0)):
+        recording = simulate(graph, np.ones((3, 1), np.float32), half_threshold_offset=offset, **settings)
+        expected = [np.floor(t * (drive / v_th + share / steps)) for t in range(1, steps + 1)]
+        np.testing.assert_array_equal(recording.output_counts, np.repeat(np.array(expected)[:, None], 3, axis=1))
+
+
+def test_an_offset_acts_on_each_layer_by_its_own_threshold_and_not_on_an_accumulating_output():
+    graph = sequential((2,), *(Dense(name=n, inputs=(), weight=np.zeros((2, 2), np.float32)) for n in ("a", "b", "c")))
+    recording = run(
+        graph, np.zeros((8, 2, 2), bool), half_threshold_offset=True, thresholds={"b": 4.0}, readout="potential",
+        probe=Probe(traces={"a": (0,), "b": (1,)}), memory_limit=1,
+    )  # fmt: skip
+    for name, threshold in (("a", 1), ("b", 4)):
+        expected = np.arange(1, 9) / 16 * threshold
+        np.testing.assert_allclose(recording.traces[name][:, :, 0], np.stack([expected, expected], axis=1))
+    assert not recording.output_potentials.any()
+
+
+def test_an_offset_needs_a_threshold_and_a_drive():
+    for equations, missing in (("v : 1", "drive"), ("dv/dt = drive : 1\ndrive : Hz (constant)", "v_th")):
+        neuron = Neuron(equations=equations, threshold="v >= 1", reset="v -= 1", initial={"v": "0"}, source="")
+        with pytest.raises(
+            ConversionError, match=f"half a threshold needs neurons whose equations declare `{missing}`"
+        ):
+            run(networks()["dense"], np.zeros((5, 1, 7), bool), neuron=neuron, half_threshold_offset=True)
 
 
 def test_halving_dt_leaves_rates_in_hertz_unchanged():

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from models.graph import INPUT, LINEAR, RELU, Activation, Add, AvgPool2d, Concat, Flatten, Graph, Layer, MaxPool2d
+from models.graph import (
+    INPUT,
+    LINEAR,
+    RELU,
+    Activation,
+    Add,
+    AvgPool2d,
+    Concat,
+    Conv2d,
+    Flatten,
+    Graph,
+    Layer,
+    MaxPool2d,
+)
 from models.signs import is_nonnegative, negative_senders
 from tests.conversion.networks import conv, pool
 
 SAME = {"padding": (1, 1, 1, 1)}
+EVERY_SECOND = np.eye(2, dtype=np.float32)[:, :, None, None]
 
 
 @pytest.mark.parametrize(
@@ -17,6 +32,9 @@ SAME = {"padding": (1, 1, 1, 1)}
         (conv("x", INPUT, 2, 2, 3, 3, **SAME), True),
         (conv("x", INPUT, 2, 2, 3, 3, activation=LINEAR, **SAME), False),
         (conv("x", INPUT, 2, 2, 3, 3, activation=Activation(0.1), **SAME), False),
+        (Conv2d(name="x", inputs=(INPUT,), weight=EVERY_SECOND, activation=LINEAR), True),
+        (Conv2d(name="x", inputs=("signed",), weight=EVERY_SECOND, activation=LINEAR), False),
+        (Conv2d(name="x", inputs=(INPUT,), weight=EVERY_SECOND, bias=-np.eye(2)[0], activation=LINEAR), False),
         (pool(AvgPool2d, "x", INPUT, (3, 3), (1, 1), **SAME), True),
         (pool(MaxPool2d, "x", "signed", (3, 3), (1, 1), **SAME), False),
         (Add(name="x", inputs=(INPUT, "signed")), False),

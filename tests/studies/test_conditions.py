@@ -40,8 +40,10 @@ def made(**values) -> Condition:
         ("v_min", 0.1, "up to 0; -inf is no clamp"),
         ("v_min", float("nan"), "up to 0"),
         ("v_init", "full", "'zero', 'half', 'uniform'"),
-        ("normalization", "batch", "'none', 'model', 'data', 'percentile', 'channel'"),
+        ("normalization", "batch", "'none', 'model', 'data', 'percentile', 'channel', 'spike'"),
         ("percentile", 101, "(0, 100]"),
+        ("current_offset", True, "'none', 'half'"),
+        ("bias_calibration", "potential", "'none', 'mean'"),
         ("pooling", "max", "'spiking', 'folded'"),
         ("connectivity", "dense", "'shared', 'synapses'"),
         ("readout", "rate", "'count', 'potential', 'first_spike', 'k_th_spike'"),
@@ -95,6 +97,14 @@ def test_missing_key():
         ({"neuron": "signed", "refractory_ms": 1}, r"refractory_ms is 1\.0; with neuron 'signed' it must be 0"),
         ({"neuron": "signed", "v_min": 0}, r"v_min is 0\.0; with neuron 'signed' it must be -inf"),
         ({"encoder": "phase", "neuron": "signed"}, "neuron is 'signed'; with encoder 'phase' it must be 'if'"),
+        (
+            {"encoder": "phase", "normalization": "spike"},
+            "normalization is 'spike'; Spike-Norm needs steps",
+        ),
+        (
+            {"neuron": "signed", "normalization": "spike"},
+            "normalization is 'spike'; Spike-Norm looks at positive input only",
+        ),
         ({"encoder": "phase", "reset": "zero"}, "reset is 'zero'; with encoder 'phase' it must be 'subtract'"),
         ({"encoder": "phase", "refractory_ms": 1}, r"refractory_ms is 1\.0; with encoder 'phase' it must be 0"),
     ],
@@ -111,11 +121,14 @@ def test_constant_current_may_be_faster_than_a_spike_a_step():
 def test_keys_without_effect_are_none():
     assert made(tau_m_ms=20, calibration=7, percentile=99) == made()
     assert made(phase_period=4, readout_k=2) == made()
+    assert made(bias_calibration="mean", calibration=7).calibration == 7
     assert made(encoder="phase", max_rate_hz=5) == made(encoder="phase", phase_period=8)
     assert made(encoder="burst").max_rate_hz is None
     assert made(readout="k_th_spike").readout_k == 3
     assert made(neuron="lif", tau_m_ms=20).tau_m_ms == 20
-    assert made(normalization="channel", percentile=99, calibration=7).calibration == 7
+    for normalization in ("channel", "spike"):
+        c = made(normalization=normalization, percentile=99, calibration=7)
+        assert (c.percentile, c.calibration) == (99, 7)
 
 
 def test_whole_numbers_and_fractions_are_the_same_condition():

@@ -10,13 +10,16 @@ import pytest
 from brian2 import Hz, ms
 
 from conversion.plan import ConversionError
-from conversion.simulate import simulate
-from models.encoders import ConstantCurrent
+from conversion.spike_norm import spike_norm
+from models.datasets import load_dataset
+from models.encoders import Poisson
 from models.graph import Activation, Dense, Flatten, MaxPool2d, sequential
+from models.neurons import integrate_and_fire
 from models.onnx_export import save
+from models.onnx_runtime import activations
 from studies import experiment
 from studies.conditions import KEYS, StudyError, condition
-from studies.experiment import Job, check, fit, key, neuron_of, rheobase, rows
+from studies.experiment import Job, check, fit, key, prepare, rows
 from tests.studies.conftest import tiny_network
 
 BASE = {
@@ -28,7 +31,7 @@ CHANGES = {
     "duration_ms": 28, "dt_ms": 0.5, "encoder": "constant", "max_rate_hz": 500, "neuron": "if", "tau_m_ms": 5,
     "refractory_ms": 3, "reset": "zero", "v_th": 0.7, "v_min": 0.0, "v_init": "half", "normalization": "none",
     "percentile": 50, "pooling": "folded", "readout": "first_spike", "readout_k": 2, "readout_ms": 8,
-    "memory_gb": 1e-5, "seed": 1,
+    "memory_gb": 1e-5, "seed": 1, "current_offset": "half", "bias_calibration": "mean",
 }  # fmt: skip
 
 
@@ -95,6 +98,43 @@ def test_a_leaky_network_needs_signed_neurons(folder):
     assert with_leak["correlation"][1] > 0.9
     for other in ({"pooling": "folded"}, {"v_th": 0.7}, {"v_init": "half"}, {"readout": "potential"}):
         assert rows(job(folder, **SIGNED | {"model": "leaky.onnx"} | other))["layers"] != with_leak
+
+
+def test_spike_norm_simulates_the_calibration_images_as_the_condition_says(folder):
+    """Every scale is the 90th percentile of the weighted inputs that a simulation of the layers before it brings."""
+    base = {"normalization": "spike", "percentile": 90, "neuron": "if", "tau_m_ms": None}
+    prepared = prepare(job(folder, **base))
+    calibration = load_dataset("digits8").x[-20:]
+    table = spike_norm(
+        prepared.graph, calibration, neuron=integrate_and_fire(), encoder=Poisson(1000 * Hz), duration=24 * ms,
+        percentile=90,
+    )  # fmt: skip
+    for name, weight in (("conv", 1.0), ("fc", table["scale"]["conv"])):
+        expected = prepared.graph[name].weight * weight / table["scale"][name]
+        np.testing.assert_allclose(prepared.normalised[name].weight, expected, rtol=1e-6)
+    changes = {
+        "percentile": 100, "calibration": 3, "seed": 1, "duration_ms": 4, "encoder": "constant", "reset": "zero"
+    }  # fmt: skip
+    for name, value in changes.items():
+        other = prepare(job(folder, **base | {name: value})).normalised["fc"].weight
+        assert not np.array_equal(other, prepared.normalised["fc"].weight), name
+
+
+def test_calibrated_biases_spike_but_the_rates_stand_for_the_activations_of_the_normalised_network(folder, monkeypatch):
+    seen = []
+
+    def layers(recording, activation, *others, original=experiment.layers):
+        seen.append(activation("conv"))
+        return original(recording, activation, *others)
+
+    monkeypatch.setattr(experiment, "layers", layers)
+    seen += [prepare(job(folder, bias_calibration=name)) for name in ("none", "mean")]
+    rows(job(folder, bias_calibration="mean"))
+    plain, calibrated, reference = seen
+    assert plain.converted is plain.normalised
+    assert calibrated.converted["conv"].bias.any()
+    expected = activations(plain.normalised, plain.images, ["conv"])["conv"]
+    np.testing.assert_array_equal(reference, expected)
 
 
 def test_first_and_k_th_spike_agree_for_k_of_one(folder):
@@ -200,13 +240,3 @@ def test_key_follows_the_content_of_the_dataset(folder):
 def test_without_end_the_time_constant_is_no_leak(folder):
     leaky, none = (rows(job(folder, **change)) for change in ({"tau_m_ms": math.inf}, {"neuron": "if"}))
     assert repr(leaky) == repr(none)
-
-
-def test_only_above_the_rheobase_a_leaky_neuron_ever_spikes(folder):
-    c = job(folder, v_th=0.5, tau_m_ms=20, max_rate_hz=200).condition
-    activation = rheobase(c, c.max_rate_hz) * np.array([0.5, 0.97, 1.03, 2], np.float32)
-    graph = sequential((4,), Dense(name="fc", inputs=("",), weight=np.eye(4, dtype=np.float32)))
-    recording = simulate(
-        graph, activation[None], neuron=neuron_of(c), encoder=ConstantCurrent(c.max_rate_hz * Hz), duration=400 * ms
-    )
-    np.testing.assert_array_equal(recording.output_counts[-1, 0] > 0, [False, False, True, True])

@@ -73,7 +73,12 @@ def test_shipped_studies_are_sound(name, quick):
             "tau_m_ms is 5, but has no effect: neuron is 'if', and only 'lif' uses it",
         ),
         ("[fixed]", "[fixed]\npercentile = 99", "percentile is 99, but has no effect: normalization is 'none', 'data'"),
-        ('["none", "data"]', '["none", "model"]', "calibration is 30, but has no effect"),
+        (
+            '["none", "data"]',
+            '["none", "model"]',
+            r"calibration is 30, but has no effect: normalization is 'none', 'model', and only .* or 'spike' uses it; "
+            "bias_calibration is 'none', and only 'mean' uses it",
+        ),
         ("[quick]", "[quick]\nimage = 3", r"unknown key 'image'; did you mean 'images'\?"),
         ("[quick]", "[quick]\nv_th = []", "grid: v_th is"),
         ("[quick]", "[[quick]]", r"quick is .*; it must be a table, \[quick\]"),
