@@ -16,9 +16,9 @@ import pandas as pd
 from brian2 import Quantity, ms
 from numpy.typing import NDArray
 
-from conversion.normalize import balance, peers
 from conversion.plan import ConversionError, up_to
 from conversion.recording import Probe
+from conversion.rescale import balance, peers
 from conversion.simulate import simulate
 from models.encoders import Encoder, Phase
 from models.graph import INPUT, Add, Array, Conv2d, Dense, Graph
@@ -68,8 +68,8 @@ def spike_norm(
 ) -> pd.DataFrame:
     """Balance the thresholds of a network, one simulation of its first layers for each.
 
-    The spikes of `normalize.balance(graph, table["scale"])` with its thresholds and those of
-    `normalize.rescale(graph, table["scale"])` are the same.
+    The spikes of `rescale.balance(graph, table["scale"])` with its thresholds and those of
+    `rescale.rescale(graph, table["scale"])` are the same.
 
     Biases and constant-current input count as input of every step, `dt * max_rate` times the current. Paths that meet
     at a junction get one scale, the largest of theirs, so that the junction adds what the network added; layers between

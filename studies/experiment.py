@@ -20,9 +20,10 @@ from conversion.calibrate import calibrate_biases
 from conversion.encoding import check_encoder
 from conversion.fold import fold_average_pooling
 from conversion.network import Readout, members_of
-from conversion.normalize import equivalent_thresholds, normalize, rescale
+from conversion.normalize import normalize
 from conversion.plan import plan
 from conversion.recording import Probe, Recording
+from conversion.rescale import equivalent_thresholds, rescale
 from conversion.simulate import simulate
 from conversion.spike_norm import spike_norm
 from models.datasets import Dataset, content_hash, load_dataset

@@ -91,7 +91,7 @@ def layers(
     rheobase : float
         The smallest activation that lets a leaky neuron spike.
     thresholds : mapping of str to float, optional
-        For the column `equivalent_v_th`; see `conversion.normalize.equivalent_thresholds`.
+        For the column `equivalent_v_th`; see `conversion.rescale.equivalent_thresholds`.
 
     Returns
     -------

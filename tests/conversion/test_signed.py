@@ -16,7 +16,7 @@ from models.encoders import ConstantCurrent, Poisson, SpikeTrains
 from models.graph import INPUT, LINEAR, RELU, Activation, Concat, Conv2d, Dense, Graph, MaxPool2d, sequential
 from models.neurons import integrate_and_fire, signed_integrate_and_fire
 from tests.conversion.forward import forward
-from tests.conversion.networks import add, conv, dense, leaky, networks, pool, seeded
+from tests.conversion.networks import add, conv, dense, leaky, networks, pool
 from tests.conversion.zero_delay_loop import zero_delay_loop
 
 STEPS, IMAGES = 40, 3
@@ -65,7 +65,7 @@ def deep_networks() -> dict[str, Graph]:
     }  # fmt: skip
 
 
-NETWORKS = seeded(deep_networks)
+NETWORKS = deep_networks()
 
 
 @pytest.mark.parametrize("connectivity", ["shared", "synapses"])

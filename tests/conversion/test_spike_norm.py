@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from brian2 import Hz, ms
 
-from conversion.normalize import balance, channel_scales, rescale
+from conversion.normalize import channel_scales
 from conversion.plan import ConversionError
 from conversion.recording import Probe
+from conversion.rescale import balance, rescale
 from conversion.simulate import simulate
 from conversion.spike_norm import PositiveInputs, spike_norm
 from models.encoders import ConstantCurrent, Phase, Poisson, SpikeTrains

@@ -15,7 +15,7 @@ from conversion.connections import neuron_order
 from conversion.plan import ConversionError
 from conversion.standalone import device_network
 from models.neurons import integrate_and_fire, signed_integrate_and_fire
-from tests.conversion.networks import leaky, networks, seeded
+from tests.conversion.networks import leaky, networks
 from tests.conversion.zero_delay_loop import zero_delay_loop
 
 STEPS = 30
@@ -24,7 +24,7 @@ STEPS = 30
 def counts_on_the_active_device(name, signed=False):
     """Inputs of rate 0 or once a step are the same for every random number, so that every device must agree."""
     brian2.prefs.codegen.target = "numpy"  # of the runtime device, which then has nothing to compile
-    graph = seeded(networks)[name]
+    graph = networks()[name]
     graph = leaky(graph, 0.25) if signed else graph
     neuron = signed_integrate_and_fire() if signed else integrate_and_fire()
     images = (np.random.default_rng(3).random((2, *graph.input_shape)) < 0.4).astype(np.float32)
