@@ -31,7 +31,7 @@ look: $(VENV)/.run  ## figures of what happens inside the shipped ConvNet, in re
 	$(BIN)/python -m studies look mnist_convnet
 
 test: $(VENV)/.run  ## the fast tests (minutes)
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 
 test-slow: $(VENV)/.run  ## the long tests, on the real data where it is present
 	$(BIN)/python -m pytest -q -m slow
