@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 from torch import nn
+from torch.optim import Optimizer
 
 from models import architectures
 from models.architectures import cifar_cnn
 from models.datasets import Dataset, DatasetError, load_dataset
 from models.graph import Array
+from models.optimizers import adam, muon_and_adam
 from models.preprocessing import CROP, rectified
 
 Rng = np.random.Generator
@@ -33,6 +35,7 @@ class Recipe:
     tests: tuple[str, ...]
     epochs: int
     learning_rate: float = 2e-3
+    optimizers: Callable[[nn.Module, float], tuple[Optimizer, ...]] = adam
     spiking: bool = True
 
 
@@ -71,7 +74,14 @@ def cropped_and_rectified(images: Array, rng: Rng) -> Array:
 
 
 _mnist = partial(Recipe, training=mnist_without_digits, tests=("mnist", "digits"), epochs=20)
-_cifar = partial(Recipe, training=cifar10, augment=cropped_and_rectified, tests=("cifar10_abs",), epochs=30)
+_cifar = partial(
+    Recipe,
+    training=cifar10,
+    augment=cropped_and_rectified,
+    tests=("cifar10_abs",),
+    epochs=30,
+    optimizers=muon_and_adam,  # after six epochs where Adam is after thirty
+)
 _unrectified = partial(_cifar, augment=cropped, tests=("cifar10_crop",))
 
 RECIPES = {

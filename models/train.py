@@ -21,6 +21,7 @@ import onnxruntime
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from tqdm import tqdm
 
 from models.datasets import Dataset, load_dataset
@@ -32,22 +33,23 @@ from models.recipes import RECIPES, Recipe, Rng
 
 WEIGHTS = Path(__file__).resolve().parent / "weights"
 BATCH_SIZE = 100
+Steppers = list[tuple[torch.optim.Optimizer, LRScheduler]]
 
 
 def train(recipe: Recipe, data: Dataset, checkpoint: Path, *, epochs: int, seed: int = 0) -> nn.Module:
-    """Train with Adam and a one-cycle learning rate, from the checkpoint on if it exists.
+    """Train with the recipe's optimizers and a one-cycle learning rate, from the checkpoint on if it exists.
 
     Interrupted or not, the same seed gives the same network.
     """
     torch.manual_seed(seed)
     network = recipe.network().to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
-    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
+    optimizers = recipe.optimizers(network, recipe.learning_rate)
     total = epochs * -(-len(data.y) // BATCH_SIZE)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.learning_rate, total_steps=total)
-    parts = {"network": network, "optimizer": optimizer, "schedule": schedule}
+    steppers = [(optimizer, _one_cycle(optimizer, total)) for optimizer in optimizers]
+    parts = {"network": network} | {f"{i}.{j}": part for i, pair in enumerate(steppers) for j, part in enumerate(pair)}
     for epoch in range(_resume(checkpoint, parts), epochs):
         rng = np.random.default_rng([seed, epoch])
-        loss = np.mean([_step(network, optimizer, schedule, x, y) for x, y in _batches(recipe, data, rng, epoch)])
+        loss = np.mean([_step(network, steppers, x, y) for x, y in _batches(recipe, data, rng, epoch)])
         _save(checkpoint, parts, epoch + 1)
         print(f"{checkpoint.stem}: epoch {epoch + 1} of {epochs}, loss {loss:.4f}", flush=True)
     return network.eval()
@@ -61,14 +63,20 @@ def _batches(recipe: Recipe, data: Dataset, rng: Rng, epoch: int):
         yield x, torch.from_numpy(data.y[part])
 
 
-def _step(network: nn.Module, optimizer: Any, schedule: Any, x: torch.Tensor, y: torch.Tensor) -> float:
+def _one_cycle(optimizer: torch.optim.Optimizer, total_steps: int) -> LRScheduler:
+    """Up to the optimizer's learning rate and down again."""
+    return OneCycleLR(optimizer, optimizer.defaults["lr"], total_steps=total_steps)
+
+
+def _step(network: nn.Module, steppers: Steppers, x: torch.Tensor, y: torch.Tensor) -> float:
     with torch.autocast("cpu", torch.bfloat16):  # twice the speed; the weights themselves stay float32
         logits = network(x)
     loss = functional.cross_entropy(logits.float(), y)
-    optimizer.zero_grad()
+    network.zero_grad()
     loss.backward()
-    optimizer.step()
-    schedule.step()
+    for optimizer, schedule in steppers:
+        optimizer.step()
+        schedule.step()
     return loss.item()
 
 
