@@ -13,6 +13,7 @@ sent on, and its s is that of its positive activations.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal, get_args
 
@@ -25,9 +26,12 @@ from models.onnx_runtime import activations
 from models.signs import negative_senders
 
 Scheme = Literal["none", "model", "data", "percentile", "channel"]
+CALIBRATED = ("data", "percentile", "channel")
 
 
-def normalize(graph: Graph, images: Array, scheme: Scheme, percentile: float | None = None) -> Graph:
+def normalize(
+    graph: Graph, images: Array, scheme: Scheme, percentile: float | None = None, headroom: float = 1.0
+) -> Graph:
     """The same network with weights and biases scaled for firing rates.
 
     Parameters
@@ -43,11 +47,14 @@ def normalize(graph: Graph, images: Array, scheme: Scheme, percentile: float | N
         - channel: the same per channel (Kim 2020).
     percentile : float, optional
         In (0, 100], for "percentile" (default 99.9) and "channel" (default 100, the maximum).
+    headroom : float
+        A factor on the scales of the schemes that look at images. Above 1 it leaves room for activations that are
+        larger than those of the calibration images, which would be clipped, and makes all rates lower.
 
     Raises
     ------
     ValueError
-        On an unknown scheme, or a percentile that is out of range or that the scheme would ignore.
+        On an unknown scheme, or a percentile or headroom that is out of range or that the scheme would ignore.
     """
     if scheme not in get_args(Scheme):
         raise ValueError(f"normalization is {scheme!r}; known are {', '.join(map(repr, get_args(Scheme)))}")
@@ -55,17 +62,22 @@ def normalize(graph: Graph, images: Array, scheme: Scheme, percentile: float | N
         raise ValueError(f"percentile is {percentile}; it lies in (0, 100]")
     if percentile is not None and scheme not in ("percentile", "channel"):
         raise ValueError(f"percentile is {percentile}, but normalization {scheme!r} does not use one")
+    if not 0 < headroom < math.inf:
+        raise ValueError(f"headroom is {headroom}; it is a factor above 0")
+    if headroom != 1 and scheme not in CALIBRATED:
+        raise ValueError(f"headroom is {headroom}, but normalization {scheme!r} looks at no images")
     match scheme:
         case "none":
             return graph
         case "model":
             return rescale(graph, model_scales(graph))
         case "data":
-            return rescale(graph, data_scales(graph, images))
+            scales = data_scales(graph, images)
         case "percentile":
-            return rescale(graph, percentile_scales(graph, images, 99.9 if percentile is None else percentile))
+            scales = percentile_scales(graph, images, 99.9 if percentile is None else percentile)
         case "channel":
-            return rescale(graph, channel_scales(graph, images, 100.0 if percentile is None else percentile))
+            scales = channel_scales(graph, images, 100.0 if percentile is None else percentile)
+    return rescale(graph, {name: headroom * scale for name, scale in scales.items()})
 
 
 def model_scales(graph: Graph) -> Scales:

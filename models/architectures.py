@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from models.preprocessing import CIFAR10_MEAN
+from models.yolo import Head
+
+DIGITS = Head(anchors=((0.9, 1.1), (1.3, 1.8), (2.0, 2.5)), classes=tuple("0123456789"))
 
 
 def named(**modules: nn.Module) -> nn.Sequential:
@@ -64,3 +68,13 @@ def cifar_cnn(
         conv3=conv(64, 64, 3, padding=1), act3=activation(),
         flatten=nn.Flatten(), dropout=nn.Dropout(0.1), fc=nn.Linear(64 * 6 * 6, 10, bias=bias),
     )  # fmt: skip
+
+
+def digit_detector() -> nn.Sequential:
+    """A small Tiny YOLO for digits: 96x96-8c3-p-16c3-p-32c3-p-64c3-p-128c3-45c1, 2x2 max pooling, leaky 0.1."""
+    widths = (1, 8, 16, 32, 64, 128)
+    layers: dict[str, nn.Module] = {}
+    for i, (before, after) in enumerate(pairwise(widths), start=1):
+        layers |= {f"conv{i}": nn.Conv2d(before, after, 3, padding=1), f"leaky{i}": nn.LeakyReLU(0.1)}
+        layers |= {f"pool{i}": nn.MaxPool2d(2)} if i < len(widths) - 1 else {}
+    return named(**layers, head=nn.Conv2d(widths[-1], DIGITS.channels, 1))

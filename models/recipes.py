@@ -2,31 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from torch import nn
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
 from torch.optim import Optimizer
 
 from models import architectures
 from models.architectures import cifar_cnn
+from models.average_precision import mean_average_precision
+from models.boxes import unpadded
 from models.datasets import Dataset, DatasetError, load_dataset
 from models.graph import Array
 from models.optimizers import adam, muon_and_adam
 from models.preprocessing import CROP, rectified
+from models.scenes import scenes
+from models.yolo import Head, detect, metadata
+from models.yolo_loss import yolo_loss
 
 Rng = np.random.Generator
+Labels = NDArray[Any]
+
+
+def share_correct(outputs: Array, labels: Labels) -> float:
+    """The share of images whose largest output is their label."""
+    return float(np.mean(np.argmax(outputs, axis=1) == labels))
+
+
+def map_50(outputs: Array, boxes: Labels, head: Head) -> float:
+    """mAP@0.5 of the boxes that the outputs of a YOLO head find."""
+    return mean_average_precision(detect(outputs, head), unpadded(boxes))
 
 
 @dataclass(frozen=True)
 class Recipe:
     """How a network is made.
 
-    `tests` are the datasets its accuracy is measured on; `spiking` says whether all of it can become spikes (if not,
-    the file is kept as PyTorch writes it).
+    `compose` makes other examples of a batch of augmented images and their labels, such as scenes of digits. `tests`
+    are the datasets on which it is measured, by the function `measure` of outputs and labels; `spiking` says whether
+    all of it can become spikes (if not, the file is kept as PyTorch writes it), and `metadata` goes into the file.
     """
 
     network: Callable[[], nn.Module]
@@ -37,6 +57,10 @@ class Recipe:
     learning_rate: float = 2e-3
     optimizers: Callable[[nn.Module, float], tuple[Optimizer, ...]] = adam
     spiking: bool = True
+    compose: Callable[[Array, Labels, Rng], tuple[Array, Labels]] = lambda images, labels, rng: (images, labels)
+    loss: Callable[[Tensor, Tensor], Tensor] = functional.cross_entropy
+    measure: tuple[str, Callable[[Array, Labels], float]] = ("accuracy", share_correct)
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 def mnist_without_digits(data_dir: Path | None) -> Dataset:
@@ -82,11 +106,24 @@ _cifar = partial(
     epochs=30,
     optimizers=muon_and_adam,  # after six epochs where Adam is after thirty
 )
+_detector = partial(
+    Recipe,
+    training=mnist_without_digits,
+    augment=lambda images, rng: images,  # no scene comes twice
+    compose=scenes,
+    tests=("digit_scenes",),
+    epochs=15,
+    optimizers=muon_and_adam,
+    loss=partial(yolo_loss, head=architectures.DIGITS),
+    measure=("map_50", partial(map_50, head=architectures.DIGITS)),
+    metadata=metadata(architectures.DIGITS),
+)
 _unrectified = partial(_cifar, augment=cropped, tests=("cifar10_crop",))
 
 RECIPES = {
     "mnist_convnet": _mnist(architectures.mnist_convnet, augment=partial(shifted, largest=2)),
     "mnist_mlp": _mnist(architectures.mnist_mlp, augment=partial(shifted, largest=1)),
+    "digit_detector": _detector(architectures.digit_detector),
     # Cao 2015, tailored step by step; each line changes one thing.
     "cifar_cnn_untailored": _unrectified(
         partial(cifar_cnn, centred=True, activation=nn.Tanh, bias=True, pool=nn.MaxPool2d), spiking=False

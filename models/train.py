@@ -12,6 +12,7 @@ import json
 import os
 import tempfile
 import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ import onnx
 import onnxruntime
 import torch
 from torch import nn
-from torch.nn import functional
 from torch.optim.lr_scheduler import LRScheduler, OneCycleLR
 from tqdm import tqdm
 
@@ -33,6 +33,7 @@ from models.recipes import RECIPES, Recipe, Rng
 
 WEIGHTS = Path(__file__).resolve().parent / "weights"
 BATCH_SIZE = 100
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 Steppers = list[tuple[torch.optim.Optimizer, LRScheduler]]
 
 
@@ -49,7 +50,7 @@ def train(recipe: Recipe, data: Dataset, checkpoint: Path, *, epochs: int, seed:
     parts = {"network": network} | {f"{i}.{j}": part for i, pair in enumerate(steppers) for j, part in enumerate(pair)}
     for epoch in range(_resume(checkpoint, parts), epochs):
         rng = np.random.default_rng([seed, epoch])
-        loss = np.mean([_step(network, steppers, x, y) for x, y in _batches(recipe, data, rng, epoch)])
+        loss = np.mean([_step(network, recipe.loss, steppers, x, y) for x, y in _batches(recipe, data, rng, epoch)])
         _save(checkpoint, parts, epoch + 1)
         print(f"{checkpoint.stem}: epoch {epoch + 1} of {epochs}, loss {loss:.4f}", flush=True)
     return network.eval()
@@ -59,8 +60,8 @@ def _batches(recipe: Recipe, data: Dataset, rng: Rng, epoch: int):
     """All images once in random order, as tensors."""
     parts = np.array_split(rng.permutation(len(data.y)), -(-len(data.y) // BATCH_SIZE))
     for part in tqdm(parts, f"epoch {epoch + 1}", leave=False):
-        x = torch.from_numpy(recipe.augment(data.x[part], rng)).contiguous(memory_format=torch.channels_last)
-        yield x, torch.from_numpy(data.y[part])
+        images, labels = recipe.compose(recipe.augment(data.x[part], rng), data.y[part], rng)
+        yield torch.from_numpy(images).contiguous(memory_format=torch.channels_last), torch.from_numpy(labels)
 
 
 def _one_cycle(optimizer: torch.optim.Optimizer, total_steps: int) -> LRScheduler:
@@ -68,10 +69,10 @@ def _one_cycle(optimizer: torch.optim.Optimizer, total_steps: int) -> LRSchedule
     return OneCycleLR(optimizer, optimizer.defaults["lr"], total_steps=total_steps)
 
 
-def _step(network: nn.Module, steppers: Steppers, x: torch.Tensor, y: torch.Tensor) -> float:
+def _step(network: nn.Module, loss_of: Loss, steppers: Steppers, x: torch.Tensor, y: torch.Tensor) -> float:
     with torch.autocast("cpu", torch.bfloat16):  # twice the speed; the weights themselves stay float32
         logits = network(x)
-    loss = functional.cross_entropy(logits.float(), y)
+    loss = loss_of(logits.float(), y)
     network.zero_grad()
     loss.backward()
     for optimizer, schedule in steppers:
@@ -99,12 +100,20 @@ def _save(checkpoint: Path, parts: dict[str, Any], epochs: int) -> None:
     temporary.replace(checkpoint)
 
 
-def to_file(network: nn.Module, input_shape: tuple[int, ...], path: Path, *, spiking: bool) -> None:
+def to_file(
+    network: nn.Module,
+    input_shape: tuple[int, ...],
+    path: Path,
+    *,
+    spiking: bool,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
     """Write the trained network as ONNX with float16 weights; a spiking one as `models.onnx_export` writes graphs."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         temporary = Path(folder) / path.name
         _export(network, input_shape, temporary)
         model = to_onnx(load(temporary)) if spiking else onnx.load(temporary)
+        onnx.helper.set_model_props(model, dict(metadata or {}))
         temporary.write_bytes(in_half(model).SerializeToString(deterministic=True))
         os.replace(temporary, path)
 
@@ -125,13 +134,9 @@ def _export(network: nn.Module, input_shape: tuple[int, ...], path: Path) -> Non
         )
 
 
-def accuracy(path: Path, data: Dataset) -> float:
-    """Share of the images whose largest output, in onnxruntime, is their label."""
+def outputs(path: Path, x: Array) -> Array:
+    """What a file makes of images in onnxruntime."""
     session = onnxruntime.InferenceSession(path)
-    return float(np.mean(np.argmax(_outputs(session, data.x), axis=1) == data.y))
-
-
-def _outputs(session: onnxruntime.InferenceSession, x: Array) -> Array:
     key = session.get_inputs()[0].name
     return np.concatenate([session.run(None, {key: x[start : start + 500]})[0] for start in range(0, len(x), 500)])
 
@@ -163,9 +168,10 @@ def main() -> None:
     epochs = arguments.epochs or recipe.epochs
     data = recipe.training(arguments.data)
     network = train(recipe, data, arguments.checkpoint_dir / f"{name}-{seed}-{epochs}.pt", epochs=epochs, seed=seed)
+    measure, measured = recipe.measure
     tests = {test: load_dataset(test, arguments.data) for test in recipe.tests}
     path = WEIGHTS / f"{name}.onnx"
-    to_file(network, tests[recipe.tests[0]].x.shape[1:], path, spiking=recipe.spiking)
+    to_file(network, tests[recipe.tests[0]].x.shape[1:], path, spiking=recipe.spiking, metadata=recipe.metadata)
     entry = {
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "command": f"python -m models.train {name} --seed {seed} --epochs {epochs}",
@@ -173,7 +179,7 @@ def main() -> None:
         "images": len(data.y),
         "epochs": epochs,
         "seed": seed,
-        "accuracy": {test: accuracy(path, images) for test, images in tests.items()},
+        measure: {test: measured(outputs(path, images.x), images.y) for test, images in tests.items()},
     }
     enter(WEIGHTS / "weights.json", name, entry)
     print(json.dumps({name: entry}, indent=2))

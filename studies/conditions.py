@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
 from conversion.network import Connectivity
-from conversion.normalize import Scheme
+from conversion.normalize import CALIBRATED, Scheme
 from models.neurons import INITIAL_POTENTIALS, RESETS, InitialPotential, Reset
 from studies.metrics import Readout
 
@@ -46,6 +46,7 @@ PAUSE = _number("a number from 0 on, in ms", lambda value: 0 <= value < math.inf
 RATE = _number("a number above 0, in Hz")
 MEMORY = _number("a number above 0, in GB")
 THRESHOLD = _number("a number above 0")
+FACTOR = _number("a number above 0")
 PERIOD = _takes((int,), "a whole number from 1 to 16", lambda value: 1 <= value <= 16)
 CLAMP = _number("a number up to 0; -inf is no clamp", lambda value: value <= 0)
 PERCENTILE = _number("a number in (0, 100]", lambda value: 0 < value <= 100)
@@ -72,6 +73,11 @@ class Condition:
     bias_calibration : str
         "mean" shifts biases until the mean rates of the calibration images are right (`conversion.calibrate`), with
         simulations like those of "spike".
+    negative_slope : str
+        What becomes of leaky ReLU and PReLU where neurons send positive spikes only: "keep" refuses them, "drop" makes
+        them ReLU.
+    headroom : float
+        Factor on the scales of a normalisation that looks at images (`conversion.normalize`).
     current_offset : str
         "half" brings every neuron half a threshold in the window, as a constant current (Deng and Gu 2021).
     v_min : float
@@ -105,9 +111,11 @@ class Condition:
     v_th: float = field(default=1.0, metadata=THRESHOLD)
     v_min: float = field(default=-math.inf, metadata=CLAMP)
     v_init: InitialPotential = field(default="zero", metadata=_one_of(INITIAL_POTENTIALS))
+    negative_slope: str | None = field(default="keep", metadata=_one_of(("keep", "drop")))
     current_offset: str = field(default="none", metadata=_one_of(("none", "half")))
     normalization: Normalization = field(default="none", metadata=_one_of(NORMALIZATIONS))
     percentile: float | None = field(default=None, metadata=PERCENTILE)
+    headroom: float | None = field(default=1.0, metadata=FACTOR)
     bias_calibration: str = field(default="none", metadata=_one_of(("none", "mean")))
     pooling: str = field(default="spiking", metadata=_one_of(("spiking", "folded")))
     connectivity: Connectivity = field(default="shared", metadata=_one_of(get_args(Connectivity)))
@@ -125,6 +133,8 @@ MATTERS_ONLY_IF: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "phase_period": {"encoder": ("phase",)},
     "readout_k": {"readout": ("k_th_spike",)},
     "tau_m_ms": {"neuron": ("lif",)},
+    "negative_slope": {"neuron": ("if", "lif")},
+    "headroom": {"normalization": CALIBRATED},
     "percentile": {"normalization": ("percentile", "channel", "spike")},
     "calibration": _LOOKS_AT_IMAGES,
     "calibration_dataset": _LOOKS_AT_IMAGES,

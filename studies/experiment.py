@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from conversion.calibrate import calibrate_biases
 from conversion.encoding import check_encoder
 from conversion.fold import fold_average_pooling
+from conversion.leaks import without_leaks
 from conversion.network import Readout, members_of
 from conversion.normalize import normalize
 from conversion.plan import plan
@@ -26,27 +27,21 @@ from conversion.recording import Probe, Recording
 from conversion.rescale import equivalent_thresholds, rescale
 from conversion.simulate import simulate
 from conversion.spike_norm import spike_norm
-from models.datasets import Dataset, content_hash, load_dataset
+from models.boxes import NO_BOX
+from models.datasets import content_hash
 from models.graph import INPUT, Array, Graph, Shape
 from models.onnx_import import load as load_onnx
 from models.onnx_runtime import activations, predict
+from models.yolo import Head, check_output, detect, read_head
 from studies import energy
-from studies.conditions import Condition, StudyError, readout_steps, require_known
+from studies.conditions import Condition, StudyError, readout_steps
+from studies.detection import box_table, boxes_over_time, detection_metrics, output_scale
+from studies.files import Job, calibration_images, dataset, fit, has_boxes, model_path, test_images
 from studies.metrics import layers, metrics
 from studies.settings import encoder_of, neuron_of, rheobase, simulation_settings
 
 ROOT = Path(__file__).parents[1]
-WEIGHTS = ROOT / "models" / "weights"
 Rows = Mapping[str, Mapping[str, list[Any]]]
-
-
-@dataclass(frozen=True)
-class Job:
-    """A condition with the places of its files. `folder` is the study's: paths in a study are relative to it."""
-
-    condition: Condition
-    folder: Path
-    data_dir: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,13 +53,18 @@ class Prepared:
     graph, normalised, converted : Graph
         The network as trained; as normalised, whose activations the rates stand for; and as it spikes, the same up to
         calibrated biases.
+    images, labels : array
+        See `models.datasets.Dataset`.
+    head : Head, optional
+        Of a network that finds boxes.
     """
 
     graph: Graph
     normalised: Graph
     converted: Graph
     images: Array
-    labels: NDArray[np.int64]
+    labels: NDArray[Any]
+    head: Head | None = None
 
 
 def check(job: Job) -> None:
@@ -75,20 +75,35 @@ def check(job: Job) -> None:
     ValueError
         Of the kind of its source: `StudyError`, `OnnxError`, `DatasetError`, `GraphError`, `ConversionError`.
     """
-    graph = load_onnx(_model_path(job))
+    graph = load_onnx(model_path(job))
     c = job.condition
     neuron = neuron_of(c)
-    structure = plan(_with_pooling(graph, c), signed=neuron.is_signed)
+    structure = plan(_reduced(graph, c), signed=neuron.is_signed)
     check_encoder(encoder_of(c), neuron, structure, c.dt_ms * ms)
     members_of(structure, _engine_readout(c))
-    images, labels = _test_images(job)
-    for some in (images[:1], _calibration_images(job)[:1]):
+    images, labels = test_images(job)
+    for some in (images[:1], calibration_images(job)[:1]):
         fit(some, graph.input_shape)
-    classes = int(np.prod(graph.shapes[graph.output.name]))
-    if labels.max() >= classes:
+    classes = _classes(job, graph.shapes[graph.output.name])
+    numbers = labels[..., 0] if labels.ndim == 3 else labels
+    if numbers.max(initial=NO_BOX) >= classes:
         raise StudyError(
-            f"dataset {job.condition.dataset!r} has a label {labels.max()}, but the network knows {classes} classes"
+            f"dataset {job.condition.dataset!r} has a label {numbers.max():g}, but the network knows {classes} classes"
         )
+
+
+def _classes(job: Job, output_shape: Shape) -> int:
+    """How many classes a network knows; of one that finds boxes, its head says so."""
+    if not has_boxes(job):
+        return int(np.prod(output_shape))
+    head = read_head(model_path(job))
+    check_output(head, output_shape)
+    if job.condition.readout != "potential":
+        raise StudyError(
+            f"readout is {job.condition.readout!r}; dataset {job.condition.dataset!r} has boxes, and the output that "
+            "they are read from has values below 0: it must be 'potential'"
+        )
+    return len(head.classes)
 
 
 def key(job: Job) -> str:
@@ -96,8 +111,8 @@ def key(job: Job) -> str:
     names = {name for name in (job.condition.dataset, job.condition.calibration_dataset) if name is not None}
     content = {
         "condition": asdict(job.condition),
-        "model": hashlib.sha256(_model_path(job).read_bytes()).hexdigest(),
-        "datasets": {name: content_hash(_dataset(job, name)) for name in sorted(names)},
+        "model": hashlib.sha256(model_path(job).read_bytes()).hexdigest(),
+        "datasets": {name: content_hash(dataset(job, name)) for name in sorted(names)},
         "code": code_hash(),
         "versions": versions(),
     }
@@ -108,13 +123,14 @@ def key(job: Job) -> str:
 def code_hash() -> str:
     """SHA-256 of the source that turns a condition into rows; a change of it makes earlier rows stale."""
     files = sorted(path for package in ("models", "conversion") for path in (ROOT / package).glob("*.py"))
-    files += [ROOT / "studies" / f"{name}.py" for name in ("conditions", "energy", "experiment", "metrics", "settings")]
+    ours = ("conditions", "detection", "energy", "experiment", "files", "metrics", "settings")
+    files += [ROOT / "studies" / f"{name}.py" for name in ours]
     return hashlib.sha256(b"".join(path.read_bytes().replace(b"\r\n", b"\n") for path in files)).hexdigest()
 
 
 def versions() -> Mapping[str, str]:
     """The versions of the libraries that the rows depend on."""
-    return {name: version(name) for name in ("brian2", "numpy", "onnxruntime")}
+    return {name: version(name) for name in ("brian2", "numpy", "onnxruntime", "pycocotools")}
 
 
 def rows(job: Job) -> Rows:
@@ -128,18 +144,19 @@ def rows(job: Job) -> Rows:
 def prepare(job: Job) -> Prepared:
     """Load the files of a job, and normalise its network."""
     c = job.condition
-    graph, (images, labels) = load_onnx(_model_path(job)), _test_images(job)
-    images, calibration = fit(images, graph.input_shape), fit(_calibration_images(job), graph.input_shape)
-    normalised = _normalised(_with_pooling(graph, c), calibration, c)
+    graph, (images, labels) = load_onnx(model_path(job)), test_images(job)
+    images, calibration = fit(images, graph.input_shape), fit(calibration_images(job), graph.input_shape)
+    normalised = _normalised(_reduced(graph, c), calibration, c)
     converted = normalised
     if c.bias_calibration == "mean":
         converted = calibrate_biases(normalised, calibration, **simulation_settings(c))
-    return Prepared(graph, normalised, converted, images, labels)
+    head = read_head(model_path(job)) if has_boxes(job) else None
+    return Prepared(graph, normalised, converted, images, labels, head)
 
 
 def _normalised(graph: Graph, calibration: Array, c: Condition) -> Graph:
     if c.normalization != "spike":
-        return normalize(graph, calibration, c.normalization, c.percentile)
+        return normalize(graph, calibration, c.normalization, c.percentile, 1.0 if c.headroom is None else c.headroom)
     percentile = 100.0 if c.percentile is None else c.percentile
     table = spike_norm(graph, calibration, percentile=percentile, **simulation_settings(c))
     return rescale(graph, table["scale"].to_dict())
@@ -160,29 +177,47 @@ def simulated(converted: Graph, images: Array, c: Condition, probe: Probe | None
 
 
 def measured(prepared: Prepared, recording: Recording, c: Condition) -> Mapping[str, pd.DataFrame]:
-    """The tables "metrics" and "layers" of a recording; without the columns that name the condition."""
-    graph, images = prepared.graph, prepared.images
+    """The tables of a recording, "metrics", "layers" and of a detector "boxes"; without the condition's columns."""
+    answers = _classified if prepared.head is None else _detected
     return {
-        "metrics": metrics(
-            recording,
-            prepared.labels,
-            predict(graph, images),
-            readout=c.readout,
-            readout_k=c.readout_k or 1,
-            ann_energy_nj=energy.ann_energy_nj(graph),
-            input_energy_nj=energy.input_energy_nj(graph, c.encoder, np.rint(recording.times / recording.dt)),
-        ),
+        **answers(prepared, recording, c),
         "layers": layers(
             recording,
-            lambda name: activation(prepared.normalised, images, name),
+            lambda name: activation(prepared.normalised, prepared.images, name),
             rheobase(c, recording.max_rate),
             _equivalent_thresholds(prepared, c),
         ),
     }
 
 
+def _classified(prepared: Prepared, recording: Recording, c: Condition) -> dict[str, pd.DataFrame]:
+    outputs, k = predict(prepared.graph, prepared.images), c.readout_k or 1
+    spent = _energies(prepared.graph, recording, c)
+    return {"metrics": metrics(recording, prepared.labels, outputs, readout=c.readout, readout_k=k, **spent)}
+
+
+def _detected(prepared: Prepared, recording: Recording, c: Condition) -> dict[str, pd.DataFrame]:
+    graph, images, head = prepared.graph, prepared.images, prepared.head
+    assert head is not None
+    scale = output_scale(_reduced(graph, c), prepared.normalised, images[0])
+    found, ann_found = boxes_over_time(recording, scale, head), detect(predict(graph, images), head)
+    spent = _energies(graph, recording, c)
+    return {
+        "metrics": detection_metrics(recording, found, ann_found, prepared.labels, **spent),
+        "boxes": box_table(recording.times * 1e3, found, ann_found, head),
+    }
+
+
+def _energies(graph: Graph, recording: Recording, c: Condition) -> dict[str, Any]:
+    steps = np.rint(recording.times / recording.dt).astype(np.int64)
+    return {
+        "ann_energy_nj": energy.ann_energy_nj(graph),
+        "input_energy_nj": energy.input_energy_nj(graph, c.encoder, steps),
+    }
+
+
 def _equivalent_thresholds(prepared: Prepared, c: Condition) -> Mapping[str, float]:
-    trained = _with_pooling(prepared.graph, c)
+    trained = _reduced(prepared.graph, c)
     return {name: c.v_th * v_th for name, v_th in equivalent_thresholds(trained, prepared.normalised).items()}
 
 
@@ -191,23 +226,10 @@ def activation(graph: Graph, images: Array, name: str) -> Array:
     return images if name == INPUT else activations(graph, images, [name])[name]
 
 
-def fit(images: Array, input_shape: Shape) -> Array:
-    """The images as a network reads them; one that reads vectors gets them flattened, as ONNX's Flatten does.
-
-    Raises
-    ------
-    StudyError
-        If they do not fit.
-    """
-    if images.shape[1:] == input_shape:
-        return images
-    if len(input_shape) == 1 and int(np.prod(images.shape[1:])) == input_shape[0]:
-        return images.reshape(-1, *input_shape)
-    raise StudyError(f"the images have shape {images.shape[1:]}, but the network reads {input_shape}")
-
-
-def _with_pooling(graph: Graph, c: Condition) -> Graph:
-    return fold_average_pooling(graph) if c.pooling == "folded" else graph
+def _reduced(graph: Graph, c: Condition) -> Graph:
+    """The network without what a condition does away with before it is normalised: pooling layers, leaks."""
+    graph = fold_average_pooling(graph) if c.pooling == "folded" else graph
+    return without_leaks(graph) if c.negative_slope == "drop" else graph
 
 
 def _engine_readout(c: Condition) -> Readout:
@@ -218,47 +240,3 @@ def _engine_readout(c: Condition) -> Readout:
 def _output_spikes(c: Condition) -> tuple[int, ...]:
     """Each k for which the answer depends on the time of the k-th output spike."""
     return (1,) if c.readout == "first_spike" else (c.readout_k,) if c.readout_k is not None else ()
-
-
-def _model_path(job: Job) -> Path:
-    name = job.condition.model
-    if name.endswith(".onnx"):
-        return job.folder / name
-    require_known("model", name, sorted(path.stem for path in WEIGHTS.glob("*.onnx")))
-    return WEIGHTS / f"{name}.onnx"
-
-
-def _test_images(job: Job) -> tuple[Array, NDArray[np.int64]]:
-    data, wanted = _dataset(job, job.condition.dataset), job.condition.images
-    if wanted > len(data.x):
-        raise StudyError(f"images is {wanted}, but dataset {job.condition.dataset!r} has {len(data.x)}")
-    return data.x[:wanted], data.y[:wanted]
-
-
-def _calibration_images(job: Job) -> Array:
-    """The last images of the calibration dataset; never those of the test."""
-    c, wanted = job.condition, job.condition.calibration
-    if wanted is None:
-        return _dataset(job, c.dataset).x[:1]
-    name = c.calibration_dataset or c.dataset
-    data = _dataset(job, name)
-    free = len(data.x) - (c.images if name == c.dataset else 0)
-    if wanted > free:
-        raise StudyError(
-            f"calibration is {wanted}, but dataset {name!r} has {free} images that are not tested; "
-            "lower images or calibration, or name another calibration_dataset"
-        )
-    return data.x[-wanted:]
-
-
-def _dataset(job: Job, name: str) -> Dataset:
-    if not name.endswith(".npz"):
-        return _loaded(name, job.data_dir, 0)
-    path = job.folder / name
-    return _loaded(str(path), job.data_dir, path.stat().st_mtime_ns if path.exists() else 0)
-
-
-@lru_cache(maxsize=2)
-def _loaded(name: str, data_dir: Path | None, changed: int) -> Dataset:
-    """A dataset, kept for the next condition of the same process until its file changes."""
-    return load_dataset(name, data_dir)

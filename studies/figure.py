@@ -8,10 +8,15 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from studies.conditions import StudyError, require_known, require_type
+from studies.detection import BOX_COLUMNS, DETECTION_COLUMNS
 from studies.metrics import LAYER_COLUMNS, METRIC_COLUMNS
 
-TABLES: Mapping[str, tuple[str, ...]] = {"metrics": METRIC_COLUMNS, "layers": LAYER_COLUMNS}
-PLOTS = ("lineplot", "scatterplot", "barplot", "pointplot", "boxplot", "heatmap")
+TABLES: Mapping[str, tuple[str, ...]] = {
+    "metrics": tuple(dict.fromkeys([*METRIC_COLUMNS, *DETECTION_COLUMNS])),
+    "layers": LAYER_COLUMNS,
+    "boxes": BOX_COLUMNS,
+}
+PLOTS = ("lineplot", "scatterplot", "barplot", "pointplot", "boxplot", "heatmap", "boxes")
 LOGS = ("", "x", "y", "xy")
 
 
@@ -22,8 +27,10 @@ class Figure:
     Parameters
     ----------
     plot : str
-        One of `PLOTS`. A heatmap shows the mean of `hue` over `x` and `y`, for each value of `col`.
-    table : {"metrics", "layers"}
+        One of `PLOTS`. A heatmap shows the mean of `hue` over `x` and `y`, for each value of `col`. "boxes" shows those
+        of `table` "boxes" on the images, a row for each `y = "image"`, a column for each `x` and one for the ANN.
+    table : {"metrics", "layers", "boxes"}
+        "boxes" is there for detectors only, and of "metrics" some columns for them or for classifiers.
     x, y, hue, col : str
         Columns of that table.
     where : mapping
@@ -75,6 +82,10 @@ def parse_figure(content: Any, grid: Mapping[str, Any]) -> Figure:
         require_known(f"{what} of figure {figure.name!r}", value, known)
     if figure.plot == "heatmap" and (not figure.hue or figure.ceiling or figure.theory):
         raise StudyError(f"figure {figure.name!r}: a heatmap needs `hue`, and has no `ceiling` or `theory`")
+    if (figure.plot == "boxes") != (figure.table == "boxes") or (figure.plot == "boxes" and figure.y != "image"):
+        raise StudyError(
+            f"figure {figure.name!r}: plot 'boxes' goes with table 'boxes' and y 'image', and they with it"
+        )
     if figure.theory and figure.plot not in ("lineplot", "pointplot"):
         raise StudyError(f"figure {figure.name!r}: `theory` goes with a lineplot or a pointplot, not a {figure.plot}")
     _check_columns(figure, grid)

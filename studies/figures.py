@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import cycle
 from pathlib import Path
@@ -49,7 +49,7 @@ class Style(NamedTuple):
 
 
 def draw(study: Study, folder: Path) -> list[Path]:
-    """Draw every figure of a study into its folder of results, as svg and as png.
+    """Draw every figure of a study that its tables alone tell into its folder of results, as svg and as png.
 
     Returns
     -------
@@ -63,16 +63,16 @@ def draw(study: Study, folder: Path) -> list[Path]:
     """
     results.check_owner(folder, study.title)
     paths = []
-    for figure in study.figures:
+    for figure in (figure for figure in study.figures if figure.plot != "boxes"):  # those are `studies.boxes`'
         rows = select(results.read_table(folder, figure.table), figure)
         paths += save(plot(figure, rows), folder, figure.name)
     return paths
 
 
-def save(canvas: Canvas, folder: Path, name: str) -> list[Path]:
+def save(canvas: Canvas, folder: Path, name: str, endings: Sequence[str] = ("svg", "png")) -> list[Path]:
     """Write a figure as <name>.svg and <name>.png, with the same bytes whenever it is drawn."""
     paths = []
-    for ending, metadata in (("svg", {"Date": None}), ("png", {"Software": None})):
+    for ending, metadata in ((ending, {"Date" if ending == "svg" else "Software": None}) for ending in endings):
         paths.append(folder / f"{name}.{ending}")
         with mpl.rc_context(THEME):
             canvas.savefig(paths[-1], metadata=metadata, bbox_inches="tight")

@@ -52,6 +52,8 @@ def look(
         raise StudyError(f"image is {image}; it must be a whole number from 0 to {images - 1}: images is {images}")
     for job in jobs:
         experiment.check(job)
+        if experiment.has_boxes(job):
+            raise StudyError(f"dataset is {job.condition.dataset!r}, with boxes; look is for classes: declare a study")
     folder.mkdir(parents=True, exist_ok=True)
     return [path for name, figure in _figures(jobs, image).items() for path in save(figure, folder, name)]
 

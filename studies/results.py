@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 FLOATS = "%.6g"
+TEXT = {"class": str}  # even where every class is called by a number
 
 
 class ResultsError(ValueError):
@@ -91,7 +92,7 @@ def read_table(folder: Path, name: str) -> pd.DataFrame:
     if not path.exists():
         raise ResultsError(f"there is no {path}; run the study first")
     try:
-        return pd.read_csv(path, keep_default_na=False, na_values=[""])
+        return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=TEXT)
     except ValueError as error:  # of pandas, which does not name the file
         raise ResultsError(f"{path} is not a table: {error}; run the study again") from None
 

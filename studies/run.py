@@ -29,7 +29,7 @@ from studies.study import Study
 
 
 def run(study: Study, folder: Path, *, jobs: int | None = None, data_dir: Path | None = None) -> Path:
-    """Run what is missing of a study and write metrics.csv, layers.csv and run.json.
+    """Run what is missing of a study and write metrics.csv, layers.csv, of detectors boxes.csv, and run.json.
 
     The tables have the same bytes whatever the number of workers, and whether or not an earlier run was interrupted.
 
@@ -87,7 +87,9 @@ def _numbered(number: int, job: Job) -> tuple[int, Rows]:
 def _write_tables(study: Study, keys: Mapping[Condition, str], folder: Path) -> None:
     rows = {condition: results.stored(folder, key) or {} for condition, key in keys.items()}
     for name in TABLES:
-        results.write_table(folder, name, [_named(study, condition, part[name]) for condition, part in rows.items()])
+        parts = [_named(study, condition, part[name]) for condition, part in rows.items() if name in part]
+        if parts:
+            results.write_table(folder, name, parts)
 
 
 def _named(study: Study, condition: Condition, columns: Mapping[str, list[Any]]) -> pd.DataFrame:

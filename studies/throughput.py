@@ -37,7 +37,7 @@ from models.graph import Array, Graph
 from models.neurons import Neuron, integrate_and_fire
 from models.onnx_import import load
 from studies import run as study_run
-from studies.experiment import WEIGHTS
+from studies.files import WEIGHTS
 from studies.study import parse
 from studies.tiny_yolo import at_rate, random_images, tiny_yolo
 

@@ -12,7 +12,7 @@ from models.encoders import Poisson
 from models.neurons import integrate_and_fire
 from models.onnx_import import load
 from models.onnx_runtime import predict
-from studies.experiment import WEIGHTS
+from studies.files import WEIGHTS
 from studies.metrics import metrics
 
 DURATION = 200 * ms

@@ -1,0 +1,59 @@
+"""Boxes as plain arrays, and which of them overlap: no network, no file.
+
+A box is a row of six numbers (class, x0, y0, x1, y1, last), its corners in shares of the image's width and height. The
+last number says of a true box whether it is difficult (1) or not (0), and of a found one its score. The boxes of images
+that have different numbers of them are one array (N, M, 6), filled up with rows of the class `NO_BOX`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.graph import Array
+
+NO_BOX = -1
+COLUMNS = 6
+
+
+def padded(boxes: Sequence[Array]) -> NDArray[np.float32]:
+    """The boxes of N images, each (m, 6), as one array (N, M, 6)."""
+    result = np.zeros((len(boxes), max(map(len, boxes), default=0), COLUMNS), np.float32)
+    result[..., 0] = NO_BOX
+    for image, rows in zip(result, boxes, strict=True):
+        image[: len(rows)] = rows
+    return result
+
+
+def unpadded(boxes: Array) -> list[Array]:
+    """The boxes of each image of an array (N, M, 6), each (m, 6)."""
+    return [image[image[:, 0] != NO_BOX] for image in boxes]
+
+
+def overlaps(one: Array, other: Array) -> NDArray[np.float64]:
+    """Intersection over union of corners (n, 4) with corners (m, 4), shape (n, m); 0 for boxes without an area."""
+    one, other = one[:, None].astype(np.float64), other[None].astype(np.float64)
+    sides = np.minimum(one[..., 2:], other[..., 2:]) - np.maximum(one[..., :2], other[..., :2])
+    shared = np.prod(np.maximum(sides, 0), axis=-1)
+    union = _area(one) + _area(other) - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+def suppressed(found: Array, overlap: float) -> Array:
+    """Non-maximum suppression per class: found boxes (m, 6), best score first, without the copies of better ones.
+
+    A box goes if its intersection over union with a better one of its class, which itself stays, is above `overlap`.
+    """
+    found = found[np.argsort(-found[:, 5], kind="stable")]
+    copies = (overlaps(found[:, 1:5], found[:, 1:5]) > overlap) & (found[:, None, 0] == found[None, :, 0])
+    stays = np.ones(len(found), bool)
+    for i in range(len(found)):
+        if stays[i]:
+            stays[i + 1 :] &= ~copies[i, i + 1 :]
+    return found[stays]
+
+
+def _area(corners: Array) -> Array:
+    return np.prod(corners[..., 2:] - corners[..., :2], axis=-1)

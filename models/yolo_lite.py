@@ -1,0 +1,80 @@
+"""YOLO-LITE as an ONNX file: `python -m models.yolo_lite OUT.onnx`. Its weights belong to others and are not shipped.
+
+Seven convolutions, the last of which is 1x1, each but the last with leaky ReLU 0.1 and each of the first five followed
+by 2x2 max pooling: YOLO-LITE trial 3 without batch normalisation, trained on PASCAL VOC (Pedoeem and Huang, 2018,
+"YOLO-LITE: a real-time object detection algorithm optimized for non-GPU computers"). The data directory holds the
+weights as yolo_lite_voc.npz: w0 .. w6 (out, in, k, k) and b0 .. b6.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import onnx
+
+from models.datasets import found_file
+from models.graph import LINEAR, Activation, Array, Conv2d, Graph, Layer, MaxPool2d, sequential
+from models.image_files import DatasetError, npz_arrays
+from models.onnx_export import to_onnx, write
+from models.photos import SIDE
+from models.yolo import Head, metadata
+
+WEIGHTS = "yolo_lite_voc.npz"
+CONVOLUTIONS, POOLINGS = 7, 5
+LEAKY = Activation(negative_slope=0.1)
+VOC = Head(
+    anchors=((1.08, 1.19), (3.42, 4.41), (6.63, 11.38), (9.42, 5.11), (16.62, 10.52)),
+    classes=(
+        "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog",
+        "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor",
+    ),
+)  # fmt: skip
+
+
+def yolo_lite(path: Path) -> Graph:
+    """The network from its npz file, for RGB images of 224 x 224 pixels in [0, 1].
+
+    Raises
+    ------
+    DatasetError
+        If the file does not hold the weights.
+    """
+    arrays = npz_arrays(path)
+    if missing := [name for i in range(CONVOLUTIONS) for name in (f"w{i}", f"b{i}") if name not in arrays]:
+        raise DatasetError(f"{path} has no {missing[0]}; it holds {', '.join(sorted(arrays))}")
+    layers: list[Layer] = []
+    for i in range(CONVOLUTIONS):
+        layers.append(_convolution(i, arrays[f"w{i}"], arrays[f"b{i}"]))
+        if i < POOLINGS:
+            layers.append(MaxPool2d(name=f"pool{i + 1}", inputs=(), kernel=(2, 2), stride=(2, 2)))
+    return sequential((3, SIDE, SIDE), *layers)
+
+
+def _convolution(i: int, weight: Array, bias: Array) -> Conv2d:
+    border = weight.shape[2] // 2
+    return Conv2d(
+        name=f"conv{i + 1}",
+        inputs=(),
+        weight=weight,
+        bias=bias,
+        padding=(border,) * 4,
+        activation=LINEAR if i == CONVOLUTIONS - 1 else LEAKY,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m models.yolo_lite", description=__doc__)
+    parser.add_argument("output", type=Path, help="the ONNX file to write")
+    parser.add_argument("--data", type=Path, help="the data directory")
+    arguments = parser.parse_args()
+    try:
+        model = to_onnx(yolo_lite(found_file(WEIGHTS, arguments.data)))
+        onnx.helper.set_model_props(model, dict(metadata(VOC)))
+        write(model.SerializeToString(deterministic=True), arguments.output)
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+
+
+if __name__ == "__main__":
+    main()
