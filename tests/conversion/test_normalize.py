@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from conversion.normalize import model_scales, normalize
+from conversion.rescale import peers
 from models.graph import INPUT, LINEAR, RELU, Activation, Add, Conv2d, Dense, Graph, sequential
-from models.signs import negative_senders
+from models.signs import negative_senders, passes_to_junctions
 from tests.conversion.forward import forward
 from tests.conversion.networks import conv, dense, leaky, networks
 
@@ -178,6 +179,44 @@ def test_a_silent_layer_is_left_as_it_is():
     for scheme in ("percentile", "channel"):
         assert np.isfinite(normalize(graph, images, scheme)["fc1"].weight).all()
     assert float(model_scales(graph)["fc1"]) == 0
+
+
+@pytest.mark.parametrize("scheme", ["data", "percentile", "channel"])
+@pytest.mark.parametrize("name", networks())
+def test_headroom_divides_the_largest_activations(name, scheme):
+    """Of hidden layers s becomes h s: every activation h times smaller; where paths meet the input, s stays 1."""
+    graph = networks()[name]
+    images = images_for(graph)
+    plain, roomy = (forward(normalize(graph, images, scheme, headroom=h), images) for h in (1.0, 4.0))
+    apart = [layer.name for layer in graph if not any(INPUT in group and layer.name in group for group in peers(graph))]
+    weighted = [n for n in apart if isinstance(graph[n], Conv2d | Dense) and not passes_to_junctions(graph, graph[n])]
+    assert weighted
+    for layer in weighted:
+        np.testing.assert_allclose(roomy[layer] * 4, plain[layer], rtol=1e-4, atol=1e-5)
+
+
+def test_headroom_by_hand():
+    """Kim 2020 with h = 2: w_ij * (h lambda_i) / (h lambda_j) behind the first layer, and b_j / (h lambda_j)."""
+    first, bias = np.array([[2.0], [5.0]], np.float32), np.array([1.0, 0.0], np.float32)
+    graph = sequential((1,), dense_of("fc1", first, bias), dense_of("fc2", np.array([[1.0, 1.0]], np.float32)))
+    result = normalize(graph, np.ones((1, 1), np.float32), "channel", headroom=2.0)
+    np.testing.assert_allclose(result["fc1"].weight, first / [[2 * 3], [2 * 5]])
+    np.testing.assert_allclose(result["fc1"].bias, bias / [2 * 3, 2 * 5])
+    np.testing.assert_allclose(result["fc2"].weight, [[2 * 3 / (2 * 8), 2 * 5 / (2 * 8)]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "headroom", "message"),
+    [
+        ("channel", 0.0, r"headroom is 0\.0; it is a factor above 0"),
+        ("channel", np.inf, "headroom is inf"),
+        ("model", 2.0, r"headroom is 2\.0, but normalization 'model' looks at no images"),
+        ("none", 0.5, "'none' looks at no images"),
+    ],
+)
+def test_headroom_that_makes_no_sense(scheme, headroom, message):
+    with pytest.raises(ValueError, match=message):
+        normalize(networks()["dense"], np.ones((1, 7), np.float32), scheme, headroom=headroom)
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,19 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 # Embedded
 
 
+def test_scenes_of_the_embedded_digits(digits: Dataset) -> None:
+    data = load_dataset("digit_scenes")
+    assert data.has_boxes
+    assert not digits.has_boxes
+    assert data.x.shape == (1000, 1, 96, 96)
+    assert content_hash(data) == content_hash(load_dataset("digit_scenes"))
+    for scene, rows in enumerate(data.y):
+        shown = rows[rows[:, 0] >= 0, 0]
+        np.testing.assert_array_equal(shown, digits.y[5 * scene : 5 * scene + len(shown)])
+    first = data.take(3)
+    np.testing.assert_array_equal(first.y, data.y[:3])
+
+
 @pytest.fixture(scope="module")
 def original() -> tuple[np.ndarray, np.ndarray]:
     return mnist_data()  # takes seconds, as text
@@ -244,8 +257,8 @@ def test_unknown_names_list_the_known(name: str) -> None:
 
 def test_every_name_is_known(tmp_path: Path) -> None:
     for name in NAMES:
-        if name not in ("digits", "digits8"):
-            with pytest.raises(DatasetError, match="could not be downloaded"):
+        if name not in ("digits", "digits8", "digit_scenes"):
+            with pytest.raises(DatasetError, match=r"could not be downloaded|\.npz is not in"):
                 load_dataset(name)
 
 

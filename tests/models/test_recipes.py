@@ -14,7 +14,8 @@ from models.datasets import NAMES, Dataset, DatasetError  # noqa: E402
 from models.preprocessing import rectified  # noqa: E402
 from models.recipes import RECIPES, cropped, cropped_and_rectified, mnist_without_digits, shifted  # noqa: E402
 
-SHAPES = {"mnist": (1, 28, 28), "cifar": (3, 32, 32)}
+SHAPES = {"mnist": (1, 28, 28), "cifar": (3, 32, 32), "digit": (1, 28, 28)}
+OUTPUTS = {"mnist": (10,), "cifar": (10,), "digit": (45, 6, 6)}
 
 
 def rng() -> np.random.Generator:
@@ -64,10 +65,14 @@ def test_cropped_and_rectified_is_one_after_the_other() -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_network_learns_from_augmented_images_and_is_tested_on_known_data(name: str) -> None:
     recipe = RECIPES[name]
-    images = rng().random((2, *SHAPES[name.split("_")[0]])).astype(np.float32)
-    augmented = recipe.augment(images, rng())
-    assert augmented.dtype == np.float32
-    assert recipe.network()(torch.from_numpy(augmented)).shape == (2, 10)
+    kind = name.split("_")[0]
+    images = rng().random((10, *SHAPES[kind])).astype(np.float32)
+    examples, labels = recipe.compose(recipe.augment(images, rng()), np.arange(10), rng())
+    assert examples.dtype == np.float32
+    result = recipe.network()(torch.from_numpy(examples))
+    assert result.shape == (len(labels), *OUTPUTS[kind])
+    assert np.isfinite(recipe.loss(result, torch.from_numpy(labels)).item())
+    assert 0 <= recipe.measure[1](result.detach().numpy(), labels) <= 1
     assert set(recipe.tests) <= set(NAMES)
 
 

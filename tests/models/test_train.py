@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
@@ -20,7 +22,7 @@ from models.architectures import named  # noqa: E402
 from models.datasets import Dataset, load_dataset  # noqa: E402
 from models.onnx_import import load  # noqa: E402
 from models.recipes import Recipe  # noqa: E402
-from models.train import accuracy, enter, to_file, train  # noqa: E402
+from models.train import enter, outputs, to_file, train  # noqa: E402
 
 
 def network() -> nn.Sequential:
@@ -143,7 +145,31 @@ def test_what_cannot_spike_is_written_as_it_is(tmp_path: Path) -> None:
         to_file(tanh, (1, 8, 8), tmp_path / "x.onnx", spiking=True)
     assert list(tmp_path.iterdir()) == []
     to_file(tanh, (1, 8, 8), tmp_path / "x.onnx", spiking=False)
-    assert 0 <= accuracy(tmp_path / "x.onnx", load_dataset("digits8")) <= 1
+    assert np.abs(outputs(tmp_path / "x.onnx", load_dataset("digits8").x)).max() <= 1
+
+
+def test_what_the_output_means_goes_into_the_file(tmp_path: Path, learned: nn.Module) -> None:
+    to_file(learned, (1, 8, 8), tmp_path / "x.onnx", spiking=True, metadata={"made": "here"})
+    assert {entry.key: entry.value for entry in onnx.load(tmp_path / "x.onnx").metadata_props} == {"made": "here"}
+
+
+def test_a_recipe_may_compose_other_examples_and_have_a_loss_of_its_own(tmp_path: Path) -> None:
+    """Half as many images, each the mean of two, that are to have their mean label: loss and examples meet."""
+    seen = []
+
+    def means(images, labels, rng):
+        pairs = len(images) // 2
+        return images[: 2 * pairs].reshape(pairs, 2, 1, 8, 8).mean(axis=1), labels[: 2 * pairs].reshape(pairs, 2)
+
+    def squared(result, labels):
+        seen.append((result.shape, labels.shape))
+        return ((result.sum(dim=1) - labels.float().mean(dim=1)) ** 2).mean()
+
+    recipe = replace(RECIPE, compose=means, loss=squared)
+    before = recipe.network().state_dict()
+    after = train(recipe, some().take(200), tmp_path / "x.pt", epochs=1).state_dict()
+    assert seen == [((50, 10), (50, 2))] * 2
+    assert not torch.equal(before["fc.weight"], after["fc.weight"])
 
 
 def test_entries_are_sorted_and_replaced(tmp_path: Path) -> None:

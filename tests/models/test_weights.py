@@ -11,10 +11,13 @@ import onnx
 import onnxruntime
 import pytest
 
+from models.average_precision import mean_average_precision
+from models.boxes import unpadded
 from models.datasets import NAMES, load_dataset
-from models.graph import Graph
+from models.graph import Conv2d, Graph, MaxPool2d
 from models.onnx_import import load
 from models.onnx_runtime import predict
+from models.yolo import detect, read_head
 
 WEIGHTS = Path(__file__).parents[2] / "models" / "weights"
 ENTRIES = json.loads((WEIGHTS / "weights.json").read_text())
@@ -25,7 +28,9 @@ SIZES = {  # layers with weights, from the papers
         "conv1": (64, 3, 5, 5), "conv2": (64, 64, 5, 5), "conv3": (64, 64, 3, 3), "fc": (10, 2304),
     },
 }  # fmt: skip
-ACCURACIES = [(name, data) for name, entry in ENTRIES.items() for data in entry["accuracy"]]
+MEASURES = ("accuracy", "map_50")
+CLASSIFIERS = [name for name, entry in ENTRIES.items() if "accuracy" in entry]
+ACCURACIES = [(name, data) for name in CLASSIFIERS for data in ENTRIES[name]["accuracy"]]
 
 
 def accuracy(name: str, data) -> float:
@@ -47,7 +52,8 @@ def test_the_file_is_the_one_that_was_entered(name: str) -> None:
 def test_the_entry_says_how_to_make_it_again(name: str) -> None:
     entry = ENTRIES[name]
     assert entry["command"] == f"python -m models.train {name} --seed {entry['seed']} --epochs {entry['epochs']}"
-    assert entry["accuracy"].keys() <= set(NAMES)
+    (measured,) = (entry[measure] for measure in MEASURES if measure in entry)
+    assert measured.keys() <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -57,6 +63,25 @@ def test_the_layers_have_the_sizes_of_the_paper_and_no_biases(name: str) -> None
     assert {layer.name: layer.weight.shape for layer in weighted} == SIZES[name]
     assert all(layer.bias is None for layer in weighted)
     assert [layer.activation.is_linear for layer in weighted] == [layer is graph.output for layer in weighted]
+
+
+def test_the_detector_is_a_small_tiny_yolo() -> None:
+    graph = load(WEIGHTS / "digit_detector.onnx")
+    weighted = [layer for layer in graph if isinstance(layer, Conv2d)]
+    assert sum(layer.weight.size + layer.bias.size for layer in weighted) < 1_000_000
+    assert [layer.activation.negative_slope for layer in weighted] == [pytest.approx(0.1)] * 5 + [1.0]
+    assert [type(layer) for layer in graph if not isinstance(layer, Conv2d)] == [MaxPool2d] * 4
+    head = read_head(WEIGHTS / "digit_detector.onnx")
+    assert graph.shapes[graph.output.name] == (head.channels, 6, 6)
+    assert head.classes == tuple("0123456789")
+
+
+def test_the_boxes_of_the_detector_are_as_good_as_entered() -> None:
+    data, path = load_dataset("digit_scenes"), WEIGHTS / "digit_detector.onnx"
+    found = detect(predict(load(path), data.x), read_head(path))
+    entered = ENTRIES["digit_detector"]["map_50"]["digit_scenes"]
+    assert entered >= 0.85
+    assert mean_average_precision(found, unpadded(data.y)) == pytest.approx(entered, abs=2e-3)
 
 
 @pytest.mark.parametrize("name", ENTRIES)
