@@ -42,6 +42,9 @@ def made(**values) -> Condition:
         ("v_init", "full", "'zero', 'half', 'uniform'"),
         ("normalization", "batch", "'none', 'model', 'data', 'percentile', 'channel', 'spike'"),
         ("percentile", 101, "(0, 100]"),
+        ("negative_slope", "leaky", "'keep', 'drop'"),
+        ("headroom", 0, "above 0"),
+        ("headroom", float("inf"), "above 0"),
         ("current_offset", True, "'none', 'half'"),
         ("bias_calibration", "potential", "'none', 'mean'"),
         ("pooling", "max", "'spiking', 'folded'"),
@@ -121,6 +124,11 @@ def test_constant_current_may_be_faster_than_a_spike_a_step():
 def test_keys_without_effect_are_none():
     assert made(tau_m_ms=20, calibration=7, percentile=99) == made()
     assert made(phase_period=4, readout_k=2) == made()
+    assert made(headroom=2) == made(normalization="none")
+    assert made(normalization="model", headroom=2) == made(normalization="model")
+    assert made(normalization="channel", headroom=2) != made(normalization="channel")
+    assert made(neuron="signed", negative_slope="drop") == made(neuron="signed")
+    assert made(negative_slope="drop") != made()
     assert made(bias_calibration="mean", calibration=7).calibration == 7
     assert made(encoder="phase", max_rate_hz=5) == made(encoder="phase", phase_period=8)
     assert made(encoder="burst").max_rate_hz is None

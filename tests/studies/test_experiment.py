@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 from brian2 import Hz, ms
 
@@ -17,9 +18,12 @@ from models.graph import Activation, Dense, Flatten, MaxPool2d, sequential
 from models.neurons import integrate_and_fire
 from models.onnx_export import save
 from models.onnx_runtime import activations
+from models.yolo import Head, HeadError, metadata
 from studies import experiment
 from studies.conditions import KEYS, StudyError, condition
+from studies.detection import DETECTION_COLUMNS, output_scale
 from studies.experiment import Job, check, fit, key, prepare, rows
+from studies.files import WEIGHTS
 from tests.studies.conftest import tiny_network
 
 BASE = {
@@ -32,6 +36,7 @@ CHANGES = {
     "refractory_ms": 3, "reset": "zero", "v_th": 0.7, "v_min": 0.0, "v_init": "half", "normalization": "none",
     "percentile": 50, "pooling": "folded", "readout": "first_spike", "readout_k": 2, "readout_ms": 8,
     "memory_gb": 1e-5, "seed": 1, "current_offset": "half", "bias_calibration": "mean",
+    "headroom": 3,
 }  # fmt: skip
 
 
@@ -54,7 +59,7 @@ def job(folder, **values) -> Job:
 
 
 def test_changes_cover_every_key():
-    assert {*CHANGES, "connectivity", "phase_period"} == KEYS.keys()
+    assert {*CHANGES, "connectivity", "phase_period", "negative_slope"} == KEYS.keys()
 
 
 def test_every_key_changes_the_rows(folder):
@@ -96,6 +101,8 @@ def test_a_leaky_network_needs_signed_neurons(folder):
     relu, with_leak = rows(job(folder, **SIGNED))["layers"], rows(signed)["layers"]
     assert with_leak["spikes_per_image"][1] > relu["spikes_per_image"][1]
     assert with_leak["correlation"][1] > 0.9
+    dropped = rows(job(folder, **SIGNED | {"model": "leaky.onnx", "neuron": "if", "negative_slope": "drop"}))
+    assert repr(dropped["layers"]) == repr(rows(job(folder, **SIGNED | {"neuron": "if"}))["layers"])
     for other in ({"pooling": "folded"}, {"v_th": 0.7}, {"v_init": "half"}, {"readout": "potential"}):
         assert rows(job(folder, **SIGNED | {"model": "leaky.onnx"} | other))["layers"] != with_leak
 
@@ -220,6 +227,63 @@ def test_vectors_are_flattened_maps():
     np.testing.assert_array_equal(fit(images, (12,)), images.reshape(2, 12))
     with pytest.raises(StudyError, match="the network reads"):
         fit(images, (3, 4))
+
+
+DETECTOR = {
+    "model": "digit_detector", "dataset": "digit_scenes", "images": 2, "calibration": 5, "duration_ms": 40,
+    "readout_ms": 20, "normalization": "channel", "neuron": "signed", "encoder": "constant", "readout": "potential",
+}  # fmt: skip
+
+
+def detector(folder, **changes) -> Job:
+    return Job(condition(DETECTOR | changes), folder)
+
+
+def test_a_detector_has_boxes_in_the_place_of_classes(folder):
+    check(detector(folder))
+    tables = rows(detector(folder))
+    assert tables["metrics"].keys() == set(DETECTION_COLUMNS)
+    assert set(tables["boxes"]["source"]) == {"snn", "ann"}
+    assert set(tables["boxes"]["class"]) <= {*"0123456789", ""}
+    assert tables["metrics"]["fidelity_map_50"][1] > 0.5
+    assert tables["metrics"]["ann_map_50"][0] > 0.8
+
+
+def test_the_boxes_of_a_slow_network_are_those_of_a_normalised_one_in_the_end(folder):
+    """Whatever normalisation divides the output by, it comes back before the boxes are decoded."""
+    job = detector(folder, normalization="percentile", headroom=1.5)
+    prepared = prepare(job)
+    scale = output_scale(prepared.graph, prepared.normalised, prepared.images[0])
+    ratio = prepared.graph["head"].bias / prepared.normalised["head"].bias
+    np.testing.assert_allclose(ratio, scale, rtol=1e-3)
+    assert scale > 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"readout": "count"}, "readout is 'count'; dataset 'digit_scenes' has boxes"),
+        ({"model": "mnist_convnet"}, r"the images have shape \(1, 96, 96\)"),
+        ({"neuron": "if"}, "use signed neurons"),
+        ({"dataset": "digits"}, r"the images have shape \(1, 28, 28\)"),
+    ],
+)
+def test_what_a_detector_cannot_do_is_said_before_anything_is_simulated(folder, changes, message):
+    with pytest.raises(ValueError, match=message):
+        check(detector(folder, **changes))
+    check(detector(folder, neuron="if", negative_slope="drop"))
+
+
+def test_a_network_without_a_head_finds_no_boxes(folder):
+    model = onnx.load(WEIGHTS / "digit_detector.onnx")
+    del model.metadata_props[:]
+    onnx.save(model, folder / "headless.onnx")
+    with pytest.raises(HeadError, match=r"headless\.onnx finds no boxes"):
+        check(detector(folder, model="headless.onnx"))
+    onnx.helper.set_model_props(model, dict(metadata(Head(anchors=((1.0, 1.0),) * 5, classes=("a",) * 4))))
+    onnx.save(model, folder / "few.onnx")
+    with pytest.raises(StudyError, match="has a label 9, but the network knows 4 classes"):
+        check(detector(folder, model="few.onnx"))
 
 
 def test_key_follows_the_content_of_the_files(folder):

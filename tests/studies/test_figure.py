@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from studies.conditions import StudyError
+from studies.detection import BOX_COLUMNS, DETECTION_COLUMNS
 from studies.figure import PLOTS, TABLES, Figure, parse_figure
 from studies.metrics import LAYER_COLUMNS, METRIC_COLUMNS
 
@@ -27,12 +28,23 @@ def test_everything_that_is_written_is_kept() -> None:
     assert set(figure.columns) == {"time_ms", "accuracy", "normalization", "v_th", "ann_accuracy", "seed"}
 
 
-@pytest.mark.parametrize("plot", PLOTS)
+@pytest.mark.parametrize("plot", [plot for plot in PLOTS if plot != "boxes"])
 def test_every_plot_is_known(plot: str) -> None:
     assert parse_figure(BASE | {"plot": plot, "hue": "energy_nj"}, GRID).plot == plot
 
 
-@pytest.mark.parametrize("column", [*METRIC_COLUMNS, "seed", "normalization", "v_th"])
+BOXES = {"name": "some", "plot": "boxes", "table": "boxes", "x": "time_ms", "y": "image"}
+
+
+def test_boxes_have_a_table_of_their_own() -> None:
+    assert parse_figure(BOXES, GRID) == Figure(**BOXES)
+    assert parse_figure(BOXES | {"x": "v_th"}, GRID).x == "v_th"
+    for change in ({"table": "metrics", "y": "accuracy"}, {"plot": "lineplot"}, {"y": "score"}):
+        with pytest.raises(StudyError, match="figure 'some': plot 'boxes' goes with table 'boxes' and y 'image'"):
+            parse_figure(BOXES | change, GRID)
+
+
+@pytest.mark.parametrize("column", [*METRIC_COLUMNS, *DETECTION_COLUMNS, "seed", "normalization", "v_th"])
 def test_columns_are_those_of_the_table_and_the_grid(column: str) -> None:
     for place in ("x", "y", "hue", "col", "ceiling"):
         assert column in parse_figure(BASE | {place: column}, GRID).columns
@@ -75,4 +87,7 @@ def test_a_heatmap_needs_what_it_shows() -> None:
 
 
 def test_tables_are_those_that_a_run_writes() -> None:
-    assert TABLES == {"metrics": METRIC_COLUMNS, "layers": LAYER_COLUMNS}
+    """A classifier's and a detector's metrics, of which each has some columns alone."""
+    assert TABLES["layers"] == LAYER_COLUMNS
+    assert TABLES["boxes"] == BOX_COLUMNS
+    assert set(TABLES["metrics"]) == {*METRIC_COLUMNS, *DETECTION_COLUMNS}

@@ -69,6 +69,13 @@ def test_metrics_by_hand():
     np.testing.assert_allclose(table["time_to_99_9_ms"], [20, 20])
 
 
+def test_nothing_settles_beside_what_is_no_number():
+    times = np.array([1.0, 2.0, 3.0])
+    assert math.isnan(settling_time(times, np.ones(3), math.nan))
+    assert math.isnan(settling_time(times, np.array([1.0, 1.0, math.nan]), 0.5))
+    assert settling_time(times, np.array([math.nan, 1.0, 1.0]), 0.5) == 2
+
+
 def test_potentials_answer_where_the_output_does_not_spike():
     table = metrics(recording(), LABELS_OF_IMAGES, ANN_OUTPUTS, readout="potential")
     np.testing.assert_allclose(table["accuracy"], [0.0, 0.5])

@@ -41,6 +41,15 @@ def test_a_row_per_condition_at_the_end_of_its_window() -> None:
     assert list(result["ANN energy (nJ)"]) == ["5"] * 2
 
 
+def test_a_detector_has_map_in_the_place_of_accuracy() -> None:
+    some = table(fidelity_map_50=0.75).drop(columns="agreement")
+    result = summary(some.rename(columns={"accuracy": "map_50", "ann_accuracy": "ann_map_50"}).query("seed == 0"))
+    assert list(result["mAP@0.5 (%)"]) == ["50.00", "90.00"]
+    assert list(result["ANN (%)"]) == ["95.00"] * 2
+    assert list(result["fidelity (%)"]) == ["75.00"] * 2
+    assert not any("accuracy" in column for column in result)
+
+
 def test_one_seed_has_no_interval() -> None:
     one = table().query("seed == 0")
     assert list(summary(one)["accuracy (%)"]) == ["50.00", "90.00"]

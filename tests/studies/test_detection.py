@@ -1,0 +1,115 @@
+"""What is measured of a detector, on recordings small enough to know the boxes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from conversion.recording import Recording
+from models.boxes import padded
+from models.graph import INPUT, LINEAR, Conv2d, sequential
+from models.yolo import Head, detect
+from studies.detection import (
+    BOX_COLUMNS,
+    DETECTION_COLUMNS,
+    as_truth,
+    box_table,
+    boxes_over_time,
+    detection_metrics,
+    output_scale,
+)
+
+HEAD = Head(anchors=((1.0, 1.0),), classes=("cat", "dog"))
+CAT, DOG = [0, 0.0, 0.0, 0.5, 0.5, 0], [1, 0.5, 0.5, 1.0, 1.0, 0]  # the first and the last cell of two by two
+
+
+def raw(*found: tuple[int, float]) -> np.ndarray:
+    """An output that finds a cat or a dog, by number and objectness, in the first and the last cell."""
+    values = np.zeros((7, 2, 2), np.float32)
+    values[4] = -30
+    for number, objectness in found:
+        values[4:, number, number] = [objectness, 30 * (number == 0), 30 * (number == 1)]
+    return values
+
+
+def recording(*outputs: np.ndarray) -> Recording:
+    """One image under 500 Hz for 1, read every 20 ms: potentials are outputs times 10, 20, ..."""
+    times = 0.02 * np.arange(1, len(outputs) + 1)
+    potentials = np.stack([output * time * 500 for output, time in zip(outputs, times, strict=True)])[:, None]
+    ones = np.ones((len(outputs), 1))
+    return Recording(
+        dt=0.001, duration=times[-1], max_rate=500.0, times=times, output_counts=np.zeros_like(potentials),
+        output_potentials=potentials.astype(np.float32), populations=("head",), shapes={"head": (7, 2, 2)},
+        spikes=5 * ones, synops=1000 * ones, spike_counts={}, largest_count=1.0,
+    )  # fmt: skip
+
+
+def test_boxes_are_those_of_the_potential_over_time_in_units_of_the_trained_output():
+    output = raw((0, 2.0), (1, 1.0))
+    for scale in (1.0, 8.0):
+        found = boxes_over_time(recording(output / scale, output / scale), scale, HEAD)
+        assert len(found) == 2
+        for each in found:
+            np.testing.assert_allclose(each[0], detect(output[None], HEAD)[0], rtol=1e-5)
+
+
+def test_metrics_by_hand():
+    """First nothing, then a dog where the ANN has a cat and a dog, then both; the truth has the dog and another cat."""
+    ann = detect(raw((0, 2.0), (1, 2.0))[None], HEAD)
+    over_time = recording(raw(), raw((1, 2.0)), raw((0, 2.0), (1, 2.0)))
+    truth = padded([np.array([DOG, [0, 0.0, 0.5, 0.5, 1.0, 0]])])
+    found = boxes_over_time(over_time, 1.0, HEAD)
+    table = detection_metrics(over_time, found, ann, truth, ann_energy_nj=3.0, input_energy_nj=0.5)
+    assert tuple(table.columns) == DETECTION_COLUMNS
+    np.testing.assert_allclose(table["time_ms"], [20, 40, 60])
+    np.testing.assert_allclose(table["map_50"], [0, 0.5, 0.5])
+    np.testing.assert_allclose(table["ann_map_50"], [0.5] * 3)
+    np.testing.assert_allclose(table["fidelity_map_50"], [0, 0.5, 1])
+    np.testing.assert_allclose(table["spikes_per_image"], [5] * 3)
+    np.testing.assert_allclose(table["energy_nj"], [1000 * 0.9e-3 + 0.5] * 3)
+    np.testing.assert_allclose(table["ann_energy_nj"], [3] * 3)
+    np.testing.assert_allclose(table["time_to_99_ms"], [40] * 3)
+
+
+def test_without_a_truth_there_is_fidelity_alone():
+    output = raw((0, 2.0))
+    over_time = recording(output)
+    found, ann = boxes_over_time(over_time, 1.0, HEAD), detect(output[None], HEAD)
+    (row,) = detection_metrics(over_time, found, ann, np.zeros((1, 0, 6))).to_dict("records")
+    assert row["fidelity_map_50"] == pytest.approx(1)
+    assert all(math.isnan(row[name]) for name in ("map_50", "ann_map_50", "time_to_99_ms", "time_to_99_9_ms"))
+
+
+def test_only_boxes_that_the_ann_is_sure_of_are_a_truth():
+    found = [np.array([[0, 0, 0, 1, 1, 0.31], [1, 0, 0, 1, 1, 0.29]]), np.empty((0, 6))]
+    first, second = as_truth(found)
+    np.testing.assert_array_equal(first, [[0, 0, 0, 1, 1, 0]])
+    assert second.shape == (0, 6)
+
+
+def test_the_scale_of_the_output_is_what_normalisation_divides_by():
+    weight = np.random.default_rng(0).normal(size=(4, 2, 1, 1)).astype(np.float32)
+
+    def graph(factor: float):
+        convolution = Conv2d(name="conv", inputs=(INPUT,), weight=weight * np.float32(factor), activation=LINEAR)
+        return sequential((2, 3, 3), convolution)
+
+    image = np.random.default_rng(1).random((2, 3, 3)).astype(np.float32)
+    assert output_scale(graph(1), graph(1 / 7), image) == pytest.approx(7, rel=1e-6)
+
+
+def test_boxes_to_draw_have_names_and_images_without_any_have_a_row():
+    over_time = recording(raw(), raw((1, 2.0), (0, -2.0)))
+    found, ann = boxes_over_time(over_time, 1.0, HEAD), detect(raw((0, 2.0))[None], HEAD)
+    table = box_table(over_time.times * 1e3, found, ann, HEAD)
+    assert tuple(table.columns) == BOX_COLUMNS
+    assert list(table["source"]) == ["snn", "snn", "ann"]
+    assert list(table["class"]) == ["", "dog", "cat"]  # the second image's cat has a score of 0.12
+    np.testing.assert_array_equal(table["time_ms"], [20, 40, np.nan])
+    np.testing.assert_array_equal(table["image"], [0, 0, 0])
+    corners = table[["x0", "y0", "x1", "y1"]].to_numpy()
+    assert np.isnan(corners[0]).all()
+    np.testing.assert_allclose(corners[1:], [DOG[1:5], CAT[1:5]], atol=1e-6)
+    np.testing.assert_allclose(table["score"][1:], 1 / (1 + math.exp(-2)), rtol=1e-5)
