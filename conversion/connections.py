@@ -169,14 +169,12 @@ class MaxConnection:
         counts: NDArray, best: NDArray,
     ) -> None:  # fmt: skip
         """As `deliver`, of the positive and the negative spikes of one step."""
-        counts[positive - source_start] += 1
-        counts[negative - source_start] -= 1
+        self.deliver(positive, source_start, target, target_start, counts, best)
         w, units = self.windows, self._units
-        for spikes in (positive, negative):
-            kernels.deliver_max_change(
-                spikes, source_start, target, target_start, w.shape[0], w.shape[1], w.indptr, w.indices,
-                units.indptr, units.indices, counts, best,
-            )  # fmt: skip
+        kernels.deliver_max_falls(
+            negative, source_start, target, target_start, w.shape[0], w.shape[1], w.indptr, w.indices,
+            units.indptr, units.indices, counts, best,
+        )  # fmt: skip
 
     @cached_property
     def _units(self) -> csr_array:

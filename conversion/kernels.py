@@ -58,14 +58,17 @@ def deliver_max(spikes, source_start, target, target_start, n_source, n_target, 
 
 
 @njit(cache=True, nogil=True)
-def deliver_max_change(
+def deliver_max_falls(
     spikes, source_start, target, target_start, n_source, n_target, indptr, indices, units_start, units, counts, best
 ):
-    """Each window with a unit that spiked passes on by how much the largest count of its units has changed.
+    """A window passes a negative spike on when the largest spike count among its units falls.
 
-    `counts` are the signed spikes of each source neuron, those of this step included; the units of window w are
+    To be called after `deliver_max` has delivered the positive spikes of the step. Only a unit that had the largest
+    count can lower it, by 1, if no other unit has it still; the units of window w are
     `units[units_start[w] : units_start[w + 1]]`.
     """
+    for spike in spikes:
+        counts[spike - source_start] -= 1
     image_start, first = 0, 0
     for spike in spikes:
         local = spike - source_start
@@ -74,11 +77,14 @@ def deliver_max_change(
         neuron = local - image_start
         for entry in range(indptr[neuron], indptr[neuron + 1]):
             window = indices[entry]
-            largest = counts[local]
-            for unit in range(units_start[window], units_start[window + 1]):
-                largest = max(largest, counts[image_start + units[unit]])
-            target[target_start + first + window] += largest - best[first + window]
-            best[first + window] = largest
+            largest = best[first + window]
+            if counts[local] + 1 == largest:
+                unit, end = units_start[window], units_start[window + 1]
+                while unit < end and counts[image_start + units[unit]] < largest:
+                    unit += 1
+                if unit == end:
+                    target[target_start + first + window] -= 1
+                    best[first + window] = largest - 1
 
 
 @njit(cache=True, nogil=True)
