@@ -83,7 +83,7 @@ DERIVED: dict[str, tuple[str, Callable[[Array], Array]]] = {
     "cifar10_abs": ("cifar10_crop", rectified),
     "cifar10_abs_train": ("cifar10_crop_train", rectified),
 }
-NAMES = ("digits", "digits8", "digit_scenes", *PHOTOGRAPHS, *SOURCES, *DERIVED)
+NAMES = ("digits", "digits8", *SOURCES, *DERIVED, "digit_scenes", *PHOTOGRAPHS)
 
 
 def load_dataset(name_or_path: str, data_dir: Path | str | None = None) -> Dataset:

@@ -5,12 +5,19 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import onnx
+import pandas as pd
 import pytest
 
 from conversion.recording import Recording
 from models.boxes import padded
+from models.datasets import DatasetError, found_file
 from models.graph import INPUT, LINEAR, Conv2d, sequential
-from models.yolo import Head, detect
+from models.onnx_export import to_onnx
+from models.yolo import Head, detect, metadata
+from models.yolo_lite import VOC, yolo_lite
+from models.yolo_lite import WEIGHTS as YOLO_LITE
+from studies.conditions import condition
 from studies.detection import (
     BOX_COLUMNS,
     DETECTION_COLUMNS,
@@ -20,6 +27,8 @@ from studies.detection import (
     detection_metrics,
     output_scale,
 )
+from studies.experiment import rows
+from studies.files import Job
 
 HEAD = Head(anchors=((1.0, 1.0),), classes=("cat", "dog"))
 CAT, DOG = [0, 0.0, 0.0, 0.5, 0.5, 0], [1, 0.5, 0.5, 1.0, 1.0, 0]  # the first and the last cell of two by two
@@ -113,3 +122,26 @@ def test_boxes_to_draw_have_names_and_images_without_any_have_a_row():
     assert np.isnan(corners[0]).all()
     np.testing.assert_allclose(corners[1:], [DOG[1:5], CAT[1:5]], atol=1e-6)
     np.testing.assert_allclose(table["score"][1:], 1 / (1 + math.exp(-2)), rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_the_spiking_yolo_lite_finds_what_is_in_the_photographs(real_data, tmp_path):
+    """dog.jpg shows a bicycle, a dog and a car, person.jpg a person and a dog (and a horse, which the ANN misses)."""
+    real_data("photos")
+    try:
+        graph = yolo_lite(found_file(YOLO_LITE))
+    except DatasetError as error:
+        pytest.skip(str(error))
+    model = to_onnx(graph)
+    onnx.helper.set_model_props(model, dict(metadata(VOC)))
+    onnx.save(model, tmp_path / "yolo_lite.onnx")
+    settings = {
+        "model": "yolo_lite.onnx", "dataset": "photos", "images": 2, "calibration": 14,
+        "calibration_dataset": "voc2007_test14", "normalization": "channel", "headroom": 2, "neuron": "signed",
+        "encoder": "constant", "readout": "potential", "duration_ms": 400, "readout_ms": 400, "memory_gb": 2,
+    }  # fmt: skip
+    tables = rows(Job(condition(settings), tmp_path))
+    assert tables["metrics"]["fidelity_map_50"][-1] >= 0.95
+    found = pd.DataFrame(tables["boxes"]).query("source == 'snn'").groupby("image")["class"].agg(set)
+    assert {"bicycle", "dog", "car"} <= found[0]
+    assert {"person", "dog"} <= found[1]
