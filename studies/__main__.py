@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     run = _add(commands, "run", "run a study, or continue an interrupted one", _run, study)
     run.add_argument("--jobs", type=_positive, default=cpu_count(), metavar="N", help="workers (default: all cores)")
     run.add_argument("--data", type=Path, metavar="DIR", help="folder of the datasets")
-    redraw = _add(commands, "figures", "draw the figures of a study again, without simulating", _figures, study)
+    redraw = _add(commands, "figures", "draw a study's figures and summary again, from its tables", _figures, study)
     redraw.add_argument("--data", type=Path, metavar="DIR", help="folder of the datasets, to draw boxes on images")
     _add(
         commands, "published", "write the table of results/README.md: published figures beside ours", _published, common
@@ -87,22 +87,25 @@ def _list(_: argparse.Namespace) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     from studies import boxes, figures, results, study
-    from studies.report import report
+    from studies.report import report, write_summary
     from studies.run import run
 
     loaded = study.load(options.study, options.quick)
     folder = run(loaded, _folder(options, loaded.name), jobs=options.jobs, data_dir=options.data)
+    metrics = results.read_table(folder, "metrics")
+    write_summary(metrics, loaded.title, folder)
     drawn = figures.draw(loaded, folder) + boxes.draw(loaded, folder, options.data)
-    print(report(results.read_table(folder, "metrics"), drawn, folder))
+    print(report(metrics, drawn, folder))
 
 
 def _figures(options: argparse.Namespace) -> None:
-    from studies import boxes, figures, study
+    from studies import boxes, figures, results, study
+    from studies.report import write_summary
 
     loaded = study.load(options.study, options.quick)
     folder = _folder(options, loaded.name)
-    for path in figures.draw(loaded, folder) + boxes.draw(loaded, folder, options.data):
-        print(path)
+    drawn = figures.draw(loaded, folder) + boxes.draw(loaded, folder, options.data)
+    print(*drawn, write_summary(results.read_table(folder, "metrics"), loaded.title, folder), sep="\n")
 
 
 def _published(_: argparse.Namespace) -> None:

@@ -34,7 +34,7 @@ from models.onnx_import import load as load_onnx
 from models.onnx_runtime import activations, predict
 from models.yolo import Head, check_output, detect, read_head
 from studies import energy
-from studies.conditions import Condition, StudyError, readout_steps
+from studies.conditions import Condition, StudyError, is_random, readout_steps
 from studies.detection import box_table, boxes_over_time, detection_metrics, output_scale
 from studies.files import Job, calibration_images, dataset, fit, has_boxes, model_path, test_images
 from studies.metrics import layers, metrics
@@ -107,10 +107,13 @@ def _classes(job: Job, output_shape: Shape) -> int:
 
 
 def key(job: Job) -> str:
-    """What identifies the rows of a job: its condition, the content of its files, and the code that makes them."""
+    """What identifies the rows of a job: its condition, the content of its files, and the code that makes them.
+
+    Conditions that differ only by a seed that nothing reads have the same key, and are simulated once.
+    """
     names = {name for name in (job.condition.dataset, job.condition.calibration_dataset) if name is not None}
     content = {
-        "condition": asdict(job.condition),
+        "condition": asdict(job.condition) | ({} if is_random(job.condition) else {"seed": 0}),
         "model": hashlib.sha256(model_path(job).read_bytes()).hexdigest(),
         "datasets": {name: content_hash(dataset(job, name)) for name in sorted(names)},
         "code": code_hash(),
