@@ -64,8 +64,9 @@ def run(study: Study, folder: Path, *, jobs: int | None = None, data_dir: Path |
 
 
 def _check(jobs: list[Job]) -> None:
-    """Check the files of each different combination of them once."""
-    names = ("model", "dataset", "images", "calibration", "calibration_dataset", "pooling", "encoder", "readout")
+    """Check each different combination of files, and of what has to fit them, once."""
+    files = ("model", "dataset", "images", "calibration", "calibration_dataset")
+    names = (*files, "pooling", "encoder", "readout", "neuron", "negative_slope")
     different = {tuple(getattr(job.condition, name) for name in names): job for job in jobs}
     for job in different.values():
         experiment.check(job)

@@ -9,16 +9,21 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import joblib
 import pandas as pd
 import pytest
 
+from conversion.plan import ConversionError
+from models.graph import Activation, sequential
+from models.onnx_export import save
 from studies import experiment, results
 from studies.metrics import LAYER_COLUMNS, METRIC_COLUMNS
 from studies.run import run
 from studies.study import load
+from tests.studies.conftest import tiny_network
 
 ROOT = Path(__file__).parents[2]
 CONDITIONS = 6
@@ -121,6 +126,16 @@ def test_a_full_disk_in_the_middle_loses_nothing(study, tmp_path, expected, monk
     monkeypatch.setattr(results, "store", original)
     assert tables(run(study, folder)) == expected
     assert json.loads((folder / "run.json").read_text())["last_run"]["computed"] == CONDITIONS - 3
+
+
+@pytest.mark.parametrize("neurons", [["signed", "if"], ["if", "signed"]])
+def test_neurons_that_do_not_fit_the_network_are_refused_before_anything_is_simulated(study_file, tmp_path, neurons):
+    leaky = [replace(x, activation=Activation(0.1)) if x.name == "conv" else x for x in tiny_network()]
+    save(sequential((1, 8, 8), *leaky), study_file.parent / "tiny.onnx")
+    study_file.write_text(study_file.read_text().replace("seed = [0, 1, 2]", f"neuron = {neurons}"))
+    with pytest.raises(ConversionError, match="use signed neurons"):
+        run(load(study_file), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_kill_in_the_middle_and_continue(study_file, tmp_path):
