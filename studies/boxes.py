@@ -82,7 +82,13 @@ def _draw(axes: Axes, image: Array, boxes: pd.DataFrame, colours: Mapping[str, A
         axes.add_patch(Rectangle(tuple(start), *(stop - start), fill=False, edgecolor=colour, linewidth=1.3))
         label = {"facecolor": colour, "edgecolor": "none", "pad": 0.6, "alpha": 0.85}
         axes.text(
-            start[0], start[1], f"{box.name} {box.score:.2f}", fontsize=5.5, color="white", bbox=label, clip_on=True
+            start[0],
+            max(start[1], 0.06 * height),
+            f"{box.name} {box.score:.2f}",
+            fontsize=5.5,
+            color="white",
+            bbox=label,
+            clip_on=True,
         )
     axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5), xticks=[], yticks=[])
 
