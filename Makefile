@@ -28,6 +28,9 @@ $(VENV)/.train: pyproject.toml | $(BIN)/python
 demo: $(VENV)/.run  ## the main job: a trained network, five normalisations, metrics and figures in results/
 	$(BIN)/python -m studies run normalization --jobs $(JOBS)
 
+detect: $(VENV)/.run  ## a spiking detector: boxes around digits over time, mAP, in results/detection-quick
+	$(BIN)/python -m studies run detection --quick --jobs $(JOBS)
+
 look: $(VENV)/.run  ## figures of what happens inside the shipped ConvNet, in results/look
 	$(BIN)/python -m studies look mnist_convnet
 
@@ -55,4 +58,4 @@ bench: $(VENV)/.run  ## how fast: results/throughput
 clean:  ## remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
 
-.PHONY: help demo look test test-slow format check train bench clean
+.PHONY: help demo detect look test test-slow format check train bench clean
