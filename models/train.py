@@ -41,6 +41,11 @@ def train(recipe: Recipe, data: Dataset, checkpoint: Path, *, epochs: int, seed:
     """Train with the recipe's optimizers and a one-cycle learning rate, from the checkpoint on if it exists.
 
     Interrupted or not, the same seed gives the same network.
+
+    Raises
+    ------
+    ValueError
+        If the checkpoint is of another network or recipe.
     """
     torch.manual_seed(seed)
     network = recipe.network().to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
@@ -48,10 +53,11 @@ def train(recipe: Recipe, data: Dataset, checkpoint: Path, *, epochs: int, seed:
     total = epochs * -(-len(data.y) // BATCH_SIZE)
     steppers = [(optimizer, _one_cycle(optimizer, total)) for optimizer in optimizers]
     parts = {"network": network} | {f"{i}.{j}": part for i, pair in enumerate(steppers) for j, part in enumerate(pair)}
-    for epoch in range(_resume(checkpoint, parts), epochs):
+    about = f"{network}, {data.name}, {recipe.optimizers.__name__}, learning rate {recipe.learning_rate}"
+    for epoch in range(_resume(checkpoint, parts, about), epochs):
         rng = np.random.default_rng([seed, epoch])
         loss = np.mean([_step(network, recipe.loss, steppers, x, y) for x, y in _batches(recipe, data, rng, epoch)])
-        _save(checkpoint, parts, epoch + 1)
+        _save(checkpoint, parts, about, epoch + 1)
         print(f"{checkpoint.stem}: epoch {epoch + 1} of {epochs}, loss {loss:.4f}", flush=True)
     return network.eval()
 
@@ -81,22 +87,24 @@ def _step(network: nn.Module, loss_of: Loss, steppers: Steppers, x: torch.Tensor
     return loss.item()
 
 
-def _resume(checkpoint: Path, parts: dict[str, Any]) -> int:
-    """Load a checkpoint; returns how many epochs are done."""
+def _resume(checkpoint: Path, parts: dict[str, Any], about: str) -> int:
+    """Load a checkpoint of the same training; returns how many epochs are done."""
     if not checkpoint.is_file():
         return 0
     stored = torch.load(checkpoint, weights_only=True)
+    if stored["about"] != about:
+        raise ValueError(f"{checkpoint} is of another network or recipe; remove it, or name another --checkpoint-dir")
     for key, part in parts.items():
         part.load_state_dict(stored[key])
     torch.set_rng_state(stored["rng"])
     return stored["epochs"]
 
 
-def _save(checkpoint: Path, parts: dict[str, Any], epochs: int) -> None:
+def _save(checkpoint: Path, parts: dict[str, Any], about: str, epochs: int) -> None:
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
     temporary = checkpoint.with_suffix(".tmp")
     states = {key: part.state_dict() for key, part in parts.items()}
-    torch.save({**states, "rng": torch.get_rng_state(), "epochs": epochs}, temporary)
+    torch.save({**states, "rng": torch.get_rng_state(), "about": about, "epochs": epochs}, temporary)
     temporary.replace(checkpoint)
 
 

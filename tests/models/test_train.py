@@ -101,6 +101,13 @@ def test_a_finished_training_is_not_done_again(tmp_path: Path, monkeypatch: pyte
     assert same(trained(tmp_path / "x.pt"), whole)
 
 
+def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
+    trained(tmp_path / "x.pt")
+    other = replace(RECIPE, learning_rate=1e-2)
+    with pytest.raises(ValueError, match=r"x\.pt is of another network or recipe; remove it"):
+        train(other, some(), tmp_path / "x.pt", epochs=3)
+
+
 def test_the_seed_decides_the_weights(tmp_path: Path, whole) -> None:
     assert same(trained(tmp_path / "again.pt", seed=0), whole)
     assert not same(trained(tmp_path / "other.pt", seed=1), whole)
@@ -111,11 +118,11 @@ def test_a_failed_save_leaves_the_last_checkpoint(tmp_path: Path, monkeypatch: p
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    training._save(tmp_path / "x.pt", {}, 3)
+    training._save(tmp_path / "x.pt", {}, "some", 3)
     before = (tmp_path / "x.pt").read_bytes()
     monkeypatch.setattr(torch, "save", full)
     with pytest.raises(OSError, match="No space left"):
-        training._save(tmp_path / "x.pt", {}, 4)
+        training._save(tmp_path / "x.pt", {}, "some", 4)
     assert (tmp_path / "x.pt").read_bytes() == before
 
 
