@@ -13,7 +13,7 @@ import pandas as pd
 from brian2 import Quantity, have_same_dimensions, ms
 from numpy.typing import NDArray
 
-from conversion.encoding import check_encoder, max_rate
+from conversion.encoding import check_encoder, check_values, max_rate
 from conversion.monitors import Counter
 from conversion.network import Connectivity, Readout, SpikingNetwork, build
 from conversion.plan import Plan, per_channel, plan
@@ -53,7 +53,7 @@ def simulate(
     graph : Graph
         Normalised or not; see `conversion.normalize`.
     images : array, shape (N, *graph.input_shape)
-        Values in [0, 1].
+        Values in [0, 1], or in [-1, 1] where the encoder takes negative ones.
     neuron : Neuron
         The model of every hidden neuron, and of the output neurons if they spike.
     encoder : Encoder
@@ -85,12 +85,13 @@ def simulate(
     Raises
     ------
     ValueError
-        If images do not fit the network or are not in [0, 1], or the encoder not the network, neuron or step; if times
-        are not whole steps, or a name is unknown.
+        If images do not fit the network or the encoder, or the encoder not the network, neuron or step; if times are
+        not whole steps, or a name is unknown.
     """
     _check_images(graph, images)
+    check_values(encoder, images)
     readouts = _readout_steps(duration, dt, readout_times)
-    structure = plan(graph, signed=neuron.is_signed)
+    structure = plan(graph, signed=neuron.is_signed, signed_input=bool(np.any(images < 0)))
     check_encoder(encoder, neuron, structure, dt)
     rate = float(max_rate(encoder, dt))
     _check_spike_trains(encoder, (int(readouts[-1]) + 1, *images.shape))
@@ -141,10 +142,6 @@ def _check_images(graph: Graph, images: Array) -> None:
     if images.ndim == 0 or images.shape[1:] != graph.input_shape or len(images) == 0:
         raise ValueError(
             f"images have shape {images.shape}, but the network reads (N, {', '.join(map(str, graph.input_shape))})"
-        )
-    if not np.isfinite(images).all() or images.min() < 0 or images.max() > 1:
-        raise ValueError(
-            f"pixels reach from {images.min()} to {images.max()}; firing rates need finite values in [0, 1]"
         )
 
 

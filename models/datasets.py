@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from models.downloads import download
 from models.graph import Array
 from models.image_files import DatasetError, as_images, read_cifar, read_idx, read_npz
-from models.preprocessing import centre_crop, rectified
+from models.preprocessing import centre_crop, centred, rectified
 
 __all__ = ["NAMES", "Dataset", "DatasetError", "content_hash", "load_dataset"]
 
@@ -33,7 +33,7 @@ DEFAULT_DIRECTORIES = (
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images x (N, channels, height, width), float32 in [0, 1], and their labels y (N,)."""
+    """Images x (N, channels, height, width), float32 in [0, 1], or in [-1, 1] if centred, and their labels y (N,)."""
 
     name: str
     x: Array
@@ -71,6 +71,8 @@ DERIVED: dict[str, tuple[str, Callable[[Array], Array]]] = {
     "cifar10_crop_train": ("cifar10_train", centre_crop),
     "cifar10_abs": ("cifar10_crop", rectified),
     "cifar10_abs_train": ("cifar10_crop_train", rectified),
+    "cifar10_centred": ("cifar10", centred),
+    "cifar10_centred_train": ("cifar10_train", centred),
 }
 NAMES = ("digits", "digits8", *SOURCES, *DERIVED)
 
@@ -82,7 +84,7 @@ def load_dataset(name_or_path: str, data_dir: Path | str | None = None) -> Datas
     ----------
     name_or_path : str
         One of `NAMES` (the test images of a public dataset, its training images with `_train`), or a path that ends in
-        .npz; its x is uint8 or float in [0, 1], of shape (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3 channels.
+        .npz; its x is uint8 or float in [-1, 1], of shape (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3 channels.
     data_dir : path, optional
         Where to look; by default the environment variable BRIANIZE_DATA, else data/ here, ../shared/data and Debian's
         /usr/share/datasets.

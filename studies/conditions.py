@@ -79,8 +79,8 @@ class Condition:
     pooling : str
         Whether average pooling has neurons of its own or becomes part of the next layer's weights.
     encoder, max_rate_hz, phase_period : str, float, int
-        The input code (see `models.encoders`), the rate of the value 1 where that is a choice, and the steps of a
-        period of phase coding.
+        The input code (see `models.encoders`; "on_off" and "constant" take mean-subtracted images), the rate of the
+        value 1 where that is a choice, and the steps of a period of phase coding.
     readout, readout_k, readout_ms : str, int, float
         Whether the answer is the largest spike count or potential, or the first class to spike once or k times, and how
         often it is read (by default 50 times).
@@ -95,7 +95,7 @@ class Condition:
     calibration_dataset: str | None = field(default=None, metadata=DATASET)
     duration_ms: float = field(default=100.0, metadata=TIME)
     dt_ms: float = field(default=1.0, metadata=TIME)
-    encoder: str = field(default="poisson", metadata=_one_of(("poisson", "constant", "phase", "burst")))
+    encoder: str = field(default="poisson", metadata=_one_of(("poisson", "on_off", "constant", "phase", "burst")))
     max_rate_hz: float | None = field(default=1000.0, metadata=RATE)
     phase_period: int | None = field(default=8, metadata=PERIOD)
     neuron: str = field(default="if", metadata=_one_of(("if", "lif", "signed")))
@@ -121,7 +121,7 @@ class Condition:
 KEYS: Mapping[str, Field] = {key.name: key for key in fields(Condition)}
 _LOOKS_AT_IMAGES = {"normalization": ("data", "percentile", "channel", "spike"), "bias_calibration": ("mean",)}
 MATTERS_ONLY_IF: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "max_rate_hz": {"encoder": ("poisson", "constant")},
+    "max_rate_hz": {"encoder": ("poisson", "on_off", "constant")},
     "phase_period": {"encoder": ("phase",)},
     "readout_k": {"readout": ("k_th_spike",)},
     "tau_m_ms": {"neuron": ("lif",)},
@@ -215,7 +215,7 @@ def _check_together(c: Condition) -> None:
         )
     if c.encoder == "burst" and c.dt_ms > 1:
         raise StudyError(f"dt_ms is {c.dt_ms:g}; the Izhikevich neurons of encoder 'burst' need at most 1 ms")
-    if c.encoder == "poisson" and c.max_rate_hz is not None and c.max_rate_hz * c.dt_ms > 1000 * (1 + 1e-9):
+    if c.encoder in ("poisson", "on_off") and c.max_rate_hz is not None and c.max_rate_hz * c.dt_ms > 1000 * (1 + 1e-9):
         highest = f"a Poisson input spikes once a step at most, {1000 / c.dt_ms:g} Hz"
         raise StudyError(f"max_rate_hz is {c.max_rate_hz:g}; with dt_ms = {c.dt_ms:g} {highest}")
 

@@ -17,7 +17,7 @@ from brian2 import ms
 from numpy.typing import NDArray
 
 from conversion.calibrate import calibrate_biases
-from conversion.encoding import check_encoder
+from conversion.encoding import check_encoder, check_values
 from conversion.fold import fold_average_pooling
 from conversion.network import Readout, members_of
 from conversion.normalize import normalize
@@ -27,6 +27,7 @@ from conversion.rescale import equivalent_thresholds, rescale
 from conversion.simulate import simulate
 from conversion.spike_norm import spike_norm
 from models.datasets import Dataset, content_hash, load_dataset
+from models.encoders import Encoder
 from models.graph import INPUT, Array, Graph, Shape
 from models.onnx_import import load as load_onnx
 from models.onnx_runtime import activations, predict
@@ -77,13 +78,13 @@ def check(job: Job) -> None:
     """
     graph = load_onnx(_model_path(job))
     c = job.condition
-    neuron = neuron_of(c)
-    structure = plan(_with_pooling(graph, c), signed=neuron.is_signed)
-    check_encoder(encoder_of(c), neuron, structure, c.dt_ms * ms)
+    neuron, encoder, (images, labels) = neuron_of(c), encoder_of(c), _test_images(job)
+    structure = plan(_with_pooling(graph, c), signed=neuron.is_signed, signed_input=bool(np.any(images < 0)))
+    check_encoder(encoder, neuron, structure, c.dt_ms * ms)
     members_of(structure, _engine_readout(c))
-    images, labels = _test_images(job)
-    for some in (images[:1], _calibration_images(job)[:1]):
-        fit(some, graph.input_shape)
+    for name, some in ((c.dataset, images), (c.calibration_dataset or c.dataset, _calibration_images(job))):
+        fit(some[:1], graph.input_shape)
+        _check_values(name, encoder, some)
     classes = int(np.prod(graph.shapes[graph.output.name]))
     if labels.max() >= classes:
         raise StudyError(
@@ -206,6 +207,13 @@ def fit(images: Array, input_shape: Shape) -> Array:
     raise StudyError(f"the images have shape {images.shape[1:]}, but the network reads {input_shape}")
 
 
+def _check_values(dataset: str, encoder: Encoder, images: Array) -> None:
+    try:
+        check_values(encoder, images)
+    except ValueError as error:
+        raise StudyError(f"dataset {dataset!r}: {error}") from None
+
+
 def _with_pooling(graph: Graph, c: Condition) -> Graph:
     return fold_average_pooling(graph) if c.pooling == "folded" else graph
 
@@ -236,10 +244,10 @@ def _test_images(job: Job) -> tuple[Array, NDArray[np.int64]]:
 
 
 def _calibration_images(job: Job) -> Array:
-    """The last images of the calibration dataset; never those of the test."""
+    """The last images of the calibration dataset; those of the test only where nothing but their sign matters."""
     c, wanted = job.condition, job.condition.calibration
     if wanted is None:
-        return _dataset(job, c.dataset).x[:1]
+        return _dataset(job, c.dataset).x[: c.images]
     name = c.calibration_dataset or c.dataset
     data = _dataset(job, name)
     free = len(data.x) - (c.images if name == c.dataset else 0)

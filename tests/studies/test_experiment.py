@@ -66,7 +66,7 @@ def test_every_key_changes_the_rows(folder):
 
 def test_every_encoder_and_readout_changes_the_rows(folder):
     options = {"neuron": "if", "tau_m_ms": None, "readout_k": None}
-    encoders = [{"encoder": name} for name in ("poisson", "constant", "phase", "burst")]
+    encoders = [{"encoder": name} for name in ("poisson", "on_off", "constant", "phase", "burst")]
     encoders.append({"encoder": "phase", "phase_period": 4})
     readouts = [{"readout": name} for name in ("count", "potential", "first_spike", "k_th_spike")]
     seen = [rows(job(folder, **options, **encoder)) for encoder in encoders]
@@ -84,6 +84,24 @@ def test_signed_neurons_change_the_rows(folder):
     hidden = [[table["layers"]["spikes_per_image"][:3] for table in tables] for tables in ([signed], [plain])]
     assert hidden[0] == hidden[1]
     assert signed["layers"]["spikes_per_image"][3] > plain["layers"]["spikes_per_image"][3]
+
+
+def test_mean_subtracted_images_reach_the_network_with_their_sign(folder):
+    """Half of the images are the negatives of the others: so are their inputs, and neither code may rectify them."""
+    x = np.random.default_rng(1).uniform(-1, 1, (30, 8, 8))
+    np.savez(folder / "signed.npz", x=np.concatenate([x, -x]), y=np.zeros(60, int))
+    flat = {"model": "other.onnx", "dataset": "signed.npz", "images": 40, "neuron": "if", "tau_m_ms": None}
+    for encoder, first in (("on_off", "input"), ("constant", "fc")):
+        signed = job(folder, **flat, encoder=encoder)
+        check(signed)
+        table = rows(signed)["layers"]
+        assert table["correlation"][0] > 0.9
+        assert table["layer"][0] == first
+    with pytest.raises(StudyError, match=r"dataset 'signed.npz': pixels reach from -0\.9.*Poisson need"):
+        check(job(folder, **flat))
+    tiny = flat | {"model": "tiny.onnx", "encoder": "on_off"}
+    check(job(folder, **tiny))
+    assert rows(job(folder, **tiny, normalization="model", percentile=None, calibration=None))
 
 
 def test_a_leaky_network_needs_signed_neurons(folder):
