@@ -74,6 +74,9 @@ class Condition:
         simulations like those of "spike".
     current_offset : str
         "half" brings every neuron half a threshold in the window, as a constant current (Deng and Gu 2021).
+    residual_ms : float
+        Above 0, length of a first stage after which neurons of negative potential are silenced (Hao 2023, see
+        `conversion.residual`); `duration_ms` is that of the second, and `time_ms` counts both. Not while calibrating.
     v_min : float
         The potential is never below it (Cao 2015, with 0).
     pooling : str
@@ -106,6 +109,7 @@ class Condition:
     v_min: float = field(default=-math.inf, metadata=CLAMP)
     v_init: InitialPotential = field(default="zero", metadata=_one_of(INITIAL_POTENTIALS))
     current_offset: str = field(default="none", metadata=_one_of(("none", "half")))
+    residual_ms: float = field(default=0.0, metadata=PAUSE)
     normalization: Normalization = field(default="none", metadata=_one_of(NORMALIZATIONS))
     percentile: float | None = field(default=None, metadata=PERCENTILE)
     bias_calibration: str = field(default="none", metadata=_one_of(("none", "mean")))
@@ -196,8 +200,8 @@ def _as_declared(name: str, value: Any) -> Any:
 def _check_together(c: Condition) -> None:
     if c.neuron == "lif" and c.tau_m_ms is None:
         raise StudyError("tau_m_ms is missing; neuron 'lif' needs a membrane time constant, a number above 0, in ms")
-    for name in ("duration_ms", "readout_ms"):
-        value = getattr(c, name)
+    for name in ("duration_ms", "readout_ms", "residual_ms"):
+        value = getattr(c, name) or None
         if value is not None and (value < c.dt_ms or abs(value / c.dt_ms - round(value / c.dt_ms)) > 1e-6):
             raise StudyError(f"{name} is {value:g}; it must be a whole number of steps of dt_ms = {c.dt_ms:g}")
     if c.readout_ms is not None and c.readout_ms > c.duration_ms:
@@ -207,6 +211,11 @@ def _check_together(c: Condition) -> None:
     if c.encoder == "phase":  # a neuron model too, the non-leaky one with an oscillating threshold that is subtracted
         plain = {"neuron": "if", "reset": "subtract", "refractory_ms": 0, "v_min": -math.inf, "current_offset": "none"}
         _check_model("encoder 'phase'", c, **plain)
+    if c.residual_ms > 0:
+        kept = {"neuron": "if", "reset": "subtract", "refractory_ms": 0, "v_min": -math.inf}
+        _check_model(f"residual_ms = {c.residual_ms:g}", c, **kept)
+        if c.encoder == "phase":
+            raise StudyError(f"encoder is 'phase'; with residual_ms = {c.residual_ms:g} it must be another")
     if c.normalization == "spike" and c.encoder == "phase":
         raise StudyError("normalization is 'spike'; Spike-Norm needs steps that are alike; encoder 'phase' has none")
     if c.normalization == "spike" and c.neuron == "signed":

@@ -24,6 +24,7 @@ from conversion.normalize import normalize
 from conversion.plan import plan
 from conversion.recording import Probe, Recording
 from conversion.rescale import equivalent_thresholds, rescale
+from conversion.residual import simulate_without_residual
 from conversion.simulate import simulate
 from conversion.spike_norm import spike_norm
 from models.datasets import Dataset, content_hash, load_dataset
@@ -149,9 +150,11 @@ def _normalised(graph: Graph, calibration: Array, c: Condition) -> Graph:
 def simulated(converted: Graph, images: Array, c: Condition, probe: Probe | None = None) -> Recording:
     """What a converted network does with images under a condition."""
     steps = np.arange(readout_steps(c), round(c.duration_ms / c.dt_ms) + 1, readout_steps(c))
-    return simulate(
+    stages = {"first_stage": c.residual_ms * ms} if c.residual_ms else {}
+    return (simulate_without_residual if stages else simulate)(
         converted,
         images,
+        **stages,
         connectivity=c.connectivity,
         readout=_engine_readout(c),
         readout_times=steps * c.dt_ms * ms,

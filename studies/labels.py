@@ -22,6 +22,8 @@ LABELS: Mapping[str, str] = {
     "v_th": "threshold (units of activation)",
     "v_min": "lower clamp (-inf: none)",
     "v_init": "initial potential",
+    "residual_ms": "first stage of residual removal (ms)",
+    "variant": "variant",
     "current_offset": "current offset (share of a threshold)",
     "normalization": "normalisation",
     "percentile": "percentile (%)",

@@ -37,6 +37,7 @@ def made(**values) -> Condition:
         ("refractory_ms", -1, "from 0 on"),
         ("reset", "soft", "'subtract', 'zero'"),
         ("v_th", 0, "above 0"),
+        ("residual_ms", -1, "from 0 on"),
         ("v_min", 0.1, "up to 0; -inf is no clamp"),
         ("v_min", float("nan"), "up to 0"),
         ("v_init", "full", "'zero', 'half', 'uniform'"),
@@ -87,6 +88,10 @@ def test_missing_key():
         ({"readout_ms": 2.5}, "readout_ms is 2.5; it must be a whole number of steps"),
         ({"readout_ms": 0.5}, "readout_ms is 0.5; it must be a whole number of steps"),
         ({"readout_ms": 200}, "readout_ms is 200; it must be at most duration_ms = 100"),
+        ({"residual_ms": 1.5}, "residual_ms is 1.5; it must be a whole number of steps of dt_ms = 1"),
+        ({"residual_ms": 8, "reset": "zero"}, "reset is 'zero'; with residual_ms = 8 it must be 'subtract'"),
+        ({"residual_ms": 8, "neuron": "lif", "tau_m_ms": 5}, "neuron is 'lif'; with residual_ms = 8 it must be 'if'"),
+        ({"residual_ms": 8, "encoder": "phase"}, "encoder is 'phase'; with residual_ms = 8 it must be another"),
         (
             {"max_rate_hz": 1001},
             "max_rate_hz is 1001; with dt_ms = 1 a Poisson input spikes once a step at most, 1000 Hz",

@@ -54,7 +54,7 @@ def job(folder, **values) -> Job:
 
 
 def test_changes_cover_every_key():
-    assert {*CHANGES, "connectivity", "phase_period"} == KEYS.keys()
+    assert {*CHANGES, "connectivity", "phase_period", "residual_ms"} == KEYS.keys()
 
 
 def test_every_key_changes_the_rows(folder):
@@ -84,6 +84,18 @@ def test_signed_neurons_change_the_rows(folder):
     hidden = [[table["layers"]["spikes_per_image"][:3] for table in tables] for tables in ([signed], [plain])]
     assert hidden[0] == hidden[1]
     assert signed["layers"]["spikes_per_image"][3] > plain["layers"]["spikes_per_image"][3]
+
+
+def test_removal_of_residual_potentials_takes_its_first_stage_in_time_and_spikes(folder):
+    """On top of what the second stage takes; the input is shown 8 + 24 steps."""
+    base = {"neuron": "if", "tau_m_ms": None, "encoder": "poisson"}
+    without, removed = (rows(job(folder, **base, residual_ms=t)) for t in (0, 8))
+    times = [without["metrics"]["time_ms"], removed["metrics"]["time_ms"]]
+    np.testing.assert_allclose(times[1], np.add(times[0], 8))
+    spikes = [table["layers"]["spikes_per_image"][0] for table in (without, removed)]
+    assert spikes[1] / spikes[0] == pytest.approx(32 / 24, rel=0.05)
+    assert removed["layers"]["rate_hz"][0] == pytest.approx(without["layers"]["rate_hz"][0], rel=0.05)
+    assert removed["layers"]["silent_share"][-1] >= without["layers"]["silent_share"][-1]
 
 
 def test_mean_subtracted_images_reach_the_network_with_their_sign(folder):
