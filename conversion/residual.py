@@ -6,10 +6,13 @@ ANN-SNN conversion error through residual membrane potential", AAAI 2023, theref
 of some steps every neuron with a negative residual potential is forbidden to spike, potentials start again, and the
 answer is that of the second stage.
 
-Taken from the paper: the two stages, the rule (the potential after the first stage is below 0) and the new start.
-Ours: the rule holds for every neuron that spikes, those of pooling layers, junctions and the output too; the second
-stage has the input spikes that the seed gives without a first stage, and the first stage has others; and what the first
-stage takes in time, spikes and operations is part of the bill.
+Taken from the paper: the two stages, the rule (the potential after the first stage is below 0), the new start, and that
+the output is spared, which there only accumulates. Ours: neurons of pooling layers and junctions are judged like any
+other; the second stage has the input spikes that the seed gives without a first stage, and the first stage has others;
+and what the first stage takes in time, spikes and operations is part of the bill.
+
+The first stage has to be long enough for potentials to tell the sign of the input: one that is shorter than the first
+spikes need to come through silences neurons that are right.
 """
 
 from __future__ import annotations
@@ -71,7 +74,8 @@ def simulate_without_residual(
     common: Mapping[str, Any] = {"neuron": neuron, "encoder": encoder} | settings
     alone = {"duration": first_stage, "readout_times": first_stage, "probe": Probe(residual=True)}
     first = simulate(graph, images, **{**common, **alone, "seed": _first_seed(seed)})
-    second = simulate(graph, images, duration=duration, seed=seed, silent=first.negative_residual, **common)
+    silent = {name: negative for name, negative in first.negative_residual.items() if name != first.populations[-1]}
+    second = simulate(graph, images, duration=duration, seed=seed, silent=silent, **common)
     return _joined(first, second)
 
 
