@@ -82,7 +82,8 @@ def vgg(depth: int, batch_norm: bool = False) -> nn.Sequential:
     channels, size, linear = 3, 32, partial(nn.Linear, bias=False)
     for stage, (count, width) in enumerate(zip(VGG_CONVOLUTIONS[depth], VGG_WIDTHS, strict=False), 1):
         for number in range(1, count + 1):
-            gain = 3 * size / (3 * size - 2) * (math.sqrt(2) if stage > 1 and number == 1 else 1)
+            lost = 3 * size / (3 * size - 2) * (math.sqrt(2) if stage > 1 and number == 1 else 1)
+            gain = 1.0 if batch_norm else lost
             layers |= _convolution(f"{stage}_{number}", channels, width, batch_norm, gain=gain)
             channels = width
         layers[f"pool{stage}"] = nn.AvgPool2d(2)
@@ -98,8 +99,8 @@ def vgg(depth: int, batch_norm: bool = False) -> nn.Sequential:
 class Residual(nn.Module):
     """Two paths that both end in a ReLU, so that their junction receives spikes (Sengupta 2019).
 
-    Where the map changes, the shortcut is a 1x1 convolution of stride 2. The second convolution starts with `gain`
-    times the weights of He 2015.
+    Where the map changes, the shortcut is a 1x1 convolution of stride 2. The second convolution of the other path
+    starts with `gain` times the weights of He 2015, or its batch norm with that factor.
     """
 
     def __init__(self, channels_in: int, channels: int, batch_norm: bool, gain: float) -> None:
@@ -120,8 +121,8 @@ class Residual(nn.Module):
 def resnet(depth: int, batch_norm: bool = False) -> nn.Sequential:
     """ResNet for CIFAR-10 (He 2016) as Sengupta 2019 has it: no biases, and plain convolutions before the first block.
 
-    `depth` is that of He 2016, 6 n + 2: 8, 14, 20 or 32. Without batch norm the paths would double the signal in every
-    block; as in Fixup (Zhang 2019) they start smaller, by the square root of the number of blocks.
+    `depth` is that of He 2016, 6 n + 2: 8, 14, 20 or 32. Paths that end in a ReLU only ever add, up to a doubled signal
+    in every block; as in Fixup (Zhang 2019) they start smaller, by the square root of the number of blocks.
     """
     blocks, widths = (depth - 2) // 6, (16, 16, 32, 64)
     gain = (3 * blocks) ** -0.5
@@ -138,10 +139,16 @@ def resnet(depth: int, batch_norm: bool = False) -> nn.Sequential:
 def _convolution(
     name: str, channels_in: int, channels: int, batch_norm: bool, stride: int = 1, kernel: int = 3, gain: float = 1.0
 ) -> dict[str, nn.Module]:
-    """A convolution that keeps the size of the map, or halves it, with what follows it up to its ReLU."""
+    """A convolution that keeps the size of the map, or halves it, with what follows it up to its ReLU.
+
+    `gain` is a factor on the weights it starts with, or on those of the batch norm, which would undo the former.
+    """
     convolution = nn.Conv2d(channels_in, channels, kernel, stride, padding=kernel // 2, bias=False)
-    norm = {f"norm{name}": nn.BatchNorm2d(channels)} if batch_norm else {}
-    return {f"conv{name}": _he(convolution, gain), **norm, f"relu{name}": nn.ReLU()}
+    if not batch_norm:
+        return {f"conv{name}": _he(convolution, gain), f"relu{name}": nn.ReLU()}
+    norm = nn.BatchNorm2d(channels)
+    nn.init.constant_(norm.weight, gain)
+    return {f"conv{name}": _he(convolution), f"norm{name}": norm, f"relu{name}": nn.ReLU()}
 
 
 def _he(layer: nn.Conv2d | nn.Linear, gain: float = 1.0) -> nn.Module:

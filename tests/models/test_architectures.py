@@ -108,10 +108,11 @@ def test_a_block_that_keeps_its_map_adds_to_it():
     assert Residual(4, 8, batch_norm=True, gain=1.0).eval()(x).shape == (2, 8, 4, 4)
 
 
+@pytest.mark.parametrize("batch_norm", [False, True])
 @pytest.mark.parametrize("name", ["vgg7", "vgg16", "resnet8", "resnet32"])
-def test_without_batch_norm_the_signal_neither_fades_nor_explodes(name):
+def test_at_the_start_the_signal_neither_fades_nor_explodes(name, batch_norm):
     """Root mean square of white noise behind each ReLU, which He's gain alone loses by a factor of ten in VGG-16."""
-    signal, module = torch.randn(4, 3, 32, 32), made(name, batch_norm=False)
+    signal, module = torch.randn(20, 3, 32, 32), made(name, batch_norm).train()
     levels = []
     with torch.no_grad():
         for child in module.children():
