@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
+NETWORKS ?= $(basename $(notdir $(wildcard models/weights/*.onnx)))
 
 .DEFAULT_GOAL := help
 
@@ -45,9 +46,8 @@ check: $(VENV)/.dev  ## lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-train: $(VENV)/.run $(VENV)/.train  ## train the shipped networks again (PyTorch, MNIST)
-	$(BIN)/python -m models.train mnist_convnet
-	$(BIN)/python -m models.train mnist_mlp
+train: $(VENV)/.run $(VENV)/.train  ## train the shipped networks again (PyTorch, MNIST, CIFAR-10)
+	for name in $(NETWORKS); do $(BIN)/python -m models.train $$name || exit 1; done
 
 bench: $(VENV)/.run  ## how fast: results/throughput
 	$(BIN)/python -m studies bench

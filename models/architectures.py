@@ -63,7 +63,7 @@ def cifar_cnn(
         conv1=conv(3, 64, 5, padding=2), act1=activation(), pool1=pool(2),
         conv2=conv(64, 64, 5, padding=2), act2=activation(), pool2=pool(2),
         conv3=conv(64, 64, 3, padding=1), act3=activation(),
-        flatten=nn.Flatten(), dropout=nn.Dropout(0.1), fc=nn.Linear(64 * 6 * 6, 10, bias=bias),
+        flatten=nn.Flatten(), fc=nn.Linear(64 * 6 * 6, 10, bias=bias),
     )  # fmt: skip
 
 

@@ -87,7 +87,7 @@ _cifar = partial(
     training=cifar10,
     augment=cropped_and_rectified,
     tests=("cifar10_abs",),
-    epochs=30,
+    epochs=40,
     optimizers=muon_and_adam,  # after six epochs where Adam is after thirty
 )
 _unrectified = partial(_cifar, augment=cropped, tests=("cifar10_crop",))

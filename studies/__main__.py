@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     run = _add(commands, "run", "run a study, or continue an interrupted one", _run, study)
     run.add_argument("--jobs", type=_positive, default=cpu_count(), metavar="N", help="workers (default: all cores)")
     run.add_argument("--data", type=Path, metavar="DIR", help="folder of the datasets")
-    _add(commands, "figures", "draw the figures of a study again, from its tables alone", _figures, study)
+    _add(commands, "figures", "draw a study's figures and summary again, from its tables alone", _figures, study)
     _add(
         commands, "published", "write the table of results/README.md: published figures beside ours", _published, common
     )
@@ -86,21 +86,24 @@ def _list(_: argparse.Namespace) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     from studies import figures, results, study
-    from studies.report import report
+    from studies.report import report, write_summary
     from studies.run import run
 
     loaded = study.load(options.study, options.quick)
     folder = run(loaded, _folder(options, loaded.name), jobs=options.jobs, data_dir=options.data)
-    drawn = figures.draw(loaded, folder)
-    print(report(results.read_table(folder, "metrics"), drawn, folder))
+    metrics = results.read_table(folder, "metrics")
+    write_summary(metrics, loaded.title, folder)
+    print(report(metrics, figures.draw(loaded, folder), folder))
 
 
 def _figures(options: argparse.Namespace) -> None:
-    from studies import figures, study
+    from studies import figures, results, study
+    from studies.report import write_summary
 
     loaded = study.load(options.study, options.quick)
-    for path in figures.draw(loaded, _folder(options, loaded.name)):
-        print(path)
+    folder = _folder(options, loaded.name)
+    drawn = figures.draw(loaded, folder)
+    print(*drawn, write_summary(results.read_table(folder, "metrics"), loaded.title, folder), sep="\n")
 
 
 def _published(_: argparse.Namespace) -> None:

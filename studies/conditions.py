@@ -186,6 +186,11 @@ def matters(name: str, values: Mapping[str, Any]) -> bool:
     return not needed or any(values.get(other, KEYS[other].default) in wanted for other, wanted in needed.items())
 
 
+def is_random(condition: Condition) -> bool:
+    """Whether the seed has an effect."""
+    return condition.encoder == "poisson" or condition.v_init == "uniform"
+
+
 def readout_steps(condition: Condition) -> int:
     """Steps between two readouts."""
     if condition.readout_ms is None:

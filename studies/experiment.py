@@ -33,7 +33,7 @@ from models.graph import INPUT, Array, Graph, Shape
 from models.onnx_import import load as load_onnx
 from models.onnx_runtime import activations, predict
 from studies import energy
-from studies.conditions import Condition, StudyError, readout_steps, require_known
+from studies.conditions import Condition, StudyError, is_random, readout_steps, require_known
 from studies.metrics import layers, metrics
 from studies.settings import encoder_of, neuron_of, rheobase, simulation_settings
 
@@ -94,10 +94,13 @@ def check(job: Job) -> None:
 
 
 def key(job: Job) -> str:
-    """What identifies the rows of a job: its condition, the content of its files, and the code that makes them."""
+    """What identifies the rows of a job: its condition, the content of its files, and the code that makes them.
+
+    Conditions that differ only by a seed that nothing reads have the same key, and are simulated once.
+    """
     names = {name for name in (job.condition.dataset, job.condition.calibration_dataset) if name is not None}
     content = {
-        "condition": asdict(job.condition),
+        "condition": asdict(job.condition) | ({} if is_random(job.condition) else {"seed": 0}),
         "model": hashlib.sha256(_model_path(job).read_bytes()).hexdigest(),
         "datasets": {name: content_hash(_dataset(job, name)) for name in sorted(names)},
         "code": code_hash(),

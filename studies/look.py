@@ -15,7 +15,7 @@ from conversion.plan import plan
 from conversion.recording import Probe, Recording
 from models.graph import INPUT, Array
 from models.onnx_runtime import activations, predict
-from studies import agreement, comparisons, experiment, study, views
+from studies import agreement, comparisons, experiment, pooling, study, views
 from studies.conditions import Condition, StudyError
 from studies.experiment import Job, Prepared
 from studies.figures import save
@@ -108,9 +108,10 @@ def _inside(prepared: Prepared, recording: Recording, c: Condition, image: int) 
     final = answers(scores(recording, c.readout, c.readout_k or 1)[-1])
     ann_answers = predict(prepared.graph, prepared.images).reshape(len(final), -1).argmax(axis=1)
     every = {name: experiment.activation(prepared.normalised, prepared.images, name) for name in probe.rasters}
+    pooled = pooling.errors(prepared.converted, closer)
     return {
         "raster": views.raster(closer),
         "membrane": views.membrane_traces(closer, probe, c.v_th),
         "rates": agreement.rates(recording, every),
         "confusion": agreement.confusions(final, prepared.labels, ann_answers),
-    }
+    } | ({} if pooled.empty else {"max_pooling": pooling.draw(pooled)})

@@ -15,6 +15,7 @@ from studies.conditions import StudyError, require_known
 from studies.figure import TABLES, Figure
 from studies.figures import select
 from studies.metrics import interval
+from studies.report import markdown
 
 PUBLISHED = Path(__file__).parents[1] / "results" / "published.toml"
 BEGIN, END = "<!-- published: begin -->", "<!-- published: end -->"
@@ -58,8 +59,7 @@ def load(path: Path = PUBLISHED) -> list[Published]:
 
 def table(entries: list[Published], folder: Path) -> str:
     """The table in Markdown; `folder` holds the results of all studies."""
-    rows = [HEADER, ("---",) * len(HEADER), *(_row(entry, folder) for entry in entries)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return markdown(pd.DataFrame([_row(entry, folder) for entry in entries], columns=HEADER))
 
 
 def update(readme: Path, text: str) -> None:

@@ -1,4 +1,4 @@
-"""The table that ends a run: one row per condition at the end of its window, over its seeds."""
+"""The tables that end a run, a row per condition over its seeds: a short one to print, all of it in summary.md."""
 
 from __future__ import annotations
 
@@ -6,9 +6,51 @@ from pathlib import Path
 
 import pandas as pd
 
+from studies import results
 from studies.energy import CAVEAT
 from studies.labels import LABELS
 from studies.metrics import interval
+
+MEASURES: dict[str, tuple[str, float]] = {
+    "accuracy": ("accuracy (%)", 100),
+    "ann_accuracy": ("ANN (%)", 100),
+    "time_to_99_ms": ("time to 99 % (ms)", 1),
+    "spikes_to_99": ("spikes by then", 1),
+    "energy_to_99_nj": ("energy by then (nJ)", 1),
+    "time_to_99_9_ms": ("time to 99.9 % (ms)", 1),
+    "spikes_per_image": ("spikes/image", 1),
+    "energy_nj": ("energy (nJ)", 1),
+    "ann_energy_nj": ("ANN energy (nJ)", 1),
+}
+
+
+def write_summary(table: pd.DataFrame, title: str, folder: Path) -> Path:
+    """Write summary.md: for every condition what it reached and when, from the study's metrics.csv alone."""
+    path = folder / "summary.md"
+    lines = [f"# {title}", "", markdown(details(table)), "", _reading(table), CAVEAT, ""]
+    results.write_atomically(path, "\n".join(lines))
+    return path
+
+
+def details(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per condition, as text: mean ± half of the 95 % confidence interval over seeds of every measure.
+
+    A time counts only if every seed reached it, and so do the spikes and the energy up to that time.
+    """
+    reached = table[table["time_ms"] == table["time_to_99_ms"]].set_index(_identity(table))
+    last = _last(table).set_index(_identity(table))
+    last["spikes_to_99"], last["energy_to_99_nj"] = reached["spikes_per_image"], reached["energy_nj"]
+    rows = [
+        _shown(condition) | {name: _mean(seeds[column] * scale) for column, (name, scale) in MEASURES.items()}
+        for condition, seeds in _by_condition(last.reset_index())
+    ]
+    return pd.DataFrame(rows)
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A table of text in Markdown."""
+    rows = [table.columns, ["---"] * len(table.columns), *table.itertuples(index=False)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def report(table: pd.DataFrame, figures: list[Path], folder: Path) -> str:
@@ -22,16 +64,13 @@ def report(table: pd.DataFrame, figures: list[Path], folder: Path) -> str:
     folder : Path
         Of the results.
     """
-    seeds = table["seed"].nunique()
-    spread = f"± half of the 95 % confidence interval over {seeds} seeds" if seeds > 1 else "one seed, so no interval"
     lines = [
         summary(table).to_string(index=False),
         "",
-        f"At the end of the window; {spread}.",
-        "Time to 99 %: first time from which the accuracy stays at 99 % of the ANN's or above; -: not for every seed.",
+        _reading(table),
         CAVEAT,
         "",
-        f"Tables:  {folder / 'metrics.csv'}, layers.csv",
+        f"Tables:  {folder / 'metrics.csv'}, layers.csv, summary.md",
         *(f"Figure:  {path}" for path in figures),
     ]
     return "\n".join(lines)
@@ -39,18 +78,32 @@ def report(table: pd.DataFrame, figures: list[Path], folder: Path) -> str:
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """One row per condition, as text, in the order of the table."""
-    keys = [key for key in table.columns[: list(table.columns).index("time_ms")] if key != "seed"]
-    last = table.groupby([*keys, "seed"], sort=False, dropna=False).tail(1)
+    return pd.DataFrame([_shown(condition) | _row(seeds) for condition, seeds in _by_condition(_last(table))])
+
+
+def _identity(table: pd.DataFrame) -> list[str]:
+    """The columns that tell a run from the others: the swept keys and the seed."""
+    return list(table.columns[: list(table.columns).index("time_ms")])
+
+
+def _last(table: pd.DataFrame) -> pd.DataFrame:
+    return table.groupby(_identity(table), sort=False, dropna=False).tail(1)
+
+
+def _by_condition(last: pd.DataFrame) -> list[tuple[dict[str, object], pd.DataFrame]]:
+    keys = [key for key in _identity(last) if key != "seed"]
     groups = last.groupby(keys, sort=False, dropna=False) if keys else [((), last)]
-    rows = [_row(dict(zip(keys, values, strict=True)), group) for values, group in groups]
-    return pd.DataFrame(rows)
+    return [(dict(zip(keys, values, strict=True)), seeds) for values, seeds in groups]
 
 
-def _row(condition: dict[str, object], seeds: pd.DataFrame) -> dict[str, str]:
-    shown = {LABELS[key]: "" if pd.isna(value) else str(value) for key, value in condition.items()}
+def _shown(condition: dict[str, object]) -> dict[str, str]:
+    return {LABELS[key]: "" if pd.isna(value) else str(value) for key, value in condition.items()}
+
+
+def _row(seeds: pd.DataFrame) -> dict[str, str]:
     mean = seeds.mean(numeric_only=True)
     time = seeds["time_to_99_ms"]
-    return shown | {
+    return {
         "accuracy (%)": _percent(seeds["accuracy"]),
         "ANN (%)": f"{100 * mean['ann_accuracy']:.2f}",
         "time to 99 % (ms)": "-" if time.isna().any() else f"{time.mean():.4g}",
@@ -63,3 +116,21 @@ def _row(condition: dict[str, object], seeds: pd.DataFrame) -> dict[str, str]:
 def _percent(shares: pd.Series) -> str:
     low, high = interval(shares)
     return f"{100 * shares.mean():.2f}" + (f" ± {50 * (high - low):.2f}" if len(shares) > 1 else "")
+
+
+def _mean(values: pd.Series) -> str:
+    """Mean and half of the interval, four digits or two decimals; "-" if a seed has no value."""
+    if values.isna().any():
+        return "-"
+    low, high = interval(values)
+    digits = 0 if values.mean() >= 1000 else 2
+    return f"{values.mean():,.{digits}f}" + (f" ± {(high - low) / 2:,.{digits}f}" if values.nunique() > 1 else "")
+
+
+def _reading(table: pd.DataFrame) -> str:
+    seeds = table["seed"].nunique()
+    spread = f"± half of the 95 % confidence interval over {seeds} seeds" if seeds > 1 else "one seed, so no interval"
+    return (
+        f"At the end of the window; {spread}.\n"
+        "Time to 99 %: first time from which the accuracy stays at 99 % of the ANN's or above; -: not for every seed."
+    )

@@ -54,11 +54,12 @@ def run(study: Study, folder: Path, *, jobs: int | None = None, data_dir: Path |
     _check(every)
     keys = {job.condition: experiment.key(job) for job in every}
     results.claim(folder, _account(study))
-    todo = [job for job in every if results.stored(folder, keys[job.condition]) is None]
-    _compute(todo, keys, folder, jobs, already=len(every) - len(todo))
+    distinct = {keys[job.condition]: job for job in every}
+    todo = [job for key, job in distinct.items() if results.stored(folder, key) is None]
+    _compute(todo, keys, folder, jobs, already=len(distinct) - len(todo))
     _write_tables(study, keys, folder)
     last_run = {"computed": len(todo), "seconds": round(time.perf_counter() - start, 1)}
-    results.write_run(folder, _account(study) | {"keys": list(keys.values()), "last_run": last_run})
+    results.write_run(folder, _account(study) | {"keys": list(distinct), "last_run": last_run})
     return folder
 
 

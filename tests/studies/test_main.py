@@ -66,7 +66,8 @@ def test_run_writes_tables_and_figures_and_prints_a_summary(cli, tmp_path: Path)
     folder = tmp_path / "results" / "tiny-quick"
     assert status == 0
     names = {path.name for path in folder.iterdir()}
-    assert names == {"metrics.csv", "layers.csv", "run.json", "accuracy.svg", "accuracy.png", ".conditions"}
+    tables = {"metrics.csv", "layers.csv", "run.json", "summary.md"}
+    assert names == tables | {"accuracy.svg", "accuracy.png", ".conditions"}
     assert str(folder / "metrics.csv") in out
     assert str(folder / "accuracy.svg") in out
     assert [line.split()[0] for line in out.splitlines()[1:3]] == ["none", "data"]
@@ -78,7 +79,7 @@ def test_figures_draws_again_without_simulating(cli, ran: Path, monkeypatch: pyt
     monkeypatch.setattr(run.experiment, "rows", lambda job: pytest.fail("simulated"))
     status, out, err = cli("figures", "--quick")
     assert (status, err) == (0, "")
-    assert out.splitlines() == [str(ran / "accuracy.svg"), str(ran / "accuracy.png")]
+    assert out.splitlines() == [str(ran / "accuracy.svg"), str(ran / "accuracy.png"), str(ran / "summary.md")]
     assert (ran / "accuracy.svg").read_bytes() == before
 
 

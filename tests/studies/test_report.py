@@ -8,8 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from studies import results
+from studies.__main__ import RESULTS
 from studies.energy import CAVEAT
-from studies.report import report, summary
+from studies.report import details, markdown, report, summary, write_summary
 
 
 def table(**changes) -> pd.DataFrame:
@@ -76,4 +78,31 @@ def test_the_report_says_what_it_shows_and_where_the_rest_is(seeds: int) -> None
     text = report(table().query(f"seed < {seeds}"), [Path("a/b.svg"), Path("a/b.png")], Path("a"))
     assert CAVEAT in text
     assert ("over 2 seeds" in text) == (seeds == 2)
-    assert "Tables:  a/metrics.csv, layers.csv\nFigure:  a/b.svg\nFigure:  a/b.png" in text
+    assert "Tables:  a/metrics.csv, layers.csv, summary.md\nFigure:  a/b.svg\nFigure:  a/b.png" in text
+
+
+def test_the_details_read_spikes_and_energy_at_the_time_of_99_percent() -> None:
+    """Seed 0 is there after 5 ms, at 1e9 spikes and no energy; seed 1 at the end, with 1,500 and 12,345.678 nJ."""
+    some = table().assign(time_to_99_ms=[5.0, 5.0, 10.0, 10.0] * 2)
+    half = math.tan(0.475 * math.pi) / 2  # Student's t of one degree of freedom (Cauchy), times the standard error
+    row = details(some).iloc[0]
+    assert row["time to 99 % (ms)"] == f"7.50 ± {half * 5:.2f}"
+    assert row["spikes by then"] == f"500,000,750 ± {half * (1e9 - 1500):,.0f}"
+    assert row["energy by then (nJ)"] == f"6,173 ± {half * 12345.678:,.0f}"
+    assert row["accuracy (%)"] == f"51.00 ± {half * 2:.2f}"
+
+
+def test_what_one_seed_never_reached_has_no_spikes_and_energy_by_then() -> None:
+    row = details(table().assign(time_to_99_ms=[10.0, 10.0, math.nan, math.nan] * 2)).iloc[0]
+    assert list(row[["time to 99 % (ms)", "spikes by then", "energy by then (nJ)"]]) == ["-"] * 3
+
+
+def test_a_table_in_markdown() -> None:
+    assert markdown(pd.DataFrame({"a": ["1"], "b": ["2"]})) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
+
+
+@pytest.mark.parametrize("folder", sorted(path.parent.name for path in RESULTS.glob("*/metrics.csv")))
+def test_the_committed_summaries_are_those_of_the_committed_tables(tmp_path: Path, folder: str) -> None:
+    title = results.owner_of(RESULTS / folder)
+    written = write_summary(results.read_table(RESULTS / folder, "metrics"), title, tmp_path)
+    assert written.read_text() == (RESULTS / folder / "summary.md").read_text()

@@ -84,6 +84,15 @@ def test_a_larger_grid_computes_only_what_is_new(study_file, tmp_path, monkeypat
     assert list(pd.read_csv(folder / "metrics.csv")["seed"].unique()) == [3, 0, 1, 2]
 
 
+def test_what_no_seed_changes_is_simulated_once(study_file, tmp_path, monkeypatch):
+    study_file.write_text(study_file.read_text().replace("[fixed]", '[fixed]\nencoder = "constant"'))
+    seen, original = [], experiment.rows
+    monkeypatch.setattr(experiment, "rows", lambda job: seen.append(job) or original(job))
+    metrics = pd.read_csv(run(load(study_file), tmp_path / "out") / "metrics.csv")
+    assert len(seen) == 2
+    assert [len(rows) for _, rows in metrics.groupby("seed")] == [8, 8, 8]
+
+
 def test_new_weights_make_old_rows_stale(study, study_file, tmp_path):
     folder = run(study, tmp_path / "out")
     model = study_file.with_name("tiny.onnx")
