@@ -7,12 +7,15 @@ of some steps every neuron with a negative residual potential is forbidden to sp
 answer is that of the second stage.
 
 Taken from the paper: the two stages, the rule (the potential after the first stage is below 0), the new start, and that
-the output is spared, which there only accumulates. Ours: neurons of pooling layers and junctions are judged like any
-other; the second stage has the input spikes that the seed gives without a first stage, and the first stage has others;
-and what the first stage takes in time, spikes and operations is part of the bill.
+the output is spared, which there only accumulates. There both stages begin at half a threshold, here where `v_init` of
+the neuron says, and the authors' program also silences a neuron that is left at exactly 0. Ours: neurons of pooling
+layers and junctions are judged like any other; the second stage has the input spikes that the seed gives without a
+first stage, and the first stage has others; and what the first stage takes in time, spikes and operations is part of
+the bill.
 
 The first stage has to be long enough for potentials to tell the sign of the input: one that is shorter than the first
-spikes need to come through silences neurons that are right.
+spikes need to come through silences neurons that are right. The paper takes 4 to 14 steps, for networks that were
+trained for activations of a few levels.
 """
 
 from __future__ import annotations

@@ -49,6 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--jobs", type=_positive, default=cpu_count(), metavar="N", help="workers (default: all cores)")
     run.add_argument("--data", type=Path, metavar="DIR", help="folder of the datasets")
     _add(commands, "figures", "draw a study's figures and summary again, from its tables alone", _figures, study)
+    energy = _add(commands, "energy", "what a study's synaptic operations cost on neuromorphic chips", _energy, study)
+    energy.add_argument("--chips", type=Path, metavar="FILE", help="another table than studies/chips.csv")
     _add(
         commands, "published", "write the table of results/README.md: published figures beside ours", _published, common
     )
@@ -104,6 +106,14 @@ def _figures(options: argparse.Namespace) -> None:
     folder = _folder(options, loaded.name)
     drawn = figures.draw(loaded, folder)
     print(*drawn, write_summary(results.read_table(folder, "metrics"), loaded.title, folder), sep="\n")
+
+
+def _energy(options: argparse.Namespace) -> None:
+    from studies import chips, results, study
+
+    folder = _folder(options, study.load(options.study, options.quick).name)
+    table = chips.load_chips(options.chips or chips.CHIPS)
+    print(chips.text(results.read_table(folder, "metrics"), table))
 
 
 def _published(_: argparse.Namespace) -> None:
