@@ -188,7 +188,7 @@ def matters(name: str, values: Mapping[str, Any]) -> bool:
 
 def is_random(condition: Condition) -> bool:
     """Whether the seed has an effect."""
-    return condition.encoder == "poisson" or condition.v_init == "uniform"
+    return condition.encoder in ("poisson", "on_off") or condition.v_init == "uniform"
 
 
 def readout_steps(condition: Condition) -> int:
