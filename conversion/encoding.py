@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from conversion.connections import MaxConnection
 from conversion.groups import SCHEDULE, initialise, make_group
 from conversion.plan import ConversionError, Plan
-from models.encoders import Burst, ConstantCurrent, Encoder, Phase, Poisson, SpikeTrains
-from models.graph import INPUT, Concat, MaxPool2d
+from models.encoders import Burst, ConstantCurrent, Encoder, OnOff, Phase, Poisson, SpikeTrains
+from models.graph import INPUT, Array, Concat, MaxPool2d
 from models.neurons import Neuron, accumulator
 
 BURST_CALIBRATION = 4 * second
@@ -34,7 +34,7 @@ def check_encoder(encoder: Encoder, neuron: Neuron, structure: Plan, dt: Quantit
     """
     _require_the_same_code(encoder, neuron)
     match encoder:
-        case Poisson(max_rate=rate) if (probability := float(rate * dt)) > 1 + 1e-9:
+        case Poisson(max_rate=rate) | OnOff(max_rate=rate) if (probability := float(rate * dt)) > 1 + 1e-9:
             raise ValueError(
                 f"max_rate * dt is {rate} * {dt} = {probability:g}, but an input spikes at most once a step"
             )
@@ -44,6 +44,15 @@ def check_encoder(encoder: Encoder, neuron: Neuron, structure: Plan, dt: Quantit
             _require_no_max_pooling(structure)
         case ConstantCurrent():
             _require_no_relays_of_the_input(structure)
+
+
+def check_values(encoder: Encoder, images: Array) -> None:
+    """Raise a `ValueError` unless all values are finite and in the range that an input code can carry."""
+    lowest = -1 if isinstance(encoder, OnOff | ConstantCurrent) else 0
+    if not np.isfinite(images).all() or images.min() < lowest or images.max() > 1:
+        reach = f"pixels reach from {images.min()} to {images.max()}"
+        hint = "" if lowest else "; OnOff and ConstantCurrent also take negative ones, down to -1"
+        raise ValueError(f"{reach}; firing rates of {type(encoder).__name__} need finite values in [{lowest}, 1]{hint}")
 
 
 def _require_the_same_code(encoder: Encoder, neuron: Neuron) -> None:
@@ -109,7 +118,7 @@ def spike_weights(encoder: Encoder, steps: int) -> NDArray:
 
 def equation_neurons(encoder: Encoder) -> Mapping[str, Neuron]:
     """The neuron model of the input group, where it is one."""
-    return {"input": encoder.neuron} if isinstance(encoder, Phase | Burst) else {}
+    return {"input": encoder.neuron} if isinstance(encoder, OnOff | Phase | Burst) else {}
 
 
 def output_accumulator(encoder: Encoder, neuron: Neuron) -> Neuron:
@@ -124,7 +133,7 @@ def input_group(encoder: Encoder, size: int, clock: Clock) -> Mapping[str, brian
             return {"input": PoissonGroup(size, np.zeros(size) * Hz, clock=clock, name="input", namespace={})}
         case SpikeTrains():
             return {"input": SpikeGeneratorGroup(size, [], [] * second, clock=clock, name="input")}
-        case Phase() | Burst():
+        case OnOff() | Phase() | Burst():
             return {"input": make_group("input", encoder.neuron, size, clock)}
     return {}
 
@@ -134,5 +143,5 @@ def write_values(encoder: Encoder, group: brian2.Group, values: NDArray) -> None
     match encoder:
         case Poisson(max_rate=rate):
             group.variables["rates"].set_value(values * float(rate))
-        case Phase() | Burst():
+        case OnOff() | Phase() | Burst():
             group.variables["value"].set_value(values)

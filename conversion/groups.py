@@ -30,7 +30,8 @@ def make_group(name: str, neuron: Neuron, size: int, clock: Clock) -> NeuronGrou
     )
     if neuron.is_signed:  # in the slots of the positive spikes: nobody can spike both ways in one step
         group.set_event_schedule(NEGATIVE_SPIKE, when="thresholds")
-        group.run_on_event(NEGATIVE_SPIKE, neuron.negative_reset, when="resets")
+        if neuron.negative_reset:
+            group.run_on_event(NEGATIVE_SPIKE, neuron.negative_reset, when="resets")
     if neuron.update:
         group.run_regularly(neuron.update, clock=clock, when="before_thresholds", name=f"{name}_update")
     if neuron.every_step:

@@ -116,6 +116,7 @@ class Counter(Stepper):
             name: np.zeros((self.steps, n_images, len(chosen)), np.float32)
             for name, chosen in self.probe.traces.items()
         }
+        self.negative_residual: dict[str, NDArray[np.bool_]] = {}
 
     def step(self, k: int) -> None:
         for p, window in enumerate(self.windows):
@@ -143,6 +144,8 @@ class Counter(Stepper):
         if name in self.traces:
             chosen = self.orders[name][list(self.probe.traces[name])]
             self.traces[name][own_k] = self._potentials(place, size)[:, chosen]
+        if self.probe.residual and own_k == self.steps - 1 and place.group.name == "neurons":
+            self.negative_residual[name] = self._potentials(place, size) < 0
 
     def _note_output_spikes(self, output_k: int) -> None:
         place = self.windows[-1].place

@@ -38,10 +38,11 @@ def normalize(
     ----------
     graph : Graph
     images : array, shape (n_images, *graph.input_shape)
-        Calibration images; "none" and "model" do not look at them.
+        Calibration images; "model" only asks whether any value of them is negative, and "none" not even that.
     scheme : {"none", "model", "data", "percentile", "channel"}
         - none: as trained.
-        - model: the largest activation that inputs in [0, 1] could cause, the sum of the positive weights (Diehl 2015).
+        - model: the largest activation that inputs in [0, 1] could cause, the sum of the positive weights (Diehl 2015);
+          for inputs in [-1, 1], if some are negative.
         - data: the largest activation or weight (Diehl 2015, the telescoping form).
         - percentile: that percentile of the positive activations (Rueckauer 2017).
         - channel: the same per channel (Kim 2020).
@@ -70,7 +71,7 @@ def normalize(
         case "none":
             return graph
         case "model":
-            return rescale(graph, model_scales(graph))
+            return rescale(graph, model_scales(graph, bool(np.any(images < 0))))
         case "data":
             scales = data_scales(graph, images)
         case "percentile":
@@ -80,19 +81,21 @@ def normalize(
     return rescale(graph, {name: headroom * scale for name, scale in scales.items()})
 
 
-def model_scales(graph: Graph) -> Scales:
+def model_scales(graph: Graph, signed_input: bool = False) -> Scales:
     """Diehl 2015, algorithm 1: with inputs in [0, 1] no activation can exceed its scale, whatever the image.
 
-    A layer that reads leaky ones also counts their largest negative activations, with its negative weights.
+    A layer that reads leaky ones, or a signed input in [-1, 1], also counts their largest negative values, with its
+    negative weights.
     """
+    lowest_input = float(signed_input)
     above: dict[str, Array] = {}
     below: dict[str, Array] = {}
     for layer in (layer for layer in graph if isinstance(layer, Conv2d | Dense | Add)):
-        bounds = propagated(graph, above), propagated(graph, below, at_input=0.0)
+        bounds = propagated(graph, above), propagated(graph, below, at_input=lowest_input)
         slope = max(0.0, float(np.max(layer.activation.negative_slope)))
         above[layer.name], lowest = _reach(graph, layer, *bounds)
         below[layer.name] = slope * lowest
-    sent = _sent_below_zero(graph)
+    sent = _sent_below_zero(graph, signed_input)
     return {name: np.maximum(bound, below[name]) if name in sent else bound for name, bound in above.items()}
 
 
@@ -127,7 +130,7 @@ def _per_layer(graph: Graph, images: Array, statistic: Callable[[Array], ArrayLi
 
     Of layers that send negative values it is the larger of those of the activations and of their negatives.
     """
-    scales, sent = {}, _sent_below_zero(graph)
+    scales, sent = {}, _sent_below_zero(graph, bool(np.any(images < 0)))
     for name in (layer.name for layer in graph if isinstance(layer, Conv2d | Dense | Add)):
         values = activations(graph, images, [name])[name]
         sides = (values, -values) if name in sent else (values,)
@@ -135,8 +138,8 @@ def _per_layer(graph: Graph, images: Array, statistic: Callable[[Array], ArrayLi
     return scales
 
 
-def _sent_below_zero(graph: Graph) -> set[str]:
-    return {layer.name for layer, _ in negative_senders(graph)}
+def _sent_below_zero(graph: Graph, signed_input: bool) -> set[str]:
+    return {layer.name for layer, _ in negative_senders(graph, signed_input)}
 
 
 def _positive_percentile(values: Array, percentile: float) -> float:

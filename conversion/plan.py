@@ -60,7 +60,8 @@ class Projection:
 class Plan:
     """Populations from the input to the output, projections between them, and the bias of each population.
 
-    `slopes` are those of the activation functions below zero, of each population that sends negative spikes.
+    `slopes` are those of the activation functions below zero, of each population that sends negative spikes; that of a
+    signed input is 1.
     """
 
     populations: tuple[Population, ...]
@@ -73,15 +74,17 @@ class Plan:
         return self.populations[-1]
 
 
-def plan(graph: Graph, signed: bool = False) -> Plan:
+def plan(graph: Graph, signed: bool = False, signed_input: bool = False) -> Plan:
     """Populations, projections and biases of a network; the slopes too if its neurons are `signed`, as Kim 2020's.
+
+    A `signed_input` has negative values as well, as images have after their mean is subtracted.
 
     Raises
     ------
     ConversionError
         If a layer needs negative activity between layers and the neurons are not signed, or if a slope is below 0.
     """
-    _require_sendable(graph, signed)
+    _require_sendable(graph, signed, signed_input)
     populations = [Population(INPUT, graph.shapes[INPUT], "input", 0)]
     projections: list[Projection] = []
     depths = {INPUT: 0}
@@ -95,7 +98,10 @@ def plan(graph: Graph, signed: bool = False) -> Plan:
             name = f"{source}_to_{layer.name}" + (f"__{earlier + 1}" if earlier else "")
             projections.append(Projection(name, source, layer.name, weights, connection, depth - depths[source] - 1))
     biases = {p.name: _bias(graph, graph[p.name]) for p in populations[1:]}
-    return Plan(tuple(populations), tuple(projections), biases, dict(_slopes(graph, populations[1:])) if signed else {})
+    slopes = dict(_slopes(graph, populations[1:], signed_input)) if signed else {}
+    if signed_input:
+        slopes[INPUT] = np.ones(graph.input_shape)
+    return Plan(tuple(populations), tuple(projections), biases, slopes)
 
 
 def up_to(graph: Graph, name: str) -> Graph:
@@ -111,8 +117,8 @@ def _is_population(graph: Graph, layer: Layer) -> bool:
     return not isinstance(layer, Flatten) and not passes_to_junctions(graph, layer)
 
 
-def _require_sendable(graph: Graph, signed: bool) -> None:
-    for layer, reader in negative_senders(graph):
+def _require_sendable(graph: Graph, signed: bool, signed_input: bool) -> None:
+    for layer, reader in negative_senders(graph, signed_input):
         slope = layer.activation.negative_slope
         if not signed:
             raise ConversionError(
@@ -127,10 +133,10 @@ def _require_sendable(graph: Graph, signed: bool) -> None:
             )
 
 
-def _slopes(graph: Graph, populations: list[Population]) -> Iterator[tuple[str, Array]]:
+def _slopes(graph: Graph, populations: list[Population], signed_input: bool) -> Iterator[tuple[str, Array]]:
     """The slope below zero of each population that can be negative, in the shape of its layer; that of a relay is 1."""
     for name, shape in ((p.name, p.shape) for p in populations):
-        if not is_nonnegative(graph, name):
+        if not is_nonnegative(graph, name, signed_input):
             slope = per_channel(np.maximum(graph[name].activation.negative_slope, 0), len(shape))
             yield name, np.broadcast_to(slope, shape)
 

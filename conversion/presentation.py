@@ -6,7 +6,7 @@ Before each batch every group is put into its initial state, and each population
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import brian2
 import numpy as np
@@ -36,11 +36,14 @@ class Batch:
     currents : mapping of str to array, shape (n_images, size)
         The constant current of each population, in units of activation per second, in the engine's order.
     seed : int
+    silent : mapping of str to array, shape (n_images, size)
+        Which neurons of a population never spike, in the engine's order.
     """
 
     values: NDArray
     currents: Mapping[str, Array]
     seed: int
+    silent: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     @property
     def n_images(self) -> int:
@@ -88,6 +91,9 @@ def _begin(network: SpikingNetwork, encoder: Encoder, batch: Batch) -> None:
         initialise(network.groups[name], network.neurons[name], network.v_th_factors.get(name))
     if network.half_threshold_offset and "neurons" in network.groups:
         _offset_by_half_a_threshold(network)
+    for name, silent in batch.silent.items():
+        place = network.places[name]
+        place.array("v_th")[place.start : place.stop][: silent.size][silent.ravel()] = np.inf
     network.opener.openings = _openings(network)
 
 

@@ -24,6 +24,8 @@ class Probe:
         Neurons (elements of the layer's flattened output) whose potential is kept in every step.
     output_spikes : tuple of int
         Each k for which the time of the k-th positive spike of every output neuron is kept; 1 for the first.
+    residual : bool
+        Whether to keep which neurons end their window with a negative potential.
     weighted_input : callable, optional
         It is called in every step of the window with what the output neurons receive in this step alone, an array
         (n_images, size) in the engine's order that is not to be kept. Only with neurons that accumulate, which are
@@ -33,6 +35,7 @@ class Probe:
     rasters: tuple[str, ...] = ()
     traces: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     output_spikes: tuple[int, ...] = ()
+    residual: bool = False
     weighted_input: Callable[[NDArray[np.float32]], None] | None = None
 
 
@@ -94,6 +97,8 @@ class Recording:
     output_spike_times : mapping of int to array, shape (N, *output_shape)
         For each k that a `Probe` names the time in seconds of the k-th positive spike of each output neuron, whatever
         it carries; infinity if there were fewer.
+    negative_residual : mapping of str to array, shape (N, *shape)
+        If a `Probe` asks for it, whether each neuron with a threshold has a potential below 0 after its last step.
     """
 
     dt: float
@@ -112,6 +117,7 @@ class Recording:
     rasters: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     traces: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     output_spike_times: Mapping[int, NDArray[np.float64]] = field(default_factory=dict)
+    negative_residual: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     def smallest_count(self, name: str) -> float:
         """The count of a neuron of a population that sends as many negative spikes as it can: 0 if it sends none."""

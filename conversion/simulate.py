@@ -9,11 +9,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from brian2 import Quantity, have_same_dimensions, ms
 from numpy.typing import NDArray
 
-from conversion.encoding import check_encoder, max_rate
+from conversion.collect import recording_of, results_of
+from conversion.encoding import check_encoder, check_values, max_rate
 from conversion.monitors import Counter
 from conversion.network import Connectivity, Readout, SpikingNetwork, build
 from conversion.plan import Plan, per_channel, plan
@@ -43,6 +43,7 @@ def simulate(
     probe: Probe | None = None,
     thresholds: Mapping[str, float] | None = None,
     half_threshold_offset: bool = False,
+    silent: Mapping[str, NDArray[np.bool_]] | None = None,
     memory_limit: float = 1e9,
     progress: bool = False,
 ) -> Recording:
@@ -53,7 +54,7 @@ def simulate(
     graph : Graph
         Normalised or not; see `conversion.normalize`.
     images : array, shape (N, *graph.input_shape)
-        Values in [0, 1].
+        Values in [0, 1], or in [-1, 1] where the encoder takes negative ones.
     neuron : Neuron
         The model of every hidden neuron, and of the output neurons if they spike.
     encoder : Encoder
@@ -76,6 +77,8 @@ def simulate(
     half_threshold_offset : bool
         Give every neuron that spikes a constant current of `v_th / (2 * duration)` on top of its bias, half a threshold
         in the window: rates are then rounded instead of rounded down (Deng and Gu, ICLR 2021).
+    silent : mapping of str to array, shape (N, *shape), optional
+        Neurons of a layer that never spike while an image is shown, as if their threshold was infinite.
     memory_limit : float
         Bytes that a batch may take; it sets how many images are simulated at once, and with it, how the random numbers
         are dealt.
@@ -85,12 +88,13 @@ def simulate(
     Raises
     ------
     ValueError
-        If images do not fit the network or are not in [0, 1], or the encoder not the network, neuron or step; if times
-        are not whole steps, or a name is unknown.
+        If images do not fit the network or the encoder, or the encoder not the network, neuron or step; if times are
+        not whole steps, or a name is unknown.
     """
     _check_images(graph, images)
+    check_values(encoder, images)
     readouts = _readout_steps(duration, dt, readout_times)
-    structure = plan(graph, signed=neuron.is_signed)
+    structure = plan(graph, signed=neuron.is_signed, signed_input=bool(np.any(images < 0)))
     check_encoder(encoder, neuron, structure, dt)
     rate = float(max_rate(encoder, dt))
     _check_spike_trains(encoder, (int(readouts[-1]) + 1, *images.shape))
@@ -101,24 +105,33 @@ def simulate(
         half_threshold_offset=half_threshold_offset,
     )  # fmt: skip
     slices = [slice(start, start + batch_size) for start in range(0, len(images), batch_size)]
-    batches = [partial(_batch, graph, structure, encoder, rate, images, part, seed) for part in slices]
+    _check_silent(network, silent or {}, len(images))
+    batches = [partial(_batch, graph, structure, encoder, rate, images, silent or {}, part, seed) for part in slices]
     results: list[dict[str, Any]] = []
 
     def collect(counter: Counter) -> None:
-        results.append(_results(counter, len(results) * batch_size))
+        results.append(results_of(counter, len(results) * batch_size))
 
     run(network, encoder, batches, collect, progress)
-    return _recording(network, results, readouts, dt, rate)
+    return recording_of(network, results, readouts, dt, rate)
 
 
 def _batch(
-    graph: Graph, structure: Plan, encoder: Encoder, rate: float, images: Array, part: slice, seed: int
+    graph: Graph,
+    structure: Plan,
+    encoder: Encoder,
+    rate: float,
+    images: Array,
+    silent: Mapping[str, NDArray[np.bool_]],
+    part: slice,
+    seed: int,
 ) -> Batch:
     values = encoder.spikes[:, part] if isinstance(encoder, SpikeTrains) else images[part]
     return Batch(
         values=_by_neuron(values, graph.input_shape),
         currents={name: rate * c for name, c in _currents(graph, structure, encoder, images[part]).items()},
         seed=int(np.random.SeedSequence([seed, part.start]).generate_state(1)[0]),
+        silent={name: _by_neuron(which[part], which.shape[1:]) for name, which in silent.items()},
     )
 
 
@@ -142,15 +155,22 @@ def _check_images(graph: Graph, images: Array) -> None:
         raise ValueError(
             f"images have shape {images.shape}, but the network reads (N, {', '.join(map(str, graph.input_shape))})"
         )
-    if not np.isfinite(images).all() or images.min() < 0 or images.max() > 1:
-        raise ValueError(
-            f"pixels reach from {images.min()} to {images.max()}; firing rates need finite values in [0, 1]"
-        )
 
 
 def _check_spike_trains(encoder: Encoder, shape: tuple[int, ...]) -> None:
     if isinstance(encoder, SpikeTrains) and encoder.spikes.shape != shape:
         raise ValueError(f"spike trains have shape {encoder.spikes.shape}, but steps and images make {shape}")
+
+
+def _check_silent(network: SpikingNetwork, silent: Mapping[str, NDArray[np.bool_]], n_images: int) -> None:
+    windows = network.counter.windows
+    shapes = {w.population.name: w.population.shape for w in windows if "v_th" in w.place.group.variables}
+    for name, which in silent.items():
+        if name not in shapes:
+            raise ValueError(f"silent names {name!r}; layers with a threshold are {', '.join(shapes)}")
+        if which.dtype != bool or which.shape != (n_images, *shapes[name]):
+            needed = f"it must be bool of shape {(n_images, *shapes[name])}"
+            raise ValueError(f"silent of {name!r} is {which.dtype} of shape {which.shape}; {needed}")
 
 
 def _readout_steps(duration: Quantity, dt: Quantity, times: Quantity | None) -> NDArray[np.int64]:
@@ -200,74 +220,3 @@ def _by_neuron(values: NDArray, shape: Shape) -> NDArray:
     """Values (..., *shape), flattened in the engine's order of neurons."""
     channels_last = np.moveaxis(values, -3, -1) if len(shape) == 3 else values
     return channels_last.reshape(*values.shape[: values.ndim - len(shape)], -1)
-
-
-def _results(counter: Counter, first_image: int) -> dict[str, Any]:
-    """What the counter holds after a batch, with the images of the rasters numbered from the first of all."""
-    rasters = {name: np.concatenate([np.empty((0, 4), np.int64), *rows]) for name, rows in counter.rasters.items()}
-    for rows in rasters.values():
-        rows[:, 0] += first_image
-    sizes = {w.population.name: w.population.size for w in counter.windows}
-    return {
-        "totals": counter.totals,
-        "spike_counts": {name: counts.reshape(-1, sizes[name]) for name, counts in counter.counts.items()},
-        "output_counts": counter.output_counts,
-        "output_potentials": counter.output_potentials,
-        "output_spike_steps": {
-            k: steps.reshape(counter.n_images, -1) for k, steps in counter.output_spike_steps.items()
-        },
-        "rasters": rasters,
-        "traces": counter.traces,
-    }
-
-
-def _recording(
-    network: SpikingNetwork, batches: list[dict[str, Any]], readouts: NDArray[np.int64], dt: Quantity, max_rate: float
-) -> Recording:
-    windows = network.counter.windows
-    names = tuple(w.population.name for w in windows)
-    shapes = {w.population.name: w.population.shape for w in windows}
-    orders = network.counter.orders
-    n_images = sum(batch["output_counts"].shape[1] for batch in batches)
-    totals = np.cumsum(sum(batch["totals"] for batch in batches), axis=0)[readouts] / n_images
-
-    def output(key: str) -> NDArray:
-        joined = np.concatenate([batch[key] for batch in batches], axis=1)[..., orders[names[-1]]]
-        return joined.reshape(*joined.shape[:2], *shapes[names[-1]])
-
-    def per_image(key: str, item: str | int, name: str) -> NDArray:
-        joined = np.concatenate([batch[key][item] for batch in batches])[:, orders[name]]
-        return joined.reshape(-1, *shapes[name])
-
-    return Recording(
-        dt=float(dt),
-        duration=(int(readouts[-1]) + 1) * float(dt),
-        max_rate=max_rate,
-        times=np.multiply(readouts + 1, float(dt), dtype=np.float64),
-        output_counts=output("output_counts"),
-        output_potentials=output("output_potentials"),
-        populations=names,
-        shapes=shapes,
-        spikes=totals[..., 0],
-        synops=totals[..., 1],
-        spike_counts={
-            name: per_image("spike_counts", name, name).astype(network.counter.weights.dtype) for name in names
-        },
-        largest_count=float(network.counter.weights.sum()),
-        signed=tuple(w.population.name for w in windows if w.place.signed),
-        rasters={name: _raster(batches, name, orders[name], float(dt)) for name in network.counter.probe.rasters},
-        traces={
-            name: np.concatenate([batch["traces"][name] for batch in batches], axis=1)
-            for name in network.counter.probe.traces
-        },
-        output_spike_times={
-            k: (per_image("output_spike_steps", k, names[-1]) + 1) * float(dt)
-            for k in network.counter.probe.output_spikes
-        },
-    )
-
-
-def _raster(batches: list[dict[str, Any]], name: str, order: NDArray[np.int64], dt: float) -> pd.DataFrame:
-    image, neuron, step, sign = np.concatenate([batch["rasters"][name] for batch in batches]).T
-    element = np.argsort(order)[neuron]
-    return pd.DataFrame({"image": image, "neuron": element, "time_ms": (step + 1) * dt * 1e3, "sign": sign})

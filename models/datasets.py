@@ -21,7 +21,7 @@ from models.downloads import download
 from models.graph import Array
 from models.image_files import DatasetError, as_images, read_cifar, read_idx, read_npz
 from models.photos import PHOTOGRAPHS, read_photographs
-from models.preprocessing import centre_crop, rectified
+from models.preprocessing import centre_crop, centred, rectified
 from models.scenes import scenes
 
 __all__ = ["NAMES", "Dataset", "DatasetError", "content_hash", "load_dataset"]
@@ -37,7 +37,7 @@ DEFAULT_DIRECTORIES = (
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images x (N, channels, height, width), float32 in [0, 1], and what they show.
+    """Images x (N, channels, height, width), float32 in [0, 1], or in [-1, 1] if centred, and what they show.
 
     y is a class per image (N,), or boxes (N, M, 6) as of `models.boxes`.
     """
@@ -82,6 +82,8 @@ DERIVED: dict[str, tuple[str, Callable[[Array], Array]]] = {
     "cifar10_crop_train": ("cifar10_train", centre_crop),
     "cifar10_abs": ("cifar10_crop", rectified),
     "cifar10_abs_train": ("cifar10_crop_train", rectified),
+    "cifar10_centred": ("cifar10", centred),
+    "cifar10_centred_train": ("cifar10_train", centred),
 }
 NAMES = ("digits", "digits8", *SOURCES, *DERIVED, "digit_scenes", *PHOTOGRAPHS)
 
@@ -93,7 +95,7 @@ def load_dataset(name_or_path: str, data_dir: Path | str | None = None) -> Datas
     ----------
     name_or_path : str
         One of `NAMES` (the test images of a public dataset, its training images with `_train`), or a path that ends in
-        .npz; its x is uint8 or float in [0, 1], of shape (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3 channels.
+        .npz; its x is uint8 or float in [-1, 1], of shape (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3 channels.
     data_dir : path, optional
         Where to look; by default the environment variable BRIANIZE_DATA, else data/ here, ../shared/data and Debian's
         /usr/share/datasets.

@@ -1,8 +1,10 @@
 """How an image enters the network: its input code, or the user's own spike trains.
 
 Each says which firing rate stands for the value 1; the biases are scaled by it too. Where it follows from the time step
-instead of being chosen, `conversion.encoding.max_rate` works it out. `Phase` and `Burst` are neuron models as text,
-like those of `models.neurons`: the engine writes the value of each input into their variable `value`.
+instead of being chosen, `conversion.encoding.max_rate` works it out. `OnOff`, `Phase` and `Burst` are neuron models as
+text, like those of `models.neurons`: the engine writes the value of each input into their variable `value`.
+
+Values lie in [0, 1]; `OnOff` and `ConstantCurrent` also take negative ones, down to -1.
 """
 
 from __future__ import annotations
@@ -34,12 +36,39 @@ class Poisson:
 
 @dataclass(frozen=True)
 class ConstantCurrent:
-    """No input spikes: the first layer receives `(W x + b) * max_rate` as a current (Rueckauer 2017)."""
+    """No input spikes: the first layer receives the current `(W x + b) * max_rate`, of either sign (Rueckauer 2017)."""
 
     max_rate: Quantity = field(default_factory=lambda: 1000 * Hz)
 
     def __post_init__(self) -> None:
         _require_rate(self.max_rate)
+
+
+@dataclass(frozen=True)
+class OnOff:
+    """Each input of value x in [-1, 1] is two Poisson neurons, of the rates `max(x, 0)` and `max(-x, 0)` * `max_rate`.
+
+    As in the retina an ON neuron sends what is above the mean and an OFF neuron what is below (Kuffler 1953), so that
+    images keep their sign after their mean is subtracted, as in Sengupta 2019. The OFF neuron has the synapses of the
+    ON neuron with negated weights: its spikes are the negative spikes of the input, under the same index.
+    """
+
+    max_rate: Quantity = field(default_factory=lambda: 1000 * Hz)
+
+    def __post_init__(self) -> None:
+        _require_rate(self.max_rate)
+
+    @property
+    def neuron(self) -> Neuron:
+        """The pair; as in a Poisson input, it spikes at most once in a step."""
+        return Neuron(
+            equations="value : 1 (constant)",
+            threshold="rand() < value * max_rate * dt",
+            reset="",
+            negative_threshold="rand() < -value * max_rate * dt",
+            parameters={"max_rate": self.max_rate},
+            source="Sengupta et al., Frontiers in Neuroscience 2019",
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,4 +179,4 @@ class Burst:
         )
 
 
-Encoder = Poisson | ConstantCurrent | SpikeTrains | Phase | Burst
+Encoder = Poisson | OnOff | ConstantCurrent | SpikeTrains | Phase | Burst

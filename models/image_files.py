@@ -1,6 +1,7 @@
 """Images and labels from files: npz, the IDX format of MNIST, and the records of CIFAR-10's binary version.
 
-Nothing is ever unpickled. Every reader returns images float32 (N, channels, height, width) in [0, 1] and labels (N,).
+Nothing is ever unpickled. Every reader returns images float32 (N, channels, height, width) and labels (N,); images
+lie in [0, 1], or in [-1, 1] where an npz file holds them after their mean was subtracted.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ CIFAR_RECORD = 1 + 3 * 32 * 32
 
 
 class DatasetError(ValueError):
-    """Data that cannot be found, or is not images in [0, 1] with labels."""
+    """Data that cannot be found, or is not images in [-1, 1] with labels."""
 
 
 def read_npz(path: Path) -> tuple[Array, Labels]:
@@ -57,7 +58,7 @@ def read_cifar(files: Sequence[Path]) -> tuple[Array, Labels]:
 
 
 def as_images(source: str, x: NDArray[Any]) -> Array:
-    """Bytes, or floats in [0, 1], of shape (N, H, W), (N, H, W, C) or (N, C, H, W), as float32 (N, C, H, W).
+    """Bytes, or floats in [-1, 1], of shape (N, H, W), (N, H, W, C) or (N, C, H, W), as float32 (N, C, H, W).
 
     Raises
     ------
@@ -68,9 +69,9 @@ def as_images(source: str, x: NDArray[Any]) -> Array:
     if x.dtype == np.uint8:
         return np.ascontiguousarray(x, np.float32) / np.float32(255)
     if not np.issubdtype(x.dtype, np.floating):
-        raise DatasetError(f"{source}: x has type {x.dtype}; known are uint8, and floats in [0, 1]")
-    if not np.isfinite(x).all() or x.min() < 0 or x.max() > 1:
-        raise DatasetError(f"{source}: pixels lie between {x.min()} and {x.max()}; they must be finite and in [0, 1]")
+        raise DatasetError(f"{source}: x has type {x.dtype}; known are uint8, and floats in [-1, 1]")
+    if not np.isfinite(x).all() or x.min() < -1 or x.max() > 1:
+        raise DatasetError(f"{source}: pixels lie between {x.min()} and {x.max()}; they must be finite and in [-1, 1]")
     return np.ascontiguousarray(x, np.float32)
 
 

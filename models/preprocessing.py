@@ -1,4 +1,4 @@
-"""What paper 1 (Cao 2015) does to a colour image before a network sees it."""
+"""What papers 1 (Cao 2015) and 3 (Sengupta 2019) do to a colour image before a network sees it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ def centre_crop(x: Array) -> Array:
     """The middle 24 x 24 pixels of images (N, channels, height, width)."""
     top, left = (x.shape[2] - CROP) // 2, (x.shape[3] - CROP) // 2
     return np.ascontiguousarray(x[:, :, top : top + CROP, left : left + CROP])
+
+
+def centred(x: Array) -> Array:
+    """x - mean of RGB images in [0, 1] (Sengupta 2019): values in [-1, 1], which spikes of an ON and OFF pair carry."""
+    return x - CIFAR10_MEAN
 
 
 def rectified(x: Array) -> Array:

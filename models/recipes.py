@@ -15,13 +15,13 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from models import architectures
-from models.architectures import cifar_cnn
+from models.architectures import cifar_cnn, resnet, vgg
 from models.average_precision import mean_average_precision
 from models.boxes import unpadded
 from models.datasets import Dataset, DatasetError, load_dataset
 from models.graph import Array
 from models.optimizers import adam, muon_and_adam
-from models.preprocessing import CROP, rectified
+from models.preprocessing import CROP, centred, rectified
 from models.scenes import scenes
 from models.yolo import Head, detect, metadata
 from models.yolo_loss import yolo_loss
@@ -97,6 +97,14 @@ def cropped_and_rectified(images: Array, rng: Rng) -> Array:
     return rectified(cropped(images, rng))
 
 
+def jittered_and_centred(images: Array, rng: Rng) -> Array:
+    """Each image moved by up to four pixels, the mean coming in, every second one mirrored; less the mean."""
+    moved = shifted(centred(images), rng, largest=4)
+    mirrored = rng.random(len(images)) < 0.5
+    moved[mirrored] = moved[mirrored, ..., ::-1]
+    return moved
+
+
 _mnist = partial(Recipe, training=mnist_without_digits, tests=("mnist", "digits"), epochs=20)
 _cifar = partial(
     Recipe,
@@ -119,6 +127,8 @@ _detector = partial(
     metadata=metadata(architectures.DIGITS),
 )
 _unrectified = partial(_cifar, augment=cropped, tests=("cifar10_crop",))
+_deep = partial(_cifar, augment=jittered_and_centred, tests=("cifar10_centred",))
+DEPTHS = {"vgg": (vgg, (7, 9, 11, 16)), "resnet": (resnet, (8, 14, 20, 32))}
 
 RECIPES = {
     "mnist_convnet": _mnist(architectures.mnist_convnet, augment=partial(shifted, largest=2)),
@@ -132,4 +142,11 @@ RECIPES = {
     "cifar_cnn_relu": _cifar(partial(cifar_cnn, bias=True, pool=nn.MaxPool2d)),
     "cifar_cnn_nobias": _cifar(partial(cifar_cnn, pool=nn.MaxPool2d)),
     "cifar_cnn_tailored": _cifar(cifar_cnn),
+}
+# Sengupta 2019, and the same with batch norm, which the importer folds.
+RECIPES |= {
+    f"cifar_{name}{depth}{end}": _deep(partial(network, depth, batch_norm))
+    for name, (network, depths) in DEPTHS.items()
+    for depth in depths
+    for end, batch_norm in (("", False), ("_bn", True))
 }

@@ -7,30 +7,30 @@ import numpy as np
 from models.graph import INPUT, Add, Conv2d, Dense, Flatten, Graph, Layer
 
 
-def negative_senders(graph: Graph) -> list[tuple[Layer, Layer]]:
+def negative_senders(graph: Graph, signed_input: bool = False) -> list[tuple[Layer, Layer]]:
     """Layers that will have neurons and can be negative, each with the first layer that reads it.
 
-    The input counts as positive, and the output may be negative.
+    The input is none of them, whatever its sign, and the output may be negative.
     """
     found = []
     for layer in graph:
         has_neurons = not isinstance(layer, Flatten) and not passes_to_junctions(graph, layer)
         readers = graph.readers(layer.name) if source_of(graph, graph.output.name) != layer.name else ()
-        if has_neurons and readers and not is_nonnegative(graph, layer.name):
+        if has_neurons and readers and not is_nonnegative(graph, layer.name, signed_input):
             found.append((layer, readers[0]))
     return found
 
 
-def is_nonnegative(graph: Graph, name: str) -> bool:
-    """Whether the output of a layer can never be negative, given that the input is not."""
+def is_nonnegative(graph: Graph, name: str, signed_input: bool = False) -> bool:
+    """Whether the output of a layer can never be negative, given whether the input can."""
     if name == INPUT:
-        return True
+        return not signed_input
     layer = graph[name]
     if isinstance(layer, Conv2d | Dense) and layer.activation.is_linear and _only_adds(layer):
-        return is_nonnegative(graph, layer.inputs[0])
+        return is_nonnegative(graph, layer.inputs[0], signed_input)
     if isinstance(layer, Conv2d | Dense) or not layer.activation.is_linear:
         return not layer.activation.is_signed
-    return all(is_nonnegative(graph, source) for source in layer.inputs)
+    return all(is_nonnegative(graph, source, signed_input) for source in layer.inputs)
 
 
 def _only_adds(layer: Conv2d | Dense) -> bool:

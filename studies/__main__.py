@@ -50,6 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--data", type=Path, metavar="DIR", help="folder of the datasets")
     redraw = _add(commands, "figures", "draw a study's figures and summary again, from its tables", _figures, study)
     redraw.add_argument("--data", type=Path, metavar="DIR", help="folder of the datasets, to draw boxes on images")
+    energy = _add(commands, "energy", "what a study's synaptic operations cost on neuromorphic chips", _energy, study)
+    energy.add_argument("--chips", type=Path, metavar="FILE", help="another table than studies/chips.csv")
     _add(
         commands, "published", "write the table of results/README.md: published figures beside ours", _published, common
     )
@@ -106,6 +108,14 @@ def _figures(options: argparse.Namespace) -> None:
     folder = _folder(options, loaded.name)
     drawn = figures.draw(loaded, folder) + boxes.draw(loaded, folder, options.data)
     print(*drawn, write_summary(results.read_table(folder, "metrics"), loaded.title, folder), sep="\n")
+
+
+def _energy(options: argparse.Namespace) -> None:
+    from studies import chips, results, study
+
+    folder = _folder(options, study.load(options.study, options.quick).name)
+    table = chips.load_chips(options.chips or chips.CHIPS)
+    print(chips.text(results.read_table(folder, "metrics"), table))
 
 
 def _published(_: argparse.Namespace) -> None:

@@ -80,13 +80,16 @@ class Condition:
         Factor on the scales of a normalisation that looks at images (`conversion.normalize`).
     current_offset : str
         "half" brings every neuron half a threshold in the window, as a constant current (Deng and Gu 2021).
+    residual_ms : float
+        Above 0, length of a first stage after which neurons of negative potential are silenced (Hao 2023, see
+        `conversion.residual`); `duration_ms` is that of the second, and `time_ms` counts both. Not while calibrating.
     v_min : float
         The potential is never below it (Cao 2015, with 0).
     pooling : str
         Whether average pooling has neurons of its own or becomes part of the next layer's weights.
     encoder, max_rate_hz, phase_period : str, float, int
-        The input code (see `models.encoders`), the rate of the value 1 where that is a choice, and the steps of a
-        period of phase coding.
+        The input code (see `models.encoders`; "on_off" and "constant" take mean-subtracted images), the rate of the
+        value 1 where that is a choice, and the steps of a period of phase coding.
     readout, readout_k, readout_ms : str, int, float
         Whether the answer is the largest spike count or potential, or the first class to spike once or k times, and how
         often it is read (by default 50 times).
@@ -101,7 +104,7 @@ class Condition:
     calibration_dataset: str | None = field(default=None, metadata=DATASET)
     duration_ms: float = field(default=100.0, metadata=TIME)
     dt_ms: float = field(default=1.0, metadata=TIME)
-    encoder: str = field(default="poisson", metadata=_one_of(("poisson", "constant", "phase", "burst")))
+    encoder: str = field(default="poisson", metadata=_one_of(("poisson", "on_off", "constant", "phase", "burst")))
     max_rate_hz: float | None = field(default=1000.0, metadata=RATE)
     phase_period: int | None = field(default=8, metadata=PERIOD)
     neuron: str = field(default="if", metadata=_one_of(("if", "lif", "signed")))
@@ -113,6 +116,7 @@ class Condition:
     v_init: InitialPotential = field(default="zero", metadata=_one_of(INITIAL_POTENTIALS))
     negative_slope: str | None = field(default="keep", metadata=_one_of(("keep", "drop")))
     current_offset: str = field(default="none", metadata=_one_of(("none", "half")))
+    residual_ms: float = field(default=0.0, metadata=PAUSE)
     normalization: Normalization = field(default="none", metadata=_one_of(NORMALIZATIONS))
     percentile: float | None = field(default=None, metadata=PERCENTILE)
     headroom: float | None = field(default=1.0, metadata=FACTOR)
@@ -129,7 +133,7 @@ class Condition:
 KEYS: Mapping[str, Field] = {key.name: key for key in fields(Condition)}
 _LOOKS_AT_IMAGES = {"normalization": ("data", "percentile", "channel", "spike"), "bias_calibration": ("mean",)}
 MATTERS_ONLY_IF: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "max_rate_hz": {"encoder": ("poisson", "constant")},
+    "max_rate_hz": {"encoder": ("poisson", "on_off", "constant")},
     "phase_period": {"encoder": ("phase",)},
     "readout_k": {"readout": ("k_th_spike",)},
     "tau_m_ms": {"neuron": ("lif",)},
@@ -194,7 +198,7 @@ def matters(name: str, values: Mapping[str, Any]) -> bool:
 
 def is_random(condition: Condition) -> bool:
     """Whether the seed has an effect."""
-    return condition.encoder == "poisson" or condition.v_init == "uniform"
+    return condition.encoder in ("poisson", "on_off") or condition.v_init == "uniform"
 
 
 def readout_steps(condition: Condition) -> int:
@@ -211,8 +215,8 @@ def _as_declared(name: str, value: Any) -> Any:
 def _check_together(c: Condition) -> None:
     if c.neuron == "lif" and c.tau_m_ms is None:
         raise StudyError("tau_m_ms is missing; neuron 'lif' needs a membrane time constant, a number above 0, in ms")
-    for name in ("duration_ms", "readout_ms"):
-        value = getattr(c, name)
+    for name in ("duration_ms", "readout_ms", "residual_ms"):
+        value = getattr(c, name) or None
         if value is not None and (value < c.dt_ms or abs(value / c.dt_ms - round(value / c.dt_ms)) > 1e-6):
             raise StudyError(f"{name} is {value:g}; it must be a whole number of steps of dt_ms = {c.dt_ms:g}")
     if c.readout_ms is not None and c.readout_ms > c.duration_ms:
@@ -222,6 +226,11 @@ def _check_together(c: Condition) -> None:
     if c.encoder == "phase":  # a neuron model too, the non-leaky one with an oscillating threshold that is subtracted
         plain = {"neuron": "if", "reset": "subtract", "refractory_ms": 0, "v_min": -math.inf, "current_offset": "none"}
         _check_model("encoder 'phase'", c, **plain)
+    if c.residual_ms > 0:
+        kept = {"neuron": "if", "reset": "subtract", "refractory_ms": 0, "v_min": -math.inf}
+        _check_model(f"residual_ms = {c.residual_ms:g}", c, **kept)
+        if c.encoder == "phase":
+            raise StudyError(f"encoder is 'phase'; with residual_ms = {c.residual_ms:g} it must be another")
     if c.normalization == "spike" and c.encoder == "phase":
         raise StudyError("normalization is 'spike'; Spike-Norm needs steps that are alike; encoder 'phase' has none")
     if c.normalization == "spike" and c.neuron == "signed":
@@ -230,7 +239,7 @@ def _check_together(c: Condition) -> None:
         )
     if c.encoder == "burst" and c.dt_ms > 1:
         raise StudyError(f"dt_ms is {c.dt_ms:g}; the Izhikevich neurons of encoder 'burst' need at most 1 ms")
-    if c.encoder == "poisson" and c.max_rate_hz is not None and c.max_rate_hz * c.dt_ms > 1000 * (1 + 1e-9):
+    if c.encoder in ("poisson", "on_off") and c.max_rate_hz is not None and c.max_rate_hz * c.dt_ms > 1000 * (1 + 1e-9):
         highest = f"a Poisson input spikes once a step at most, {1000 / c.dt_ms:g} Hz"
         raise StudyError(f"max_rate_hz is {c.max_rate_hz:g}; with dt_ms = {c.dt_ms:g} {highest}")
 

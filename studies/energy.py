@@ -44,7 +44,7 @@ def input_energy_nj(graph: Graph, encoder: str, steps: NDArray[np.int64]) -> NDA
     """Energy in nJ to enter one image for so many steps, beside its spikes, which the synaptic operations count.
 
     Under constant current the first layer is computed once, as in the ANN; under burst coding every input is an
-    Izhikevich neuron, computed in every step. Poisson and phase-coded input cost nothing but their spikes.
+    Izhikevich neuron, computed in every step. Poisson, ON/OFF and phase-coded input cost nothing but their spikes.
     """
     match encoder:
         case "constant":

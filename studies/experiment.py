@@ -17,7 +17,7 @@ from brian2 import ms
 from numpy.typing import NDArray
 
 from conversion.calibrate import calibrate_biases
-from conversion.encoding import check_encoder
+from conversion.encoding import check_encoder, check_values
 from conversion.fold import fold_average_pooling
 from conversion.leaks import without_leaks
 from conversion.network import Readout, members_of
@@ -25,10 +25,12 @@ from conversion.normalize import normalize
 from conversion.plan import plan
 from conversion.recording import Probe, Recording
 from conversion.rescale import equivalent_thresholds, rescale
+from conversion.residual import simulate_without_residual
 from conversion.simulate import simulate
 from conversion.spike_norm import spike_norm
 from models.boxes import NO_BOX
 from models.datasets import content_hash
+from models.encoders import Encoder
 from models.graph import INPUT, Array, Graph, Shape
 from models.onnx_import import load as load_onnx
 from models.onnx_runtime import activations, predict
@@ -77,13 +79,13 @@ def check(job: Job) -> None:
     """
     graph = load_onnx(model_path(job))
     c = job.condition
-    neuron = neuron_of(c)
-    structure = plan(_reduced(graph, c), signed=neuron.is_signed)
-    check_encoder(encoder_of(c), neuron, structure, c.dt_ms * ms)
+    neuron, encoder, (images, labels) = neuron_of(c), encoder_of(c), test_images(job)
+    structure = plan(_reduced(graph, c), signed=neuron.is_signed, signed_input=bool(np.any(images < 0)))
+    check_encoder(encoder, neuron, structure, c.dt_ms * ms)
     members_of(structure, _engine_readout(c))
-    images, labels = test_images(job)
-    for some in (images[:1], calibration_images(job)[:1]):
-        fit(some, graph.input_shape)
+    for name, some in ((c.dataset, images), (c.calibration_dataset or c.dataset, calibration_images(job))):
+        fit(some[:1], graph.input_shape)
+        _check_values(name, encoder, some)
     classes = _classes(job, graph.shapes[graph.output.name])
     numbers = labels[..., 0] if labels.ndim == 3 else labels
     if numbers.max(initial=NO_BOX) >= classes:
@@ -168,9 +170,11 @@ def _normalised(graph: Graph, calibration: Array, c: Condition) -> Graph:
 def simulated(converted: Graph, images: Array, c: Condition, probe: Probe | None = None) -> Recording:
     """What a converted network does with images under a condition."""
     steps = np.arange(readout_steps(c), round(c.duration_ms / c.dt_ms) + 1, readout_steps(c))
-    return simulate(
+    stages = {"first_stage": c.residual_ms * ms} if c.residual_ms else {}
+    return (simulate_without_residual if stages else simulate)(
         converted,
         images,
+        **stages,
         connectivity=c.connectivity,
         readout=_engine_readout(c),
         readout_times=steps * c.dt_ms * ms,
@@ -227,6 +231,13 @@ def _equivalent_thresholds(prepared: Prepared, c: Condition) -> Mapping[str, flo
 def activation(graph: Graph, images: Array, name: str) -> Array:
     """The ANN's activations of a population, shape (N, *shape); those of the input are the images."""
     return images if name == INPUT else activations(graph, images, [name])[name]
+
+
+def _check_values(dataset: str, encoder: Encoder, images: Array) -> None:
+    try:
+        check_values(encoder, images)
+    except ValueError as error:
+        raise StudyError(f"dataset {dataset!r}: {error}") from None
 
 
 def _reduced(graph: Graph, c: Condition) -> Graph:

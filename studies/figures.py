@@ -155,6 +155,8 @@ def _facets(figure: Figure, rows: pd.DataFrame) -> Canvas:
     shared: dict[str, Any] = {"x": figure.x, "y": figure.y, "height": 3.6, "aspect": 1.35}
     shared |= {"col": figure.col, "col_wrap": min(3, rows[figure.col].nunique())} if figure.col else {}
     shared |= {"hue": figure.hue, "palette": {level: way.colour for level, way in ways.items()}} if ways else {}
+    if figure.x == "layer" and figure.y != "layer":  # networks have layers of their own, and some no value
+        rows, shared["sharex"] = rows.dropna(subset=figure.y), False
     grid = _PLOTS[figure.plot](figure, rows, shared, ways)
     if figure.theory:
         grid.map_dataframe(_theory, figure, shared.get("palette"))

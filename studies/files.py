@@ -64,10 +64,10 @@ def test_images(job: Job) -> tuple[Array, NDArray[Any]]:
 
 
 def calibration_images(job: Job) -> Array:
-    """The last images of the calibration dataset; never those of the test."""
+    """The last images of the calibration dataset; those of the test only where nothing but their sign matters."""
     c, wanted = job.condition, job.condition.calibration
     if wanted is None:
-        return dataset(job, c.dataset).x[:1]
+        return dataset(job, c.dataset).x[: c.images]
     name = c.calibration_dataset or c.dataset
     data = dataset(job, name)
     free = len(data.x) - (c.images if name == c.dataset else 0)

@@ -23,6 +23,8 @@ LABELS: Mapping[str, str] = {
     "v_min": "lower clamp (-inf: none)",
     "v_init": "initial potential",
     "negative_slope": "leaky ReLU of neurons without negative spikes",
+    "residual_ms": "first stage of residual removal (ms)",
+    "variant": "variant",
     "current_offset": "current offset (share of a threshold)",
     "normalization": "normalisation",
     "percentile": "percentile (%)",
@@ -55,6 +57,6 @@ LABELS: Mapping[str, str] = {
     "rmse": "rms error of rate / largest rate",
     "silent_share": "share of neurons and images without a spike",
     "subthreshold_share": "share of neurons and images at or below the rheobase",
-    "equivalent_v_th": "threshold with the weights as trained (units of activation)",
+    "equivalent_v_th": "threshold for weights as trained",
     "saturated_share": "share of neurons and images at the largest rate",
 }

@@ -211,7 +211,7 @@ def _layer(recording: Recording, index: int, activation: Array, rheobase: float)
         name,
         recording.spikes[-1, index],
         recording.synops[-1, index],
-        recording.spikes[-1, index] / recording.sizes[name] / recording.duration,
+        recording.spikes[-1, index] / recording.sizes[name] / recording.times[-1],
         _correlation(rate, target),
         float(np.sqrt(np.mean((rate - target) ** 2))),
         float(np.mean(counts == 0)),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from importlib.metadata import version
@@ -88,22 +88,28 @@ def _numbered(number: int, job: Job) -> tuple[int, Rows]:
 
 def _write_tables(study: Study, keys: Mapping[Condition, str], folder: Path) -> None:
     rows = {condition: results.stored(folder, key) or {} for condition, key in keys.items()}
+    variants = study.variant_of
     for name in TABLES:
-        parts = [_named(study, condition, part[name]) for condition, part in rows.items() if name in part]
+        parts = [
+            _named(study.columns, variants[condition], condition, part[name])
+            for condition, part in rows.items()
+            if name in part
+        ]
         if parts:
             results.write_table(folder, name, parts)
 
 
-def _named(study: Study, condition: Condition, columns: Mapping[str, list[Any]]) -> pd.DataFrame:
+def _named(names: Sequence[str], variant: str, condition: Condition, columns: Mapping[str, list[Any]]) -> pd.DataFrame:
     """Rows with the columns that say which condition they belong to, in front."""
     length = len(next(iter(columns.values())))
-    values = {key: pd.Series([getattr(condition, key)] * length, dtype=_dtype(key)) for key in study.columns}
+    named = {"variant": variant, **asdict(condition)}
+    values = {name: pd.Series([named[name]] * length, dtype=_dtype(name)) for name in names}
     return pd.DataFrame({**values, **columns})
 
 
 def _dtype(key: str) -> str:
     """One type per key, however many conditions leave it empty."""
-    kinds = KEYS[key].metadata["kinds"]
+    kinds = KEYS[key].metadata["kinds"] if key in KEYS else (str,)
     return "float64" if float in kinds else "Int64" if int in kinds else "object"
 
 

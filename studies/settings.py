@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from brian2 import Hz, ms
+from brian2 import Hz, Quantity, ms
 
-from models.encoders import Burst, ConstantCurrent, Encoder, Phase, Poisson
+from models.encoders import Burst, ConstantCurrent, Encoder, OnOff, Phase, Poisson
 from models.neurons import Neuron, integrate_and_fire, leaky_integrate_and_fire, phase_coded, signed_integrate_and_fire
 from studies.conditions import Condition
+
+RATE_CODES: Mapping[str, Callable[[Quantity], Encoder]] = {
+    "poisson": Poisson,
+    "on_off": OnOff,
+    "constant": ConstantCurrent,
+}
 
 
 def simulation_settings(c: Condition) -> dict[str, Any]:
@@ -52,7 +59,7 @@ def encoder_of(c: Condition) -> Encoder:
         return Phase(c.phase_period)
     if c.max_rate_hz is None:
         return Burst()
-    return (Poisson if c.encoder == "poisson" else ConstantCurrent)(c.max_rate_hz * Hz)
+    return RATE_CODES[c.encoder](c.max_rate_hz * Hz)
 
 
 def _tau_m_ms(c: Condition) -> float:

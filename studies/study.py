@@ -1,10 +1,10 @@
-"""What a study is: a question, settings, a grid and figures, declared in a TOML file."""
+"""What a study is: a question, settings, variants of them, a grid and figures, declared in a TOML file."""
 
 from __future__ import annotations
 
 import itertools
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from studies.conditions import (
     require_type,
 )
 from studies.figure import Figure, parse_figure
+from studies.variants import Variants, check_variants, parse_variants
 
 STUDIES = Path(__file__).parent
 Section = dict[str, Any]
@@ -33,6 +34,7 @@ class Study:
     title: str
     question: str
     fixed: Mapping[str, Any]
+    variants: Variants
     grid: Mapping[str, tuple[Any, ...]]
     figures: tuple[Figure, ...]
     folder: Path
@@ -40,17 +42,34 @@ class Study:
     @property
     def conditions(self) -> tuple[Condition, ...]:
         """The points of the grid in its order, the last key varying fastest; points that are the same come once."""
-        points = (dict(zip(self.grid, values, strict=True)) for values in itertools.product(*self.grid.values()))
-        return tuple(dict.fromkeys(condition({**self.fixed, **point}) for point in points))
+        return tuple(self.variant_of)
+
+    @property
+    def variant_of(self) -> Mapping[Condition, str]:
+        """The conditions, variant after variant, each with the name of its own; "" where there are none.
+
+        Raises
+        ------
+        StudyError
+            If two variants are the same condition.
+        """
+        names: dict[Condition, str] = {}
+        for name, changes in (self.variants or {"": {}}).items():
+            for values in itertools.product(*self.grid.values()):
+                point = condition({**self.fixed, **changes, **dict(zip(self.grid, values, strict=True))})
+                if names.setdefault(point, name) != name:
+                    raise StudyError(f"variants {names[point]!r} and {name!r} are the same; give one another value")
+        return names
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of the results that say which condition a row belongs to; the seed comes last."""
-        return (*(key for key in self.grid if key != "seed"), "seed")
+        return _columns(self.variants, self.grid)
 
     def content(self) -> dict[str, Any]:
         """Everything that the file says, as plain data."""
-        content = {name: value for name, value in asdict(self).items() if name not in ("name", "folder")}
+        left_out = {"name", "folder"} | (set() if self.variants else {"variants"})
+        content = {name: value for name, value in asdict(self).items() if name not in left_out}
         return {**content, "grid": {key: list(values) for key, values in self.grid.items()}}
 
 
@@ -89,7 +108,7 @@ def find(name_or_path: str | Path) -> Path:
 def parse(content: Mapping[str, Any], name: str, folder: Path, quick: bool = False) -> Study:
     """A study from the content of its file, checked down to every condition."""
     for key in content:
-        require_known("key", key, ("title", "question", "fixed", "grid", "quick", "figures"))
+        require_known("key", key, ("title", "question", "fixed", "variants", "grid", "quick", "figures"))
     for key in ("title", "question"):
         require_type(key, content.get(key), str, "a text")
     fixed, grid, overrides = (dict(_table(content, section)) for section in ("fixed", "grid", "quick"))
@@ -99,13 +118,19 @@ def parse(content: Mapping[str, Any], name: str, folder: Path, quick: bool = Fal
         raise StudyError("quick: the study has no [quick] section")
     if quick:
         fixed, grid = _quick(fixed, grid, overrides)
+    variants = parse_variants(content.get("variants", []))
+    check_variants(fixed, variants, grid)
     grid = {key: tuple(values) for key, values in grid.items()}
-    figures = tuple(parse_figure(figure, grid) for figure in _figures(content))
-    study = Study(name, content["title"], content["question"], fixed, grid, figures, folder)
-    _check_effects(fixed, grid)
+    figures = tuple(parse_figure(figure, dict.fromkeys(_columns(variants, grid))) for figure in _figures(content))
+    study = Study(name, content["title"], content["question"], fixed, variants, grid, figures, folder)
+    _check_effects(fixed, variants, grid)
     if not study.conditions:
         raise StudyError("the grid is empty")
     return study
+
+
+def _columns(variants: Variants, grid: Mapping[str, Any]) -> tuple[str, ...]:
+    return (*(["variant"] if variants else []), *(key for key in grid if key != "seed"), "seed")
 
 
 def _check_sections(fixed: Mapping[str, Any], grid: Mapping[str, Any]) -> None:
@@ -144,14 +169,25 @@ def _check_grid(key: str, values: Any) -> None:
         raise StudyError(f"grid: {key} is {values!r}; a value is there twice")
 
 
-def _check_effects(fixed: Mapping[str, Any], grid: Mapping[str, Any]) -> None:
-    """Refuse a key that no point of the grid would look at."""
-    for key, needed in MATTERS_ONLY_IF.items():
-        candidates = {other: grid.get(other, (fixed.get(other, KEYS[other].default),)) for other in needed}
-        used = any(value in needed[other] for other, values in candidates.items() for value in values)
-        if key in {**fixed, **grid} and not used:
-            reasons = (_unused(other, candidates[other], wanted) for other, wanted in needed.items())
-            raise StudyError(f"{key} is {fixed.get(key, grid.get(key))!r}, but has no effect: {'; '.join(reasons)}")
+def _check_effects(fixed: Mapping[str, Any], variants: Variants, grid: Mapping[str, Any]) -> None:
+    """Refuse a key that no point of the grid would look at, of those to which it applies."""
+    for key in MATTERS_ONLY_IF:
+        if key in {**fixed, **grid}:
+            every = [{**fixed, **changes} for changes in variants.values() if key not in changes] or [dict(fixed)]
+            _check_effect(key, fixed.get(key, grid.get(key)), every, grid)
+        for changes in variants.values():
+            if key in changes:
+                _check_effect(key, changes[key], [{**fixed, **changes}], grid)
+
+
+def _check_effect(key: str, value: Any, settings: Sequence[Mapping[str, Any]], grid: Mapping[str, Any]) -> None:
+    def candidates(other: str) -> Iterable[Any]:
+        return grid.get(other) or dict.fromkeys(some.get(other, KEYS[other].default) for some in settings)
+
+    needed = MATTERS_ONLY_IF[key]
+    if not any(value in wanted for other, wanted in needed.items() for value in candidates(other)):
+        reasons = (_unused(other, candidates(other), wanted) for other, wanted in needed.items())
+        raise StudyError(f"{key} is {value!r}, but has no effect: {'; '.join(reasons)}")
 
 
 def _unused(key: str, values: Iterable[Any], wanted: Iterable[Any]) -> str:

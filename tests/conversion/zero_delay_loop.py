@@ -11,13 +11,25 @@ import numpy as np
 from models.graph import INPUT, Add, AvgPool2d, Concat, Conv2d, Dense, Flatten, MaxPool2d
 
 
-def zero_delay_loop(graph, spikes, reset="subtract", v_th=1.0, v_init=0.0, v_min=-np.inf, weights=None, signed=False):
+def zero_delay_loop(
+    graph,
+    spikes,
+    reset="subtract",
+    v_th=1.0,
+    v_init=0.0,
+    v_min=-np.inf,
+    weights=None,
+    signed=False,
+    silent=None,
+    v=None,
+):
     """Spike counts of every layer, (images, *shape), for input spikes (steps, images, *input_shape).
 
     With `weights` (steps,) a spike of step k carries weights[k] and counts so much; the threshold is v_th * weights[k].
     If `signed`, neurons also send -1 where V <= -V_th / slope, which then adds V_th / slope to V (Kim 2020).
+    Neurons in `silent`, masks by layer, never spike. A dict `v` receives the potentials of the end.
     """
-    v, counts, inputs_so_far = {}, {}, {}
+    v, counts, inputs_so_far = {} if v is None else v, {}, {}
     for step_input, weight in zip(
         spikes.astype(float), np.ones(len(spikes)) if weights is None else weights, strict=True
     ):
@@ -37,6 +49,8 @@ def zero_delay_loop(graph, spikes, reset="subtract", v_th=1.0, v_init=0.0, v_min
             else:
                 potential = v.get(layer.name, v_init) + weighted_input(layer, x)
                 spike = potential >= v_th * weight
+                if silent is not None:
+                    spike = spike & ~silent[layer.name]
                 after = np.where(spike, potential - v_th * weight if reset == "subtract" else 0.0, potential)
                 negative, subtracted = negative_spikes(layer, potential, v_th) if signed else (0, 0)
                 v[layer.name] = np.maximum(after - subtracted, v_min)

@@ -303,6 +303,14 @@ def test_the_rectified_set_is_made_of_the_crop(cifar: Path, end: str) -> None:
     np.testing.assert_array_equal(data.y, crop.y)
 
 
+@pytest.mark.parametrize("end", ["", "_train"])
+def test_the_centred_set_is_the_whole_image_less_the_mean(cifar: Path, end: str) -> None:
+    data, whole = load_dataset(f"cifar10_centred{end}", cifar), load_dataset(f"cifar10{end}", cifar)
+    for channel, mean in enumerate((0.4914, 0.4822, 0.4465)):
+        np.testing.assert_allclose(data.x[:, channel], whole.x[:, channel] - mean, atol=1e-6)
+    np.testing.assert_array_equal(data.y, whole.y)
+
+
 # Real data: what the files that are there hold
 
 MNIST_TEST = (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009)

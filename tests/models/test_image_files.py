@@ -89,11 +89,11 @@ def test_layouts_that_cannot_be_told(shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (np.nan, "pixels lie between nan and nan; they must be finite and in [0, 1]"),
+        (np.nan, "pixels lie between nan and nan; they must be finite and in [-1, 1]"),
         (np.inf, "between 0.0 and inf"),
         (-np.inf, "between -inf and 0.0"),
         (1.001, "between 0.0 and 1.001"),
-        (-0.001, "between -0.001 and 0.0"),
+        (-1.001, "between -1.001 and 0.0"),
         (255.0, "between 0.0 and 255.0"),
     ],
 )
@@ -101,6 +101,12 @@ def test_pixels_out_of_range(tmp_path: Path, value: float, words: str) -> None:
     x = np.zeros((4, 5, 6))
     x[2, 3, 4] = value
     refused(lambda: read_npz(npz(tmp_path / "x.npz", x=x, y=Y)), str(tmp_path / "x.npz"), words)
+
+
+def test_mean_subtracted_pixels_keep_their_sign(tmp_path: Path) -> None:
+    x = np.linspace(-1, 1, 4 * 5 * 6).reshape(4, 5, 6)
+    read, _ = read_npz(npz(tmp_path / "x.npz", x=x, y=Y))
+    np.testing.assert_array_equal(read, x[:, None].astype(np.float32))
 
 
 @pytest.mark.parametrize("kind", [np.int64, np.uint16, bool, np.complex64])

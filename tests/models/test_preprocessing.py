@@ -1,11 +1,11 @@
-"""What Cao 2015 does to a colour image, pixel by pixel."""
+"""What Cao 2015 and Sengupta 2019 do to a colour image, pixel by pixel."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from models.preprocessing import CIFAR10_MEAN, centre_crop, rectified
+from models.preprocessing import CIFAR10_MEAN, centre_crop, centred, rectified
 
 
 @pytest.mark.parametrize(("size", "first"), [((32, 32), (4, 4)), ((24, 30), (0, 3)), ((27, 25), (1, 0))])
@@ -33,6 +33,14 @@ def test_both_sides_of_the_mean_are_the_same_intensity() -> None:
     above, below = rectified(CIFAR10_MEAN + step), rectified(CIFAR10_MEAN - step)
     np.testing.assert_allclose(above, below, atol=1e-6)
     assert above.dtype == np.float32
+
+
+def test_centred_images_keep_the_side_of_the_mean_that_they_are_on() -> None:
+    black, white = centred(np.zeros((1, 3, 2, 2), np.float32)), centred(np.ones((1, 3, 2, 2), np.float32))
+    for channel, value in enumerate((0.4914, 0.4822, 0.4465)):
+        np.testing.assert_allclose(black[0, channel], -value, rtol=1e-6)
+        np.testing.assert_allclose(white[0, channel], 1 - value, rtol=1e-6)
+    assert black.dtype == np.float32
 
 
 @pytest.mark.slow

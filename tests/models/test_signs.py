@@ -51,6 +51,21 @@ def test_what_can_be_negative(layer: Layer, expected: bool) -> None:
     assert is_nonnegative(Graph((2, 4, 4), layers), "x") is expected
 
 
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        (conv("x", INPUT, 2, 2, 3, 3, **SAME), True),
+        (Conv2d(name="x", inputs=(INPUT,), weight=EVERY_SECOND, activation=LINEAR), False),
+        (pool(AvgPool2d, "x", INPUT, (3, 3), (1, 1), **SAME), False),
+        (Concat(name="x", inputs=(INPUT, INPUT)), False),
+        (Add(name="x", inputs=(INPUT, INPUT), activation=RELU), True),
+    ],
+)
+def test_what_can_be_negative_behind_a_signed_input(layer: Layer, expected: bool) -> None:
+    graph = Graph((2, 4, 4), (layer, Flatten(name="both", inputs=("x",))))
+    assert is_nonnegative(graph, "x", signed_input=True) is expected
+
+
 def test_who_sends_negative_values_and_who_reads_them_first():
     """The linear end of a residual path has no neurons, so that only the leaky layer sends anything negative."""
     leaky = conv("leaky", INPUT, 2, 2, 3, 3, activation=Activation(0.1), **SAME)

@@ -59,7 +59,7 @@ def job(folder, **values) -> Job:
 
 
 def test_changes_cover_every_key():
-    assert {*CHANGES, "connectivity", "phase_period", "negative_slope"} == KEYS.keys()
+    assert {*CHANGES, "connectivity", "phase_period", "negative_slope", "residual_ms"} == KEYS.keys()
 
 
 def test_every_key_changes_the_rows(folder):
@@ -71,7 +71,7 @@ def test_every_key_changes_the_rows(folder):
 
 def test_every_encoder_and_readout_changes_the_rows(folder):
     options = {"neuron": "if", "tau_m_ms": None, "readout_k": None}
-    encoders = [{"encoder": name} for name in ("poisson", "constant", "phase", "burst")]
+    encoders = [{"encoder": name} for name in ("poisson", "on_off", "constant", "phase", "burst")]
     encoders.append({"encoder": "phase", "phase_period": 4})
     readouts = [{"readout": name} for name in ("count", "potential", "first_spike", "k_th_spike")]
     seen = [rows(job(folder, **options, **encoder)) for encoder in encoders]
@@ -89,6 +89,36 @@ def test_signed_neurons_change_the_rows(folder):
     hidden = [[table["layers"]["spikes_per_image"][:3] for table in tables] for tables in ([signed], [plain])]
     assert hidden[0] == hidden[1]
     assert signed["layers"]["spikes_per_image"][3] > plain["layers"]["spikes_per_image"][3]
+
+
+def test_removal_of_residual_potentials_takes_its_first_stage_in_time_and_spikes(folder):
+    """On top of what the second stage takes; the input is shown 8 + 24 steps."""
+    base = {"neuron": "if", "tau_m_ms": None, "encoder": "poisson"}
+    without, removed = (rows(job(folder, **base, residual_ms=t)) for t in (0, 8))
+    times = [without["metrics"]["time_ms"], removed["metrics"]["time_ms"]]
+    np.testing.assert_allclose(times[1], np.add(times[0], 8))
+    spikes = [table["layers"]["spikes_per_image"][0] for table in (without, removed)]
+    assert spikes[1] / spikes[0] == pytest.approx(32 / 24, rel=0.05)
+    assert removed["layers"]["rate_hz"][0] == pytest.approx(without["layers"]["rate_hz"][0], rel=0.05)
+    assert removed["layers"]["silent_share"][-1] >= without["layers"]["silent_share"][-1]
+
+
+def test_mean_subtracted_images_reach_the_network_with_their_sign(folder):
+    """Half of the images are the negatives of the others: so are their inputs, and neither code may rectify them."""
+    x = np.random.default_rng(1).uniform(-1, 1, (30, 8, 8))
+    np.savez(folder / "signed.npz", x=np.concatenate([x, -x]), y=np.zeros(60, int))
+    flat = {"model": "other.onnx", "dataset": "signed.npz", "images": 40, "neuron": "if", "tau_m_ms": None}
+    for encoder, first in (("on_off", "input"), ("constant", "fc")):
+        signed = job(folder, **flat, encoder=encoder)
+        check(signed)
+        table = rows(signed)["layers"]
+        assert table["correlation"][0] > 0.9
+        assert table["layer"][0] == first
+    with pytest.raises(StudyError, match=r"dataset 'signed.npz': pixels reach from -0\.9.*Poisson need"):
+        check(job(folder, **flat))
+    tiny = flat | {"model": "tiny.onnx", "encoder": "on_off"}
+    check(job(folder, **tiny))
+    assert rows(job(folder, **tiny, normalization="model", percentile=None, calibration=None))
 
 
 def test_a_leaky_network_needs_signed_neurons(folder):
@@ -294,7 +324,7 @@ def test_key_follows_the_content_of_the_files(folder):
     assert key(job(folder)) != before
 
 
-@pytest.mark.parametrize("encoder", ["constant", "phase", "burst", "poisson"])
+@pytest.mark.parametrize("encoder", ["constant", "phase", "burst", "poisson", "on_off"])
 @pytest.mark.parametrize("v_init", ["zero", "uniform"])
 def test_two_seeds_have_one_key_if_and_only_if_they_have_the_same_rows(folder, encoder, v_init):
     """Rows of different seeds say what a seed decides: Poisson spikes and random potentials, nothing else."""
@@ -302,7 +332,7 @@ def test_two_seeds_have_one_key_if_and_only_if_they_have_the_same_rows(folder, e
     jobs = [job(folder, **plain | {"encoder": encoder, "v_init": v_init, "seed": seed}) for seed in (0, 1)]
     one, other = (str(rows(some)) for some in jobs)  # as text, since nan is not nan
     assert (key(jobs[0]) == key(jobs[1])) == (one == other)
-    assert (one == other) == (encoder != "poisson" and v_init != "uniform")
+    assert (one == other) == (encoder not in ("poisson", "on_off") and v_init != "uniform")
 
 
 def test_key_follows_the_content_of_the_dataset(folder):

@@ -226,14 +226,24 @@ def test_a_command_that_is_none(capsys: pytest.CaptureFixture, arguments: list[s
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [(-0.5, "pixels lie between -0.5 and"), (np.nan, "pixels lie between nan"), (np.inf, "and inf"), (7.0, "and 7.0")],
+    [(-1.5, "pixels lie between -1.5 and"), (np.nan, "pixels lie between nan"), (np.inf, "and inf"), (7.0, "and 7.0")],
 )
 def test_pixels_that_are_no_rates(cli, study_file: Path, value: float, words: str) -> None:
     x = np.full((50, 8, 8), 0.25)
     x[3, 4, 5] = value
     np.savez(study_file.with_name("some.npz"), x=x, y=np.zeros(50, int))
     study_file.write_text(STUDY.replace('"digits8"', '"some.npz"'))
-    one_line(cli(), "some.npz", words, "they must be finite and in [0, 1]")
+    one_line(cli(), "some.npz", words, "they must be finite and in [-1, 1]")
+
+
+def test_pixels_whose_sign_the_input_code_cannot_carry(cli, study_file: Path) -> None:
+    x = np.full((50, 8, 8), 0.25)
+    x[3, 4, 5] = -0.5
+    np.savez(study_file.with_name("some.npz"), x=x, y=np.zeros(50, int))
+    study_file.write_text(STUDY.replace('"digits8"', '"some.npz"'))
+    one_line(
+        cli(), "dataset 'some.npz': pixels reach from -0.5 to 0.25", "OnOff and ConstantCurrent also take negative"
+    )
 
 
 def test_a_data_directory_that_is_none(cli, study_file: Path, tmp_path: Path) -> None:

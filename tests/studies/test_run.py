@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import joblib
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -101,10 +102,10 @@ def test_new_weights_make_old_rows_stale(study, study_file, tmp_path):
     folder = run(study, tmp_path / "out")
     model = study_file.with_name("tiny.onnx")
     graph = experiment.load_onnx(model)
-    experiment.normalize(graph, None, "model")
+    experiment.normalize(graph, np.empty(0), "model")
     from models.onnx_export import save
 
-    save(experiment.normalize(graph, None, "model"), model)
+    save(experiment.normalize(graph, np.empty(0), "model"), model)
     before = tables(folder)
     assert tables(run(study, folder)) != before
     assert len(stored(folder)) == 2 * CONDITIONS
