@@ -172,7 +172,9 @@ def leaky_integrate_and_fire(
     )
 
 
-def signed_integrate_and_fire(*, v_th: float = 1.0, v_init: InitialPotential = "zero") -> Neuron:
+def signed_integrate_and_fire(
+    *, v_th: float = 1.0, v_init: InitialPotential = "zero", balanced: bool = False
+) -> Neuron:
     """The signed neuron with imbalanced threshold of Kim 2020, for leaky ReLU, PReLU and linear layers.
 
     It sends +1 if v >= v_th, and -1 if v <= -v_th / alpha, where alpha is the slope of its layer below zero: 0.1 for
@@ -185,12 +187,17 @@ def signed_integrate_and_fire(*, v_th: float = 1.0, v_init: InitialPotential = "
     v_th, v_init : float, str
         As of `integrate_and_fire`. Half a threshold rounds positive activity, and moves negative activity by alpha / 2
         spikes; with 0, both sides are rounded towards 0.
+    balanced : bool
+        Both thresholds are `v_th`, so that the slope below zero is 1 wherever it is not 0: what the imbalance is for.
     """
+    negative_threshold, negative_reset = "alpha * v <= -v_th", "v += v_th / alpha"  # alpha may be 0: do not divide
+    if balanced:
+        negative_threshold, negative_reset = "v <= -v_th and alpha > 0", "v += v_th"
     return replace(
         integrate_and_fire(v_th=v_th, v_init=v_init),
         equations=SIGNED_INTEGRATE_AND_FIRE,
-        negative_threshold="alpha * v <= -v_th",  # and not v <= -v_th / alpha, since alpha may be 0
-        negative_reset="v += v_th / alpha",
+        negative_threshold=negative_threshold,
+        negative_reset=negative_reset,
         source="Kim, Park, Na, Yoon, AAAI 2020",
     )
 

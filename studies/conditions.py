@@ -20,6 +20,7 @@ class StudyError(ValueError):
 
 Normalization = Scheme | Literal["spike"]
 NORMALIZATIONS: tuple[Normalization, ...] = (*get_args(Scheme), "spike")
+SIGNED = ("signed", "balanced")
 Takes = Mapping[str, Any]
 
 
@@ -66,7 +67,8 @@ class Condition:
         Normalisation and bias calibration look at the last `calibration` images of `calibration_dataset` (by default
         `dataset`).
     neuron : str
-        "signed" sends negative spikes too, for leaky ReLU, PReLU and linear layers (Kim 2020).
+        "signed" sends negative spikes too, for leaky ReLU, PReLU and linear layers (Kim 2020); "balanced" does so
+        without the imbalance of its thresholds, and so with slope 1 below zero.
     normalization : str
         A scheme of `conversion.normalize`, or "spike" (`conversion.spike_norm`). That simulates the calibration images
         as the condition says, with its neurons, input code, seed and window `duration_ms`, once per layer.
@@ -107,7 +109,7 @@ class Condition:
     encoder: str = field(default="poisson", metadata=_one_of(("poisson", "on_off", "constant", "phase", "burst")))
     max_rate_hz: float | None = field(default=1000.0, metadata=RATE)
     phase_period: int | None = field(default=8, metadata=PERIOD)
-    neuron: str = field(default="if", metadata=_one_of(("if", "lif", "signed")))
+    neuron: str = field(default="if", metadata=_one_of(("if", "lif", *SIGNED)))
     tau_m_ms: float | None = field(default=None, metadata=TIME_CONSTANT)
     refractory_ms: float = field(default=0.0, metadata=PAUSE)
     reset: Reset = field(default="subtract", metadata=_one_of(RESETS))
@@ -221,8 +223,8 @@ def _check_together(c: Condition) -> None:
             raise StudyError(f"{name} is {value:g}; it must be a whole number of steps of dt_ms = {c.dt_ms:g}")
     if c.readout_ms is not None and c.readout_ms > c.duration_ms:
         raise StudyError(f"readout_ms is {c.readout_ms:g}; it must be at most duration_ms = {c.duration_ms:g}")
-    if c.neuron == "signed":
-        _check_model("neuron 'signed'", c, reset="subtract", refractory_ms=0, v_min=-math.inf)
+    if c.neuron in SIGNED:
+        _check_model(f"neuron {c.neuron!r}", c, reset="subtract", refractory_ms=0, v_min=-math.inf)
     if c.encoder == "phase":  # a neuron model too, the non-leaky one with an oscillating threshold that is subtracted
         plain = {"neuron": "if", "reset": "subtract", "refractory_ms": 0, "v_min": -math.inf, "current_offset": "none"}
         _check_model("encoder 'phase'", c, **plain)
@@ -233,7 +235,7 @@ def _check_together(c: Condition) -> None:
             raise StudyError(f"encoder is 'phase'; with residual_ms = {c.residual_ms:g} it must be another")
     if c.normalization == "spike" and c.encoder == "phase":
         raise StudyError("normalization is 'spike'; Spike-Norm needs steps that are alike; encoder 'phase' has none")
-    if c.normalization == "spike" and c.neuron == "signed":
+    if c.normalization == "spike" and c.neuron in SIGNED:
         raise StudyError(
             "normalization is 'spike'; Spike-Norm looks at positive input only; neuron must be 'if' or 'lif'"
         )

@@ -10,7 +10,7 @@ from brian2 import Hz, Quantity, ms
 
 from models.encoders import Burst, ConstantCurrent, Encoder, OnOff, Phase, Poisson
 from models.neurons import Neuron, integrate_and_fire, leaky_integrate_and_fire, phase_coded, signed_integrate_and_fire
-from studies.conditions import Condition
+from studies.conditions import SIGNED, Condition
 
 RATE_CODES: Mapping[str, Callable[[Quantity], Encoder]] = {
     "poisson": Poisson,
@@ -36,8 +36,8 @@ def neuron_of(c: Condition) -> Neuron:
     """The neuron model of a condition."""
     if c.phase_period is not None:
         return phase_coded(c.phase_period, v_th=c.v_th, v_init=c.v_init)
-    if c.neuron == "signed":
-        return signed_integrate_and_fire(v_th=c.v_th, v_init=c.v_init)
+    if c.neuron in SIGNED:
+        return signed_integrate_and_fire(v_th=c.v_th, v_init=c.v_init, balanced=c.neuron == "balanced")
     common: dict[str, Any] = {"v_th": c.v_th, "reset": c.reset, "v_init": c.v_init, "v_min": c.v_min}
     common["refractory"] = c.refractory_ms * ms
     tau_m_ms = _tau_m_ms(c)

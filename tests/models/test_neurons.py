@@ -51,6 +51,13 @@ def test_signed_rate_is_the_leaky_relu_of_the_drive(alpha, v_th):
     np.testing.assert_allclose(rates, np.where(drives > 0, drives, alpha * drives) / v_th, atol=1)
 
 
+@pytest.mark.parametrize("alpha", [0.0, 0.1, 1.0])
+def test_balanced_thresholds_have_slope_1_below_zero_whatever_alpha_is(alpha):
+    drives = np.array([-400.0, -55.0, 0.0, 55.0, 400.0])
+    rates = signed_rates(signed_integrate_and_fire(v_th=2.0, balanced=True), alpha, drives)
+    np.testing.assert_allclose(rates, np.where((drives > 0) | (alpha > 0), drives, 0) / 2, atol=1)
+
+
 def signed_rates(neuron, alpha, drives, duration=1.0):
     """Positive less negative spikes per second of neurons with constant drives in 1/s."""
     brian2.prefs.codegen.target = "numpy"

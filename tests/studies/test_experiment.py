@@ -131,6 +131,8 @@ def test_a_leaky_network_needs_signed_neurons(folder):
     relu, with_leak = rows(job(folder, **SIGNED))["layers"], rows(signed)["layers"]
     assert with_leak["spikes_per_image"][1] > relu["spikes_per_image"][1]
     assert with_leak["correlation"][1] > 0.9
+    balanced = rows(job(folder, **SIGNED | {"model": "leaky.onnx", "neuron": "balanced"}))["layers"]
+    assert balanced["spikes_per_image"][1] > with_leak["spikes_per_image"][1]
     dropped = rows(job(folder, **SIGNED | {"model": "leaky.onnx", "neuron": "if", "negative_slope": "drop"}))
     assert repr(dropped["layers"]) == repr(rows(job(folder, **SIGNED | {"neuron": "if"}))["layers"])
     for other in ({"pooling": "folded"}, {"v_th": 0.7}, {"v_init": "half"}, {"readout": "potential"}):
