@@ -9,13 +9,14 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from conversion.normalize import Scheme
 from conversion.plan import plan
 from conversion.recording import Probe, Recording
-from models.graph import INPUT, Array
+from models.graph import INPUT, Array, Conv2d
 from models.onnx_runtime import activations, predict
-from studies import agreement, comparisons, experiment, pooling, study, views
+from studies import agreement, channels, comparisons, experiment, pooling, study, views
 from studies.conditions import Condition, StudyError
 from studies.experiment import Job, Prepared
 from studies.figures import save
@@ -88,19 +89,30 @@ def probe_of(prepared: Prepared, c: Condition, image: int) -> Probe:
 def _figures(jobs: list[Job], image: int) -> dict[str, Figure]:
     figures: dict[str, Figure] = {}
     tables: dict[str, list[pd.DataFrame]] = {"metrics": [], "layers": []}
+    rates: dict[str, dict[str, NDArray[np.float64]]] = {}
     for job in jobs:
         prepared = experiment.prepare(job)
         recording = experiment.simulated(prepared.converted, prepared.images, job.condition)
         for name, table in experiment.measured(prepared, recording, job.condition).items():
             tables[name].append(table.assign(normalization=job.condition.normalization))
+        if len(jobs) == 1 or job.condition.normalization in channels.SCHEMES:
+            rates[job.condition.normalization] = channels.firing_rates(recording)
         if len(jobs) == 1 or job.condition.normalization == LOOKED_INTO:
             figures |= _inside(prepared, recording, job.condition, image)
+    shares = channels.channel_shares(_of_convolutions(prepared))
+    figures |= {} if shares.empty else {"channels": channels.draw(shares, rates)}
     metrics, layers = (pd.concat(parts, ignore_index=True) for parts in tables.values())
     return figures | {
         "accuracy": comparisons.accuracy_over_time(metrics),
         "spikes": comparisons.spikes_per_layer(layers),
         "energy": comparisons.energy_and_accuracy(metrics),
     }
+
+
+def _of_convolutions(prepared: Prepared) -> dict[str, Array]:
+    """The activations of the convolutions of the network as trained, for the images of the test."""
+    names = [layer.name for layer in prepared.graph.layers if isinstance(layer, Conv2d)]
+    return activations(prepared.graph, prepared.images, names)
 
 
 def _inside(prepared: Prepared, recording: Recording, c: Condition, image: int) -> dict[str, Figure]:

@@ -15,7 +15,7 @@ from studies.look import conditions, look, probe_of, typical_neuron
 
 SMALL = {"model": "tiny.onnx", "dataset": "digits8", "images": 12, "calibration": 30, "duration_ms": 20}
 INSIDE = {"raster", "membrane", "rates", "confusion"}
-SIDE_BY_SIDE = {"accuracy", "spikes", "energy"}
+SIDE_BY_SIDE = {"accuracy", "spikes", "energy", "channels"}
 
 
 @pytest.fixture
