@@ -12,14 +12,7 @@ from torch import nn  # noqa: E402
 from models import recipes  # noqa: E402
 from models.datasets import NAMES, Dataset, DatasetError  # noqa: E402
 from models.preprocessing import rectified  # noqa: E402
-from models.recipes import (  # noqa: E402
-    RECIPES,
-    cropped,
-    cropped_and_rectified,
-    cropped_and_rectified_with_holes,
-    mnist_without_digits,
-    shifted,
-)
+from models.recipes import RECIPES, cropped, cropped_and_rectified, mnist_without_digits, shifted  # noqa: E402
 
 SHAPES = {"mnist": (1, 28, 28), "cifar": (3, 32, 32), "digit": (1, 28, 28)}
 OUTPUTS = {"mnist": (10,), "cifar": (10,), "digit": (45, 6, 6)}
@@ -62,20 +55,6 @@ def test_cropped_takes_a_part_of_every_image_and_mirrors_half() -> None:
     seen = [next(way for way, wanted in ways.items() if (wanted == part).all()) for part in parts]
     assert set(seen) == ways.keys()
     assert sum(len(way) == 3 for way in seen) == pytest.approx(100, abs=5 * np.sqrt(200 / 4))
-
-
-def test_a_hole_is_a_square_of_zeros_that_may_hang_over_the_border() -> None:
-    images = np.full((300, 3, 32, 32), 0.9, np.float32)
-    whole, holed = cropped_and_rectified(images, rng()), cropped_and_rectified_with_holes(images, rng())
-    sizes = set()
-    for before, after in zip(whole, holed, strict=True):
-        rows, columns = np.nonzero(after[0] == 0)
-        (top, bottom), (left, right) = (min(rows), max(rows) + 1), (min(columns), max(columns) + 1)
-        assert (after[:, top:bottom, left:right] == 0).all()
-        assert len(rows) == (bottom - top) * (right - left)
-        assert (after != before).sum() == 3 * len(rows)
-        sizes |= {bottom - top, right - left}
-    assert sizes == {4, 5, 6, 7, 8}
 
 
 def test_cropped_and_rectified_is_one_after_the_other() -> None:
