@@ -21,7 +21,7 @@ from studies.conditions import NORMALIZATIONS, StudyError
 from studies.energy import CAVEAT
 from studies.figure import Figure
 from studies.labels import LABELS
-from studies.metrics import interval
+from studies.metrics import METRIC_COLUMNS, interval
 from studies.study import Study
 
 PALETTE = sns.color_palette("colorblind")
@@ -155,6 +155,8 @@ def _facets(figure: Figure, rows: pd.DataFrame) -> Canvas:
     shared: dict[str, Any] = {"x": figure.x, "y": figure.y, "height": 3.6, "aspect": 1.35}
     shared |= {"col": figure.col, "col_wrap": min(3, rows[figure.col].nunique())} if figure.col else {}
     shared |= {"hue": figure.hue, "palette": {level: way.colour for level, way in ways.items()}} if ways else {}
+    if figure.plot == "lineplot" and figure.x in METRIC_COLUMNS and figure.x != "time_ms":
+        rows = _mean_over_seeds(rows)
     if figure.x == "layer" and figure.y != "layer":  # networks have layers of their own, and some no value
         rows, shared["sharex"] = rows.dropna(subset=figure.y), False
     grid = _PLOTS[figure.plot](figure, rows, shared, ways)
@@ -170,6 +172,12 @@ def _facets(figure: Figure, rows: pd.DataFrame) -> Canvas:
         grid.legend.set_loc("center left")
         grid.legend.set_bbox_to_anchor(beside, transform=grid.figure.transFigure)
     return grid.figure
+
+
+def _mean_over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row per condition and time: seeds differ along a measured x too, so that no interval would be right."""
+    keys = [key for key in rows.columns[: list(rows.columns).index("time_ms") + 1] if key != "seed"]
+    return rows.groupby(keys, sort=False, dropna=False, observed=True).mean(numeric_only=True).reset_index()
 
 
 def _line(figure: Figure, rows: pd.DataFrame, shared: dict[str, Any], ways: Mapping[Any, Style]) -> sns.FacetGrid:

@@ -133,6 +133,19 @@ def test_lines_are_the_means_over_the_seeds_and_bands_their_intervals() -> None:
             assert (edges.min(), edges.max()) == pytest.approx((low, high))
 
 
+def test_over_a_measured_quantity_a_line_joins_the_means_of_each_time() -> None:
+    rows = one_threshold()
+    (axes,) = plot(figure(x="energy_nj"), rows).axes
+    for line, scheme in zip(drawn_lines(axes), SCHEMES, strict=True):
+        of_scheme = rows[rows["normalization"] == scheme]
+        means = [
+            [of_scheme.loc[of_scheme["time_ms"] == t, name].mean() for t in TIMES] for name in ("energy_nj", "accuracy")
+        ]
+        order = np.argsort(means[0])
+        np.testing.assert_allclose(line.get_xdata(), np.array(means[0])[order])
+        np.testing.assert_allclose(line.get_ydata(), np.array(means[1])[order])
+
+
 def test_lines_differ_in_grey_as_well() -> None:
     lines = drawn_lines(plot(figure(), one_threshold()).axes[0])
     assert (
