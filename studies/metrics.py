@@ -193,7 +193,7 @@ def interval(values: NDArray | pd.Series) -> tuple[float, float]:
     """The 95 % confidence interval of the mean (Student's t); the mean itself if there is one value."""
     values = np.asarray(values, dtype=float)
     mean = float(values.mean())
-    if len(values) < 2:
+    if np.ptp(values) == 0:  # one value, or several that are the same: rounding is no interval
         return mean, mean
     half = float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
     return mean - half, mean + half

@@ -137,7 +137,7 @@ def _mean(values: pd.Series) -> str:
         return "-"
     low, high = interval(values)
     digits = 0 if values.mean() >= 1000 else 2
-    return f"{values.mean():,.{digits}f}" + (f" ± {(high - low) / 2:,.{digits}f}" if values.nunique() > 1 else "")
+    return f"{values.mean():,.{digits}f}" + (f" ± {(high - low) / 2:,.{digits}f}" if high > low else "")
 
 
 def _reading(table: pd.DataFrame) -> str:
