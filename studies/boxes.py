@@ -41,6 +41,19 @@ def draw(study: Study, folder: Path, data_dir: Path | None = None) -> list[Path]
     return paths
 
 
+def needed(table: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """The rows that some figure of a study asks for: all boxes of all times would be the largest of its tables."""
+    wanted = pd.Series(False, index=table.index)
+    for figure in (figure for figure in study.figures if figure.plot == "boxes"):
+        where = {column: value for column, value in figure.where.items() if value != "end"}
+        rows = pd.Series(True, index=table.index)
+        for column, value in where.items():
+            is_one = table[column].isin(value if isinstance(value, list) else [value])
+            rows &= is_one | (table["source"] == "ann") if column == "time_ms" else is_one
+        wanted |= rows
+    return table[wanted]
+
+
 def chosen(table: pd.DataFrame, figure: Figure) -> pd.DataFrame:
     """The rows that a figure shows; those of the ANN, which have no time, whatever the time."""
     ann = table["source"] == "ann"

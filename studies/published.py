@@ -88,7 +88,7 @@ def ours(entry: Published, folder: Path) -> str:
 
 
 def _text(values: pd.Series) -> str:
-    share = "accuracy" in str(values.name) or values.name == "agreement"
+    share = any(part in str(values.name) for part in ("accuracy", "map_50", "agreement"))
     scale, unit = (100, " %") if share else (1, " ms" if str(values.name).endswith("_ms") else "")
     if values.isna().any():
         return "not reached"

@@ -20,7 +20,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from studies import experiment, results
+from studies import boxes, experiment, results
 from studies.conditions import KEYS, Condition
 from studies.energy import CAVEAT
 from studies.experiment import Job, Rows
@@ -95,6 +95,8 @@ def _write_tables(study: Study, keys: Mapping[Condition, str], folder: Path) -> 
             for condition, part in rows.items()
             if name in part
         ]
+        if parts and name == "boxes":
+            parts = [boxes.needed(pd.concat(parts, ignore_index=True), study)]
         if parts:
             results.write_table(folder, name, parts)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -9,7 +12,7 @@ import pytest
 from matplotlib.patches import Rectangle
 
 from studies import boxes, results, study
-from studies.boxes import chosen, draw, plot
+from studies.boxes import chosen, draw, needed, plot
 from studies.conditions import StudyError
 from studies.figure import Figure
 from studies.run import run
@@ -116,3 +119,14 @@ def test_images_of_several_datasets_are_refused(tmp_path):
     (tmp_path / "mine.toml").write_text(content)
     with pytest.raises(StudyError, match="boxes are drawn on one dataset, but the study has digit_scenes, photos"):
         boxes._images(study.load(tmp_path / "mine.toml"), None)
+
+
+def test_only_what_a_figure_asks_for_is_kept():
+    some = table().assign(seed=0)
+    other = pd.concat([some, some.assign(seed=1)], ignore_index=True)
+    figure = replace(FIGURE, where={"time_ms": [10], "seed": 1})
+    kept = needed(other, SimpleNamespace(figures=[figure]))
+    assert set(kept["seed"]) == {1}
+    assert set(kept.loc[kept["source"] == "snn", "time_ms"]) == {10}
+    assert len(kept[kept["source"] == "ann"]) == len(some[some["source"] == "ann"]) > 0
+    assert needed(other, SimpleNamespace(figures=[])).empty
