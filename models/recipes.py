@@ -112,7 +112,7 @@ _cifar = partial(
     augment=cropped_and_rectified,
     tests=("cifar10_abs",),
     epochs=40,
-    optimizers=muon_and_adam,  # after six epochs where Adam is after thirty
+    optimizers=muon_and_adam,  # Adam underfits in as many epochs
 )
 _detector = partial(
     Recipe,

@@ -39,7 +39,7 @@ def channel_shares(activations: Mapping[str, Array]) -> pd.DataFrame:
         if values.ndim == 4:
             largest = np.sort(np.abs(values).max(axis=(0, 2, 3)))[::-1]
             rank = np.arange(len(largest)) / max(1, len(largest) - 1)
-            parts.append(pd.DataFrame({"layer": name, "rank": rank, "share": largest / largest[0]}))
+            parts.append(pd.DataFrame({"layer": name, "rank": rank, "share": largest / (largest[0] or 1)}))
     return pd.concat(parts, ignore_index=True)
 
 

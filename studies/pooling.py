@@ -1,6 +1,6 @@
 """Two rules of spiking max pooling, on the spikes that a pooling layer received: how far each is from the maximum.
 
-The engine uses the second; the first is what most converters do. Both are functions of plain arrays of spikes.
+The engine uses the second; the first is that of Rueckauer 2017. Both are functions of plain arrays of spikes.
 """
 
 from __future__ import annotations

@@ -20,6 +20,10 @@ def test_channels_are_ranked_by_their_largest_activation_of_either_sign() -> Non
     assert table.to_dict("list") == {"layer": ["conv"] * 3, "rank": [0, 0.5, 1], "share": [1, 0.5, 0.25]}
 
 
+def test_a_layer_that_is_silent_has_shares_of_0() -> None:
+    assert list(channel_shares({"conv": np.zeros((2, 3, 1, 2), np.float32)})["share"]) == [0, 0, 0]
+
+
 def test_a_network_without_maps_has_no_channels() -> None:
     assert channel_shares({"fc": np.ones((2, 10), np.float32)}).empty
 
