@@ -57,7 +57,7 @@ def draw(shares: pd.DataFrame, rates: Mapping[str, Mapping[str, NDArray[np.float
     shares : DataFrame
         See `channel_shares`.
     rates : mapping of scheme to mapping of layer to array
-        See `firing_rates`; a random part of very many.
+        See `firing_rates`; a random part of very many. A layer that is in none of them gets no distribution.
     """
     names = list(shares["layer"].unique())
     ways = styles("normalization", rates)
@@ -74,12 +74,18 @@ def draw(shares: pd.DataFrame, rates: Mapping[str, Mapping[str, NDArray[np.float
                 xlabel="channels, by rank",
                 ylabel="largest activation\n(share of the layer's)",
             )
-            for scheme, by_layer in rates.items():
+            drawn = {scheme: by_layer for scheme, by_layer in rates.items() if name in by_layer}
+            if not drawn:
+                below.remove()
+                continue
+            for scheme, by_layer in drawn.items():
                 values = np.random.default_rng(0).permutation(by_layer[name])[:MANY]
                 sns.histplot(
                     x=values, bins=bins, stat="probability", element="step", fill=False, ax=below,
                     color=ways[scheme].colour, linestyle=(0, ways[scheme].dashes or (1, 0)), label=scheme,
                 )  # fmt: skip
             below.set(yscale="log", xlabel="firing rate / largest rate", ylabel="share of neurons\nand images")
-        panels[1, -1].legend(title="normalisation", loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+        figure.legend(
+            *panels[1, 0].get_legend_handles_labels(), title="normalisation", loc="outside right center", frameon=False
+        )
     return figure

@@ -15,8 +15,13 @@ from studies.labels import LABELS
 from studies.metrics import pareto_front
 
 
+def measure(metrics: pd.DataFrame) -> str:
+    """The column that says how good the answers are: of a detector its mAP, of other networks their accuracy."""
+    return "map_50" if "map_50" in metrics else "accuracy"
+
+
 def accuracy_over_time(metrics: pd.DataFrame, hue: str = "normalization") -> Figure:
-    """Accuracy over the window, with that of the ANN as the dashed ceiling.
+    """Accuracy, or a detector's mAP, over the window, with that of the ANN as the dashed ceiling.
 
     Parameters
     ----------
@@ -25,10 +30,9 @@ def accuracy_over_time(metrics: pd.DataFrame, hue: str = "normalization") -> Fig
     hue : str
         The column of which each level gets a line; "" for one line.
     """
-    declared = Declared(
-        name="accuracy", plot="lineplot", x="time_ms", y="accuracy", hue=hue, ceiling="ann_accuracy",
-        title="Accuracy over time",
-    )  # fmt: skip
+    y = measure(metrics)
+    title = f"{LABELS[y].partition(' (')[0]} over time"
+    declared = Declared(name=y, plot="lineplot", x="time_ms", y=y, hue=hue, ceiling=f"ann_{y}", title=title)
     return figures.plot(declared, metrics)
 
 
@@ -42,7 +46,7 @@ def spikes_per_layer(layers: pd.DataFrame, hue: str = "normalization") -> Figure
 
 
 def energy_and_accuracy(metrics: pd.DataFrame, hue: str = "normalization") -> Figure:
-    """Accuracy against energy as the window grows, the Pareto front over all levels of `hue`, and the ANN.
+    """Accuracy or mAP against energy as the window grows, the Pareto front over all levels of `hue`, and the ANN.
 
     On the front are the points for which no other is as accurate and costs less, or costs no more and is more accurate.
 
@@ -51,38 +55,38 @@ def energy_and_accuracy(metrics: pd.DataFrame, hue: str = "normalization") -> Fi
     metrics : DataFrame
         A metrics.csv, or what `studies.metrics.metrics` returns; rows of one level and time are averaged.
     """
-    points = pareto_points(metrics, hue)
+    points, y = pareto_points(metrics, hue), measure(metrics)
     with figures.drawing(7, 4.2) as figure:
         axes = figure.subplots()
-        _draw_levels(axes, points, hue)
+        _draw_levels(axes, points, y, hue)
         front = points[points["front"]].sort_values("energy_nj")
-        axes.step(
-            front["energy_nj"], front["accuracy"], "k-", where="post", linewidth=1, zorder=1, label="Pareto front"
-        )
-        ann = metrics[["ann_energy_nj", "ann_accuracy"]].mean()
+        axes.step(front["energy_nj"], front[y], "k-", where="post", linewidth=1, zorder=1, label="Pareto front")
+        ann = metrics[["ann_energy_nj", f"ann_{y}"]].mean()
         axes.plot(*ann, "k*", markersize=12, label="ANN", linestyle="none")
-        axes.axhline(ann["ann_accuracy"], color="black", linestyle="--", linewidth=1)
-        axes.set(xscale="log", xlabel=LABELS["energy_nj"], ylabel=LABELS["accuracy"], title="Accuracy and energy")
+        axes.axhline(ann[f"ann_{y}"], color="black", linestyle="--", linewidth=1)
+        title = f"{LABELS[y].partition(' (')[0]} and energy"
+        axes.set(xscale="log", xlabel=LABELS["energy_nj"], ylabel=LABELS[y], title=title)
         axes.legend(title=LABELS[hue] if hue else None, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
         figure.supxlabel(CAVEAT, fontsize=7)
     return figure
 
 
 def pareto_points(metrics: pd.DataFrame, hue: str = "normalization") -> pd.DataFrame:
-    """Mean energy and accuracy of each level and time, and whether they are on the Pareto front, column `front`."""
+    """Mean energy and accuracy or mAP of each level and time, and whether that is on the Pareto front: `front`."""
     keys = [hue, "time_ms"] if hue else ["time_ms"]
-    points = metrics.groupby(keys, sort=False)[["energy_nj", "accuracy"]].mean().reset_index()
-    points["front"] = pareto_front(points["energy_nj"].to_numpy(), points["accuracy"].to_numpy())
+    y = measure(metrics)
+    points = metrics.groupby(keys, sort=False)[["energy_nj", y]].mean().reset_index()
+    points["front"] = pareto_front(points["energy_nj"].to_numpy(), points[y].to_numpy())
     return points
 
 
-def _draw_levels(axes: Axes, points: pd.DataFrame, hue: str) -> None:
+def _draw_levels(axes: Axes, points: pd.DataFrame, measured: str, hue: str) -> None:
     """A line per level in the order of time; full marks on the front, hollow ones beside it."""
     groups = points.groupby(hue, sort=False) if hue else [("SNN", points)]
     ways = figures.styles(hue, [level for level, _ in groups])
     for level, group in groups:
         way = ways[level]
-        x, y, front = (group[column].to_numpy() for column in ("energy_nj", "accuracy", "front"))
+        x, y, front = (group[column].to_numpy() for column in ("energy_nj", measured, "front"))
         marks: dict[str, Any] = {"marker": way.marker, "color": way.colour, "markersize": 6, "linewidth": 1.4}
         sparse: dict[str, Any] = {"markevery": max(1, len(x) // 10), "markerfacecolor": "white", "label": str(level)}
         axes.plot(x, y, dashes=way.dashes or (None, None), **marks, **sparse)

@@ -53,8 +53,6 @@ def look(
         raise StudyError(f"image is {image}; it must be a whole number from 0 to {images - 1}: images is {images}")
     for job in jobs:
         experiment.check(job)
-        if experiment.has_boxes(job):
-            raise StudyError(f"dataset is {job.condition.dataset!r}, with boxes; look is for classes: declare a study")
     folder.mkdir(parents=True, exist_ok=True)
     return [path for name, figure in _figures(jobs, image).items() for path in save(figure, folder, name)]
 
@@ -93,10 +91,11 @@ def _figures(jobs: list[Job], image: int) -> dict[str, Figure]:
     for job in jobs:
         prepared = experiment.prepare(job)
         recording = experiment.simulated(prepared.converted, prepared.images, job.condition)
-        for name, table in experiment.measured(prepared, recording, job.condition).items():
-            tables[name].append(table.assign(normalization=job.condition.normalization))
+        measured = experiment.measured(prepared, recording, job.condition)
+        for name, parts in tables.items():
+            parts.append(measured[name].assign(normalization=job.condition.normalization))
         if len(jobs) == 1 or job.condition.normalization in channels.SCHEMES:
-            rates[job.condition.normalization] = channels.firing_rates(recording)
+            rates[job.condition.normalization] = _firing_rates(prepared, recording, job.condition)
         if len(jobs) == 1 or job.condition.normalization == LOOKED_INTO:
             figures |= _inside(prepared, recording, job.condition, image)
     shares = channels.channel_shares(_of_convolutions(prepared))
@@ -115,17 +114,29 @@ def _of_convolutions(prepared: Prepared) -> dict[str, Array]:
     return activations(prepared.graph, prepared.images, names)
 
 
+def _firing_rates(prepared: Prepared, recording: Recording, c: Condition) -> dict[str, NDArray[np.float64]]:
+    """Of all populations that spike."""
+    rates = channels.firing_rates(recording)
+    silent = {prepared.graph.output.name} if c.readout == "potential" else set()
+    return {name: values for name, values in rates.items() if name not in silent}
+
+
 def _inside(prepared: Prepared, recording: Recording, c: Condition, image: int) -> dict[str, Figure]:
     """The views of one condition; one image is shown once more, since the spikes of all would not fit into memory."""
     probe = probe_of(prepared, c, image)
     closer = experiment.simulated(prepared.converted, prepared.images[image : image + 1], c, probe)
-    final = answers(scores(recording, c.readout, c.readout_k or 1)[-1])
-    ann_answers = predict(prepared.graph, prepared.images).reshape(len(final), -1).argmax(axis=1)
     every = {name: experiment.activation(prepared.normalised, prepared.images, name) for name in probe.rasters}
     pooled = pooling.errors(prepared.converted, closer)
-    return {
+    figures = {
         "raster": views.raster(closer),
         "membrane": views.membrane_traces(closer, probe, c.v_th),
         "rates": agreement.rates(recording, every),
-        "confusion": agreement.confusions(final, prepared.labels, ann_answers),
-    } | ({} if pooled.empty else {"max_pooling": pooling.draw(pooled)})
+    }
+    figures |= {} if prepared.head else {"confusion": _confusion(prepared, recording, c)}
+    return figures | ({} if pooled.empty else {"max_pooling": pooling.draw(pooled)})
+
+
+def _confusion(prepared: Prepared, recording: Recording, c: Condition) -> Figure:
+    final = answers(scores(recording, c.readout, c.readout_k or 1)[-1])
+    ann_answers = predict(prepared.graph, prepared.images).reshape(len(final), -1).argmax(axis=1)
+    return agreement.confusions(final, prepared.labels, ann_answers)

@@ -46,3 +46,11 @@ def test_the_figure_has_a_column_per_layer_and_reaches_below_zero_where_rates_do
     assert [axes.get_title() for axes in figure.axes] == ["a", "b", "", ""]
     left, _ = figure.axes[2].get_xlim()
     assert (left < -0.9) == (lowest < 0)
+
+
+def test_a_layer_that_does_not_spike_has_no_distribution() -> None:
+    shares = channel_shares({name: np.ones((1, 2, 1, 1), np.float32) for name in ("a", "head")})
+    figure = draw(shares, {"data": {"a": np.array([0.3, 1.0])}})
+    assert [(axes.get_title(), axes.get_xlabel()) for axes in figure.axes] == [
+        ("a", "channels, by rank"), ("head", "channels, by rank"), ("", "firing rate / largest rate"),
+    ]  # fmt: skip

@@ -78,3 +78,12 @@ def test_figures_belong_to_no_window():
     for figure in (accuracy_over_time(METRICS), spikes_per_layer(LAYERS), energy_and_accuracy(METRICS)):
         figure.canvas.draw()
     assert plt.get_fignums() == before
+
+
+def test_a_detector_is_drawn_by_its_map():
+    detector = METRICS.rename(columns={"accuracy": "map_50", "ann_accuracy": "ann_map_50"})
+    for draw in (accuracy_over_time, energy_and_accuracy):
+        (axes, *_), (expected, *_) = draw(detector).axes, draw(METRICS).axes
+        assert axes.get_ylabel() == "mAP@0.5"
+        for line, other in zip(axes.lines, expected.lines, strict=True):
+            np.testing.assert_array_equal(line.get_xydata(), other.get_xydata())

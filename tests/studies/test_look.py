@@ -49,11 +49,11 @@ def test_all_schemes_are_compared_and_one_is_looked_into(here, simulated, unsave
     assert simulated == [*every, ("percentile", 12, False), ("channel", 12, False)]
 
 
-def test_a_detector_is_not_looked_into(here, simulated, tmp_path):
+def test_a_detector_has_its_map_in_the_place_of_answers(here, simulated, unsaved, tmp_path):
     settings = {"model": "digit_detector", "dataset": "digit_scenes", "images": 2, "calibration": 2, "neuron": "signed"}
-    with pytest.raises(StudyError, match="dataset is 'digit_scenes', with boxes; look is for classes"):
-        look(settings | {"readout": "potential"}, tmp_path / "out", here=here)
-    assert simulated == []
+    settings |= {"readout": "potential", "encoder": "constant", "duration_ms": 10, "normalization": "channel"}
+    paths = look(settings, tmp_path / "out", here=here)
+    assert {path.name for path in paths} == (INSIDE - {"confusion"}) | SIDE_BY_SIDE | {"max_pooling"}
 
 
 def test_a_named_scheme_is_simulated_alone(here, simulated, unsaved, tmp_path):
