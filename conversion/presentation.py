@@ -56,10 +56,12 @@ def run(
     batches: Sequence[Callable[[], Batch]],
     collect: Callable[[Counter], None],
     progress: bool,
+    profiled: int = 0,
 ) -> None:
     """Show batches one after another, each from the initial state, and `collect` from the counter after each.
 
-    All are one run of Brian2, since every run has a fixed cost of some tenths of a second.
+    All are one run of Brian2, since every run has a fixed cost of some tenths of a second. Only if the last `profiled`
+    steps are to be profiled, as `network.network.profiling_info` then tells, are they a run of their own.
     """
 
     def begin(number: int) -> None:
@@ -73,7 +75,9 @@ def run(
     with tqdm(total=steps, desc="steps", unit="step", disable=not progress, leave=False) as bar:
         network.conductor.start(begin, bar.update)
         with np.errstate(over="ignore"):  # Brian2 compares float32 potentials with 1e50 after an exact update
-            network.network.run(steps * network.clock.dt, namespace={})
+            network.network.run((steps - profiled) * network.clock.dt, namespace={})
+            if profiled:
+                network.network.run(profiled * network.clock.dt, namespace={}, profile=True)
     collect(network.counter)
 
 

@@ -106,7 +106,7 @@ def simulate(
     )  # fmt: skip
     slices = [slice(start, start + batch_size) for start in range(0, len(images), batch_size)]
     _check_silent(network, silent or {}, len(images))
-    batches = [partial(_batch, graph, structure, encoder, rate, images, silent or {}, part, seed) for part in slices]
+    batches = [partial(batch, graph, structure, encoder, rate, images, silent or {}, part, seed) for part in slices]
     results: list[dict[str, Any]] = []
 
     def collect(counter: Counter) -> None:
@@ -116,7 +116,7 @@ def simulate(
     return recording_of(network, results, readouts, dt, rate)
 
 
-def _batch(
+def batch(
     graph: Graph,
     structure: Plan,
     encoder: Encoder,
@@ -126,6 +126,23 @@ def _batch(
     part: slice,
     seed: int,
 ) -> Batch:
+    """The part of the images that is shown at once, and the currents that go with it.
+
+    Parameters
+    ----------
+    graph : Graph
+    structure : Plan
+        Its plan.
+    encoder : Encoder
+    rate : float
+        The rate in Hz that stands for the activation 1, see `conversion.encoding.max_rate`.
+    images : array, shape (N, *graph.input_shape)
+    silent : mapping of str to array, shape (N, *shape)
+    part : slice
+        From which image to which; it needs both.
+    seed : int
+        Of the whole simulation; with the first image of a part it gives the seed of that part.
+    """
     values = encoder.spikes[:, part] if isinstance(encoder, SpikeTrains) else images[part]
     return Batch(
         values=_by_neuron(values, graph.input_shape),

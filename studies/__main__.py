@@ -62,7 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     settings = look.add_argument_group("settings, as in the [fixed] section of a study")
     for name in SETTINGS:
         settings.add_argument(f"--{name.replace('_', '-')}", type=_value, metavar="VALUE")
-    _add(commands, "bench", "measure the engine's speed", _bench, common)
+    bench = _add(commands, "bench", "measure the engine's speed", _bench, common)
+    bench.add_argument("--networks", action="store_true", help="only the large networks: print, and write nothing")
     return parser
 
 
@@ -135,8 +136,9 @@ def _look(options: argparse.Namespace) -> None:
         print(path)
 
 
-def _bench(_: argparse.Namespace) -> None:
-    import_module("studies.bench").main()
+def _bench(options: argparse.Namespace) -> None:
+    bench = import_module("studies.bench")
+    (bench.large_networks if options.networks else bench.main)()
 
 
 def _folder(options: argparse.Namespace, name: str) -> Path:

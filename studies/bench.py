@@ -1,5 +1,7 @@
 """The benchmark of the engine, `python -m studies bench`: results/throughput, and a table of what was asked of it.
 
+`python -m studies bench --networks` measures the large networks alone, says what came out, and writes nothing.
+
 Every measurement is a process of its own, and only one runs at a time. The engines that are compared take turns, so
 that whatever else the machine does meets all of them; numbers are medians, and ratios are of one round of turns.
 """
@@ -19,15 +21,17 @@ import pandas as pd
 from joblib import cpu_count
 from tqdm import tqdm
 
-from studies import bench_figures, results, throughput
+from studies import bench_figures, bench_networks, results, throughput
+from studies.bench_networks import TINY_YOLO, VGG_16, YOLO_LITE
 from studies.bench_report import report, requirements
 from studies.experiment import ROOT
-from studies.tiny_yolo import SIDE
+from studies.large_networks import SIDE
 
 FOLDER = ROOT / "results" / "throughput"
 WINDOW = 100  # steps per image
 ROUNDS = 3
-RATE = 0.024  # spikes per neuron and step that keep all layers of the large network between 2 and 5 %
+RATE = 0.024  # spikes per neuron and step that keep all layers of Tiny YOLO, whose pooling raises it, between 2 and 5 %
+VGG_RATE = 0.03
 SWEEP: Mapping[str, Any] = {
     "title": "Sweep",
     "question": "How long do the workers take?",
@@ -38,7 +42,7 @@ SWEEP: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class Task:
-    """A function of `studies.throughput`, the tables that its rows go to, and what to write in front of each row."""
+    """A function that measures, the tables that its rows go to, and what to write in front of each row."""
 
     tables: tuple[str, ...]
     function: Callable[..., Any]
@@ -70,6 +74,14 @@ def main(folder: Path = FOLDER) -> None:
     print(report(tables, missing, drawn))
 
 
+def large_networks() -> None:
+    """Measure the large networks only (a minute), and print them; no results are touched."""
+    missing = _missing_networks()
+    tables = measure(list(network_tasks(missing)))
+    tables["requirements"] = requirements(tables)
+    print(report(tables, missing, []))
+
+
 def measure(todo: Sequence[Task]) -> dict[str, pd.DataFrame]:
     """The rows of all tasks, by table."""
     rows: dict[str, list[dict[str, Any]]] = {}
@@ -88,7 +100,7 @@ def tasks(missing: Mapping[str, str]) -> Iterator[Task]:
         for engine, (function, arguments) in engines(number).items():
             if engine not in missing:
                 yield Task(("engines",), function, arguments, {"engine": engine, "round": number})
-    yield Task(("large_network", "large_network_layers"), throughput.large_network, (SIDE, RATE, 40))
+    yield from network_tasks(missing)
     yield Task(("scaling",), throughput.batch_sizes, ([1, 2, 4, 8, 16, 32, 64, 128, 250],), {"varied": "batch"})
     yield Task(("scaling",), throughput.sides, ([32, 64, 96, 160, 256, SIDE], RATE), {"varied": "neurons"})
     rates = [50.0, 100.0, 200.0, 400.0, 600.0, 800.0, 1000.0]
@@ -96,6 +108,18 @@ def tasks(missing: Mapping[str, str]) -> Iterator[Task]:
     if "two workers" not in missing:
         for workers in (1, 2):
             yield Task(("sweep",), throughput.sweep, (SWEEP, workers))
+
+
+def network_tasks(missing: Mapping[str, str]) -> Iterator[Task]:
+    """The large networks, but for those that are missing."""
+    networks: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+        VGG_16: (bench_networks.vgg16, (VGG_RATE, 300)),
+        YOLO_LITE: (bench_networks.yolo_lite, (100,)),
+        TINY_YOLO: (bench_networks.tiny_yolo, (SIDE, RATE, 40)),
+    }
+    for name, (function, arguments) in networks.items():
+        if name not in missing:
+            yield Task(bench_networks.TABLES, function, arguments, {"network": name})
 
 
 def engines(number: int) -> dict[str, tuple[Callable[..., Any], tuple[Any, ...]]]:
@@ -118,7 +142,12 @@ def unavailable() -> dict[str, str]:
         missing["Synapses, C++ standalone"] = "there is no C++ compiler (g++ or clang++)"
     if cpu_count() < 2:
         missing["two workers"] = "there is only one core"
-    return missing
+    return missing | _missing_networks()
+
+
+def _missing_networks() -> dict[str, str]:
+    reason = bench_networks.missing_files()
+    return {YOLO_LITE: reason} if reason else {}
 
 
 def machine() -> dict[str, Any]:

@@ -28,6 +28,7 @@ def draw(folder: Path) -> list[Path]:
     canvases = {
         "engines": engines(results.read_table(folder, "engines")),
         "scaling": scaling(results.read_table(folder, "scaling")),
+        "networks": networks(results.read_table(folder, "network_parts")),
     }
     return [path for name, canvas in canvases.items() for path in _save(canvas, folder / name)]
 
@@ -58,6 +59,28 @@ def scaling(rows: pd.DataFrame) -> Figure:
         canvas, panels = plt.subplots(1, len(PANELS), figsize=(12, 3.4), layout="constrained")
         for number, (axes, varied) in enumerate(zip(panels, PANELS, strict=True)):
             _panel(axes, rows[rows["varied"] == varied], number, *PANELS[varied])
+        plt.close(canvas)
+    return canvas
+
+
+def networks(rows: pd.DataFrame) -> Figure:
+    """Where the time of a step goes: a bar per network, from its first part to its last."""
+    table = rows.pivot(index="network", columns="part", values="ms_per_step")
+    table = table.loc[rows["network"].unique(), rows["part"].unique()]
+    with mpl.rc_context(_theme()):
+        canvas, axes = plt.subplots(figsize=(8, 0.8 + 0.6 * len(table)))
+        ends = table.cumsum(axis=1)
+        for part, colour, hatch in zip(table, PALETTE, HATCHES, strict=False):
+            axes.barh(
+                table.index, table[part], left=ends[part] - table[part], height=0.6, label=part, color=colour,
+                hatch=hatch, edgecolor="black", linewidth=0.6,
+            )  # fmt: skip
+        for row, whole in enumerate(table.sum(axis=1)):
+            axes.annotate(f"{whole:.3g}", (whole, row), (5, 0), textcoords="offset points", va="center")
+        axes.invert_yaxis()
+        axes.margins(x=0.1)
+        axes.set(xlabel=COST)
+        axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
         plt.close(canvas)
     return canvas
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -25,24 +25,26 @@ from joblib.externals.loky import get_reusable_executor
 from numpy.typing import NDArray
 
 from conversion import presentation
-from conversion.connections import neuron_order
+from conversion.encoding import max_rate
 from conversion.monitors import Counter
-from conversion.network import Connectivity, build
+from conversion.network import Connectivity, Readout, SpikingNetwork, build
 from conversion.normalize import normalize
-from conversion.plan import Plan, plan
+from conversion.plan import Population, plan
+from conversion.simulate import batch
 from conversion.standalone import device_network
 from models.datasets import load_dataset
-from models.encoders import Poisson
+from models.encoders import Encoder, Poisson
 from models.graph import Array, Graph
 from models.neurons import Neuron, integrate_and_fire
 from models.onnx_import import load
 from studies import run as study_run
 from studies.files import WEIGHTS
+from studies.large_networks import spiking, tiny_yolo
 from studies.study import parse
-from studies.tiny_yolo import at_rate, random_images, tiny_yolo
 
 Row = dict[str, Any]
 MAX_RATE, DT = 1000 * Hz, 1 * ms
+POISSON = Poisson(MAX_RATE)
 CONVNET = "mnist_convnet"
 CALIBRATION = 1000
 SETTLING = 20  # steps until the initial potentials are forgotten
@@ -67,11 +69,31 @@ class Stopwatch(BrianObject):
 
 @dataclass(frozen=True, eq=False)
 class Timing:
-    """`ends` (batches, steps) of every step in seconds, and `totals` (steps, populations, 2) of spikes and synops."""
+    """What was noted while batches of images were shown.
 
-    structure: Plan
+    Parameters
+    ----------
+    network : SpikingNetwork
+    ends : array, shape (batches, steps)
+        When every step ended, in seconds.
+    totals : array, shape (steps, populations, 2)
+        Spikes and synaptic operations of the last batch.
+    settling : int
+        How many steps of the last batch do not count yet.
+    profile : mapping of str to float
+        Mean seconds that each Brian2 object takes in a step that counts, if `show` was asked for it.
+    """
+
+    network: SpikingNetwork
     ends: NDArray[np.float64]
     totals: NDArray[np.int64]
+    settling: int = SETTLING
+    profile: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def populations(self) -> list[Population]:
+        """Those that spike or accumulate; an input of constant currents is none."""
+        return [window.population for window in self.network.counter.windows]
 
     @property
     def batch_seconds(self) -> NDArray[np.float64]:
@@ -81,34 +103,51 @@ class Timing:
     @property
     def step_seconds(self) -> NDArray[np.float64]:
         """Of each step of the last batch once it has settled."""
-        return np.diff(self.ends[-1])[SETTLING:]
+        return np.diff(self.ends[-1][self.settling :])
 
     @property
     def per_step(self) -> NDArray[np.float64]:
         """Mean spikes and synaptic operations of each population in a settled step, shape (populations, 2)."""
-        return self.totals[SETTLING:].mean(axis=0)
+        return self.totals[self.settling :].mean(axis=0)
 
 
 def show(
-    graph: Graph, images: Array, neuron: Neuron, steps: int, n_batches: int = 1, connectivity: Connectivity = "shared"
+    graph: Graph,
+    images: Array,
+    neuron: Neuron,
+    steps: int,
+    n_batches: int = 1,
+    connectivity: Connectivity = "shared",
+    *,
+    encoder: Encoder = POISSON,
+    readout: Readout = "count",
+    settling: int = SETTLING,
+    profile: bool = False,
 ) -> Timing:
-    """Show the same batch of images, as Poisson spikes, `n_batches` times to a network without biases."""
-    structure, encoder = plan(graph), Poisson(MAX_RATE)
+    """Show the same batch of images `n_batches` times, and note when every step ends.
+
+    With `profile` the settled steps of the last batch are profiled; they are a run of their own, so that what Brian2
+    and numba do at first is not part of it.
+    """
+    structure = plan(graph, signed=neuron.is_signed)
     network = build(
         structure, neuron=neuron, encoder=encoder, dt=DT, readouts=np.array([steps - 1]), batch_size=len(images),
-        connectivity=connectivity,
+        connectivity=connectivity, readout=readout,
     )  # fmt: skip
     stopwatch = Stopwatch(network.clock)
     network.network.add(stopwatch)
-    values = images.reshape(len(images), -1)[:, np.argsort(neuron_order(graph.input_shape))]
-    batches = [partial(presentation.Batch, values, {}, seed) for seed in range(n_batches)]
+    rate, part = float(max_rate(encoder, DT)), slice(0, len(images))
+    batches = [partial(batch, graph, structure, encoder, rate, images, {}, part, seed) for seed in range(n_batches)]
     totals: list[NDArray[np.int64]] = []
 
     def collect(counter: Counter) -> None:
         totals.append(counter.totals)
 
-    presentation.run(network, encoder, batches, collect, progress=False)
-    return Timing(structure, np.array(stopwatch.times).reshape(n_batches, network.period), totals[-1])
+    profiled = network.period - settling if profile else 0
+    presentation.run(network, encoder, batches, collect, progress=False, profiled=profiled)
+    ends = np.array(stopwatch.times).reshape(n_batches, network.period)
+    means = {name: float(s) / profiled for name, s in network.network.profiling_info} if profile else {}
+    return Timing(network, ends, totals[-1], settling, means)
 
 
 def runtime(connectivity: Connectivity, target: str, n_images: int, steps: int, n_batches: int) -> list[Row]:
@@ -166,25 +205,7 @@ def input_rates(rates_hz: list[float], n_images: int) -> list[Row]:
 
 def sides(pixels: list[int], rate: float) -> list[Row]:
     """Cost of a step of networks with Tiny YOLO's layers against their neurons, which grow with the image."""
-    return [cost(_enough(*random_network(side, rate)), 1) for side in pixels]
-
-
-def large_network(side: int, rate: float, steps: int) -> tuple[list[Row], list[Row]]:
-    """A network with Tiny YOLO's layers, spiking at `rate` per step: a row of its cost, and one per population."""
-    graph, images = random_network(side, rate)
-    timing = show(graph, images, integrate_and_fire(v_init="uniform"), SETTLING + steps)
-    synapses = sum(int(p.connection.fan_out().sum()) for p in timing.structure.projections)
-    row = cost(timing, 1) | {"synapses": synapses, "peak_gb": peak_memory_gb()}
-    return [row], [
-        {"layer": p.name, "neurons": p.size, "spikes_per_step": spikes, "share_percent": 100 * spikes / p.size}
-        for p, (spikes, _) in zip(timing.structure.populations, timing.per_step, strict=True)
-    ]
-
-
-def random_network(side: int, rate: float) -> tuple[Graph, Array]:
-    graph = tiny_yolo(side)
-    images = random_images(graph, rate)
-    return at_rate(graph, images, rate), images
+    return [cost(_enough(*spiking(tiny_yolo(side), rate)), 1) for side in pixels]
 
 
 def cost(timing: Timing, n_images: int) -> Row:
@@ -193,7 +214,7 @@ def cost(timing: Timing, n_images: int) -> Row:
     spikes, synops = timing.per_step.sum(axis=0)
     return {
         "batch_images": n_images,
-        "neurons": n_images * sum(population.size for population in timing.structure.populations),
+        "neurons": n_images * sum(population.size for population in timing.populations),
         "spikes_per_step": spikes,
         "synops_per_step": synops,
         "ms_per_step": 1e3 * median,

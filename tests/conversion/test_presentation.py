@@ -9,7 +9,10 @@ import pytest
 from brian2 import Hz, ms
 
 from conversion import simulate as engine
+from conversion.monitors import Counter
+from conversion.network import build
 from conversion.plan import plan
+from conversion.presentation import Batch, run
 from conversion.recording import Probe
 from conversion.simulate import bytes_per_image, simulate
 from models.encoders import ConstantCurrent, Poisson, SpikeTrains
@@ -202,6 +205,29 @@ def test_a_recording_holds_all_spikes_only_when_asked() -> None:
         assert list(asked.rasters) == ["fc1"]
     assert sizes[50] == sizes[200]
     assert rows[200] == pytest.approx(4 * rows[50], rel=0.1)
+
+
+@pytest.mark.parametrize("profiled", [0, 3])
+def test_profiling_the_last_steps_changes_no_spike(profiled: int) -> None:
+    """A neuron of the chain passes on every spike of its own window, over whichever runs of Brian2 it stretches."""
+    graph, spikes = chain(), np.zeros((5, 2, 2), bool)
+    spikes[[0, 4], 0, 0] = spikes[2, 1, 1] = True
+    structure, encoder = plan(graph), SpikeTrains(spikes)
+    network = build(
+        structure, neuron=integrate_and_fire(), encoder=encoder, dt=1 * ms, readouts=np.arange(5), batch_size=2
+    )
+    counts = []
+
+    def batch() -> Batch:
+        return Batch(spikes, {}, seed=0)
+
+    def collect(counter: Counter) -> None:
+        counts.append(counter.output_counts[:, 0, 0].copy())
+
+    run(network, encoder, [batch, batch], collect, progress=False, profiled=profiled)
+    np.testing.assert_array_equal(counts, [[1, 1, 1, 1, 2]] * 2)
+    if profiled:
+        assert {"counter", "fc1_to_fc2"} <= dict(network.network.profiling_info).keys()
 
 
 def test_a_progress_bar_is_shown_when_asked(capsys: pytest.CaptureFixture) -> None:

@@ -51,9 +51,41 @@ def test_no_compiler_is_said(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     monkeypatch.setattr(bench.throughput, "in_own_process", lambda function: False)
     monkeypatch.setattr(bench, "cpu_count", lambda: 1)
+    monkeypatch.setattr(bench.bench_networks, "missing_files", lambda: "there is no file")
     missing = bench.unavailable()
-    assert list(missing) == ["Synapses, Cython", CPP, "two workers"]
+    assert list(missing) == ["Synapses, Cython", CPP, "two workers", "YOLO-LITE"]
     assert "no C++ compiler" in missing[CPP]
+    assert missing["YOLO-LITE"] == "there is no file"
+
+
+def test_large_networks_are_measured_but_for_the_missing():
+    names = [task.columns["network"] for task in bench.network_tasks({})]
+    assert names == ["VGG-16", "YOLO-LITE", "Tiny YOLO"]
+    assert [task.columns["network"] for task in bench.network_tasks({"YOLO-LITE": "no file"})] == names[::2]
+    assert set(names) < {task.columns.get("network") for task in bench.tasks({})}
+
+
+def test_large_networks_alone_are_printed_and_not_written(monkeypatch, capsys):
+    row = {"network": "Tiny YOLO", "ms_per_step": 70.0, "peak_gb": 1.0}
+    tables = {name: pd.DataFrame([row | {"share_percent": 3.0}]) for name in bench.bench_networks.TABLES}
+    labels = []
+
+    def measured(todo):
+        labels.extend(task.label for task in todo)
+        return dict(tables)
+
+    def refused(*arguments):
+        raise AssertionError("results are written")
+
+    monkeypatch.setattr(bench, "measure", measured)
+    monkeypatch.setattr(bench.bench_networks, "missing_files", lambda: "there is no file")
+    monkeypatch.setattr(bench.results, "write_table", refused)
+    monkeypatch.setattr(bench.results, "write_run", refused)
+    bench.large_networks()
+    assert labels == ["networks VGG-16", "networks Tiny YOLO"]
+    printed = capsys.readouterr().out
+    assert "time per step of Tiny YOLO (ms)" in printed
+    assert "left out: YOLO-LITE, because there is no file" in printed
 
 
 def test_machine_is_described_but_not_named():
@@ -82,13 +114,24 @@ def folder(tmp_path):
         }
     )
     results.write_table(tmp_path, "engines", [engines])
+    parts = pd.DataFrame(
+        {
+            "network": ["VGG-16", "VGG-16", "Tiny YOLO", "Tiny YOLO"],
+            "part": ["synapses", "rest"] * 2,
+            "ms_per_step": [3.0, 1.0, 40.0, 4.0],
+        }
+    )
     results.write_table(tmp_path, "scaling", [scaling])
+    results.write_table(tmp_path, "network_parts", [parts])
     return tmp_path
 
 
 def test_figures_have_units_and_are_drawn_from_the_tables_alone(folder):
     paths = bench_figures.draw(folder)
-    assert [path.name for path in paths] == ["engines.svg", "engines.png", "scaling.svg", "scaling.png"]
+    assert [path.name for path in paths] == [
+        f"{name}.{ending}" for name in ("engines", "scaling", "networks") for ending in ("svg", "png")
+    ]
+    assert "time per step (ms)" in (folder / "networks.svg").read_text()
     scaling = (folder / "scaling.svg").read_text()
     assert scaling.count("time per step (ms)") == 3
     assert all(label in scaling for label in ("images at once", "neurons", "spikes per step"))
@@ -100,3 +143,13 @@ def test_engines_are_drawn_with_medians_and_hatches(folder):
     bars = [bar for container in axes.containers for bar in container]
     assert [bar.get_width() for bar in bars] == pytest.approx([(250 + 200) / 2, 12.5])
     assert len({bar.get_hatch() for bar in bars}) == 2
+
+
+def test_the_parts_of_a_step_are_stacked_and_told_apart_in_grey(folder):
+    (axes,) = bench_figures.networks(results.read_table(folder, "network_parts")).axes
+    synapses, rest = axes.containers
+    assert [bar.get_width() for bar in synapses] == [3, 40]
+    assert [(bar.get_x(), bar.get_width()) for bar in rest] == [(3, 1), (40, 4)]
+    assert len({bars[0].get_hatch() for bars in axes.containers}) == 2
+    assert [text.get_text() for text in axes.texts] == ["4", "44"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["synapses", "rest"]

@@ -19,11 +19,24 @@ def engines():
     return table.assign(compile_s=[30.0 if engine == "C++" else None for engine in table["engine"]])
 
 
+def networks(vgg=(5.0, 9.0), lite=(20.0, 1.4), tiny=(70.0, 3.9)):
+    """Milliseconds per step and GB of each."""
+    times, peaks = zip(vgg, lite, tiny, strict=True)
+    return pd.DataFrame({"network": ["VGG-16", "YOLO-LITE", "Tiny YOLO"], "ms_per_step": times, "peak_gb": peaks})
+
+
+def shares(*percent):
+    """Of the layers of Tiny YOLO; nothing was asked of the layers of others."""
+    names = ["VGG-16", *["Tiny YOLO"] * len(percent)]
+    return pd.DataFrame({"network": names, "share_percent": [0.0, *percent]})
+
+
 def tables(**changes):
     made = {
         "engines": engines(),
-        "large_network": pd.DataFrame({"peak_gb": [1.5]}),
-        "large_network_layers": pd.DataFrame({"share_percent": [2.5, 4.5]}),
+        "networks": networks(),
+        "network_layers": shares(2.5, 4.5),
+        "network_parts": pd.DataFrame({"network": ["VGG-16"], "part": ["synapses"], "ms_per_step": [3.0]}),
         "scaling": pd.DataFrame({"varied": ["batch"], "ms_per_step": [1.0]}),
         "sweep": pd.DataFrame({"workers": [1, 2], "seconds": [60.0, 33.0]}),
     }
@@ -43,7 +56,7 @@ def test_medians_range_and_ratios_within_a_round():
 
 def test_everything_asked_is_met():
     rows = requirements(tables())
-    assert list(rows["measured"]) == pytest.approx([16, 1.5, 2.5, 4.5, 0.55])
+    assert list(rows["measured"]) == pytest.approx([16, 5, 20, 70, 1.4, 3.9, 2.5, 4.5, 0.55])
     assert rows["met"].all()
 
 
@@ -51,10 +64,14 @@ def test_everything_asked_is_met():
     ("row", "change"),
     [
         (0, {"engines": engines().assign(ms_per_image=[1.0, 1, 1, 11, 1, 1, 11])}),
-        (1, {"large_network": pd.DataFrame({"peak_gb": [3.9, 4.1]})}),
-        (2, {"large_network_layers": pd.DataFrame({"share_percent": [1.9, 3.0]})}),
-        (3, {"large_network_layers": pd.DataFrame({"share_percent": [3.0, 5.1]})}),
-        (4, {"sweep": pd.DataFrame({"workers": [1, 2], "seconds": [60.0, 40.0]})}),
+        (1, {"networks": networks(vgg=(6.1, 0.1))}),
+        (2, {"networks": networks(lite=(25.1, 0.1))}),
+        (3, {"networks": networks(tiny=(80.1, 0.1))}),
+        (4, {"networks": networks(lite=(1.0, 1.5))}),
+        (5, {"networks": networks(tiny=(1.0, 4.0))}),
+        (6, {"network_layers": shares(1.9, 3.0)}),
+        (7, {"network_layers": shares(3.0, 5.1)}),
+        (8, {"sweep": pd.DataFrame({"workers": [1, 2], "seconds": [60.0, 40.0]})}),
     ],
 )
 def test_what_is_missed_is_said(row, change):
@@ -70,3 +87,19 @@ def test_report_names_what_was_left_out():
     text = report(made, {"two workers": "there is only one core"}, [])
     assert "left out: two workers, because there is only one core" in text
     assert "two workers / one" not in text
+
+
+def test_a_network_that_was_left_out_has_no_requirements():
+    made = tables(networks=networks().query("network != 'YOLO-LITE'"))
+    made["requirements"] = requirements(made)
+    assert list(made["requirements"]["measured"]) == pytest.approx([16, 5, 70, 3.9, 2.5, 4.5, 0.55])
+    assert "left out: YOLO-LITE, because no file" in report(made, {"YOLO-LITE": "no file"}, [])
+
+
+def test_networks_alone_are_reported_without_engines():
+    made = {name: table for name, table in tables().items() if name.startswith("network")}
+    made["requirements"] = requirements(made)
+    assert list(made["requirements"]["measured"]) == pytest.approx([5, 20, 70, 1.4, 3.9, 2.5, 4.5])
+    text = report(made, {}, [])
+    assert "Large networks" in text
+    assert "Diehl" not in text

@@ -12,7 +12,7 @@ import pytest
 from onnx import helper
 
 from models.onnx_import import OnnxError
-from studies import figures, run, study
+from studies import bench, figures, run, study
 from studies.__main__ import main
 from studies.results import ResultsError
 from tests.models.onnx_files import network, written
@@ -339,6 +339,20 @@ def test_a_full_disk_while_drawing(cli, monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_table_that_is_none(cli, ran: Path, content: str, words: str) -> None:
     (ran / "metrics.csv").write_bytes(content.encode("latin-1"))
     one_line(cli("figures", "--quick"), words)
+
+
+# The benchmark
+
+
+@pytest.mark.parametrize(("options", "measured"), [((), "main"), (("--networks",), "large_networks")])
+def test_bench_measures_everything_or_the_large_networks(
+    cli, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], measured: str
+) -> None:
+    called = []
+    for name in ("main", "large_networks"):
+        monkeypatch.setattr(bench, name, lambda name=name: called.append(name))
+    assert cli("bench", *options)[0] == 0
+    assert called == [measured]
 
 
 # --debug

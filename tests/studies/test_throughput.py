@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from brian2 import Hz
 
+from conversion.network import build
 from conversion.plan import plan
+from models.encoders import ConstantCurrent
 from models.graph import LINEAR, Conv2d, Flatten, MaxPool2d, sequential
 from models.graph import Dense as DenseLayer
-from models.neurons import integrate_and_fire
-from studies.throughput import SETTLING, Timing, cost, in_own_process, peak_memory_gb, show
+from models.neurons import integrate_and_fire, signed_integrate_and_fire
+from studies.throughput import DT, POISSON, SETTLING, Timing, cost, in_own_process, peak_memory_gb, show
 
 
 def network():
@@ -25,6 +29,13 @@ def network():
     )
 
 
+def signed_network():
+    """The same, but that half of the convolution's neurons and of the windows send a negative spike in every step."""
+    conv, *others = network()
+    weight = np.array([1, -1], np.float32).reshape(2, 1, 1, 1)
+    return sequential((1, 4, 4), replace(conv, weight=weight, activation=LINEAR), *others)
+
+
 @pytest.mark.parametrize("connectivity", ["shared", "synapses"])
 def test_spikes_and_synaptic_operations_of_a_step(connectivity):
     images = np.ones((2, 1, 4, 4), np.float32)
@@ -36,12 +47,39 @@ def test_spikes_and_synaptic_operations_of_a_step(connectivity):
     np.testing.assert_array_equal(synops, [2 * 16 * 2, 2 * 32, 2 * 8 * 3, 0])
 
 
+def test_constant_currents_have_no_input_neurons_and_an_output_that_accumulates_no_spikes():
+    timing = show(
+        signed_network(), np.ones((2, 1, 4, 4), np.float32), signed_integrate_and_fire(), SETTLING + 5,
+        encoder=ConstantCurrent(1000 * Hz), readout="potential",
+    )  # fmt: skip
+    assert [population.name for population in timing.populations] == ["conv", "pool", "fc"]
+    spikes, synops = timing.per_step.T
+    np.testing.assert_array_equal(spikes, [2 * 32, 2 * 8, 0])
+    np.testing.assert_array_equal(synops, [2 * 32, 2 * 8 * 3, 0])
+
+
+def test_settled_steps_are_profiled_and_spike_as_ever():
+    images = np.ones((2, 1, 4, 4), np.float32)
+    timing = show(network(), images, integrate_and_fire(), 12, settling=7, profile=True)
+    np.testing.assert_array_equal(timing.per_step[:, 0], [2 * 16, 2 * 32, 2 * 8, 2 * 3])
+    assert len(timing.step_seconds) == 12 + 3 - 7 - 1
+    active = {"input_to_conv", "conv_to_pool", "pool_to_fc", "neurons_spike_thresholder", "counter", "stopwatch"}
+    assert active <= timing.profile.keys()
+    ends = timing.ends[0]
+    assert 0 < sum(timing.profile.values()) * (12 + 3 - 7) <= ends[-1] - ends[6]
+
+
 def timing_of(step_ms):
     """Two batches of which the second has steps of these lengths; 10 spikes and 40 synaptic operations in each."""
     second = 100 + 1e-3 * np.cumsum([500.0] * (SETTLING + 1) + step_ms)
     ends = np.stack([np.linspace(0, 100, len(second)), second])
     totals = np.tile([[10, 40]], (len(second) - 3, 1, 1)).repeat(4, axis=1)
-    return Timing(plan(network()), ends, totals)
+    structure = plan(network())
+    built = build(
+        structure, neuron=integrate_and_fire(), encoder=POISSON, dt=DT, readouts=np.array([len(totals) - 1]),
+        batch_size=2,
+    )  # fmt: skip
+    return Timing(built, ends, totals)
 
 
 def test_median_and_quartiles_of_the_settled_steps():

@@ -1,4 +1,4 @@
-"""The large network of the benchmark: its size against numbers made by hand, its rates against what was asked."""
+"""The large networks of the benchmark: their size against numbers made by hand, their rates against what was asked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from models.encoders import Poisson
 from models.graph import Conv2d
 from models.neurons import integrate_and_fire
 from models.onnx_runtime import activations
-from studies.tiny_yolo import at_rate, random_images, tiny_yolo
+from studies.large_networks import at_rate, random_images, spiking, tiny_yolo, vgg16
 
 NEURONS = {  # side of the map squared, times channels
     "input": 416**2 * 3, "conv1": 416**2 * 16, "pool1": 208**2 * 16, "conv2": 208**2 * 32, "pool2": 104**2 * 32,
@@ -27,13 +27,40 @@ CONVOLUTIONS = [  # side, channels in and out; a 3x3 kernel on a padded map of s
 POOLED = 416**2 * 16 + 208**2 * 32 + 104**2 * 64 + 52**2 * 128 + 26**2 * 256 + (2 * 13 - 1) ** 2 * 512
 
 
-def test_neurons_and_synapses_at_full_size():
+VGG_CONVOLUTIONS = [
+    (32, 3, 64), (32, 64, 64), (16, 64, 128), (16, 128, 128), (8, 128, 256), (8, 256, 256), (8, 256, 256),
+    (4, 256, 512), (4, 512, 512), (4, 512, 512), (2, 512, 512), (2, 512, 512), (2, 512, 512),
+]  # fmt: skip
+VGG_POOLED = 32**2 * 64 + 16**2 * 128 + 8**2 * 256 + 4**2 * 512 + 2**2 * 512  # a synapse for each neuron that is read
+
+
+def test_neurons_and_synapses_of_vgg16():
+    structure = plan(vgg16())
+    neurons = sum(side**2 * channels for side, _, channels in VGG_CONVOLUTIONS)
+    pools = VGG_POOLED // 4
+    assert sum(p.size for p in structure.populations) == 32**2 * 3 + neurons + pools + 4096 + 4096 + 10 == 318_986
+    convolved = sum((3 * side - 2) ** 2 * n_in * n_out for side, n_in, n_out in VGG_CONVOLUTIONS)
+    synapses = sum(int(p.connection.fan_out().sum()) for p in structure.projections)
+    assert synapses == convolved + VGG_POOLED + 512 * 4096 + 4096 * 4096 + 4096 * 10
+    assert not any(bias.any() for bias in structure.biases.values())
+
+
+def test_neurons_and_synapses_of_tiny_yolo_at_full_size():
     structure = plan(tiny_yolo())
     assert {p.name: p.size for p in structure.populations} == NEURONS
     assert sum(NEURONS.values()) == 7_765_381
     convolved = sum((3 * side - 2) ** 2 * n_in * n_out for side, n_in, n_out in CONVOLUTIONS)
     synapses = sum(int(p.connection.fan_out().sum()) for p in structure.projections)
     assert synapses == convolved + 13**2 * 1024 * 125 + POOLED
+
+
+def shares(graph, images):
+    """Spikes per neuron and step of each population, once it has settled."""
+    recording = simulate(
+        graph, images, neuron=integrate_and_fire(v_init="uniform"), encoder=Poisson(1000 * Hz), duration=220 * ms
+    )
+    sizes = np.array([recording.sizes[name] for name in recording.populations])
+    return (recording.spikes[-1] - recording.spikes[59]) / 160 / sizes
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +85,14 @@ def test_every_convolution_is_at_the_rate_in_onnxruntime(small):
     assert list(means.values()) == pytest.approx([0.03] * 9, rel=1e-3)
 
 
+def test_every_weighted_layer_of_vgg16_is_at_the_rate_in_onnxruntime_and_in_spikes():
+    """Average pooling keeps the mean, so that all populations are at the rate."""
+    graph, images = spiking(vgg16(), 0.03)
+    means = {name: np.maximum(x, 0).mean() for name, x in activations(graph, images).items()}
+    assert list(means.values()) == pytest.approx([0.03] * (13 + 5 + 1 + 3), rel=1e-3)
+    assert shares(graph, images) == pytest.approx(np.full(1 + 13 + 5 + 3, 0.03), rel=0.25)
+
+
 def test_scaling_changes_no_more_than_one_factor_per_layer(small):
     graph, _ = small
     for layer, original in zip(graph, tiny_yolo(32), strict=True):
@@ -68,10 +103,5 @@ def test_scaling_changes_no_more_than_one_factor_per_layer(small):
 
 def test_neurons_spike_at_the_rate(small):
     graph, images = small
-    recording = simulate(
-        graph, images, neuron=integrate_and_fire(v_init="uniform"), encoder=Poisson(1000 * Hz), duration=220 * ms
-    )
-    sizes = np.array([recording.sizes[name] for name in recording.populations])
-    shares = (recording.spikes[-1] - recording.spikes[59]) / 160 / sizes
-    convolutions = [p for p, name in enumerate(recording.populations) if name.startswith("conv")]
-    assert shares[convolutions] == pytest.approx(0.03, rel=0.25)
+    convolutions = [p for p, population in enumerate(plan(graph).populations) if population.name.startswith("conv")]
+    assert shares(graph, images)[convolutions] == pytest.approx(0.03, rel=0.25)

@@ -1,4 +1,4 @@
-"""A network as large as Tiny YOLO, with random weights that make every layer spike: what the engine has to carry."""
+"""Networks as large as those of papers, with random weights that make every layer spike: what the engine can carry."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.graph import INPUT, Array, Conv2d, Graph, Layer, MaxPool2d, sequential
+from models.graph import INPUT, Array, AvgPool2d, Conv2d, Dense, Flatten, Graph, Layer, MaxPool2d, sequential
 from models.onnx_runtime import activations
 
 CHANNELS = (16, 32, 64, 128, 256, 512, 1024, 1024)
 N_CLASSES, N_BOXES = 20, 5
 SIDE = 416
+STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+DENSE = (4096, 4096, 10)
 
 
 def tiny_yolo(side: int = SIDE, seed: int = 0) -> Graph:
@@ -31,18 +33,40 @@ def tiny_yolo(side: int = SIDE, seed: int = 0) -> Graph:
     return sequential((3, side, side), *layers)
 
 
+def vgg16(seed: int = 0) -> Graph:
+    """The layers of VGG-16 (Simonyan and Zisserman 2015) at full width for CIFAR-10, 3x32x32, with average pooling.
+
+    Thirteen convolutions in five stages, a 2x2 average pooling behind each, and three dense layers (Sengupta 2019); the
+    weights are normal with mean 0, and there are no biases.
+    """
+    rng = np.random.default_rng(seed)
+    layers: list[Layer] = []
+    before = 3
+    for stage, widths in enumerate(STAGES, 1):
+        for number, channels in enumerate(widths, 1):
+            layers.append(_convolution(f"conv{stage}_{number}", channels, before, 3, rng))
+            before = channels
+        layers.append(AvgPool2d(name=f"pool{stage}", inputs=(INPUT,), kernel=(2, 2), stride=(2, 2)))
+    layers.append(Flatten(name="flatten", inputs=(INPUT,)))
+    for number, size in enumerate(DENSE, 1):
+        weight = rng.standard_normal((size, before), np.float32) / np.float32(math.sqrt(before))
+        layers.append(Dense(name=f"fc{number}", inputs=(INPUT,), weight=weight))
+        before = size
+    return sequential((3, 32, 32), *layers)
+
+
 def at_rate(graph: Graph, images: Array, rate: float) -> Graph:
-    """The network scaled so that the mean activation of each convolution over `images` is `rate`.
+    """The network scaled so that the mean activation of each convolution and dense layer over `images` is `rate`.
 
     With one input spike of probability x per step for a pixel of value x, and neurons that keep their residue, the
     activation is the firing rate in spikes per step. ReLU and pooling commute with a positive factor, so that
     one pass through the network tells all factors.
     """
-    convolutions = [layer.name for layer in graph if isinstance(layer, Conv2d)]
-    means = {name: float(x.mean(dtype=np.float64)) for name, x in activations(graph, images, convolutions).items()}
+    weighted = [layer.name for layer in graph if isinstance(layer, Conv2d | Dense)]
+    means = {name: float(x.mean(dtype=np.float64)) for name, x in activations(graph, images, weighted).items()}
     layers, before = [], rate
     for layer in graph:
-        if isinstance(layer, Conv2d):
+        if isinstance(layer, Conv2d | Dense):
             layer = replace(layer, weight=layer.weight * np.float32(before / means[layer.name]))
             before = means[layer.name]
         layers.append(layer)
@@ -53,6 +77,12 @@ def random_images(graph: Graph, rate: float, n_images: int = 1, seed: int = 0) -
     """Pixels uniform in [0, 2 * rate]: the input, too, spikes at `rate`."""
     rng = np.random.default_rng(seed)
     return rng.random((n_images, *graph.input_shape), np.float32) * np.float32(2 * rate)
+
+
+def spiking(graph: Graph, rate: float) -> tuple[Graph, Array]:
+    """A network and an image that make every weighted layer spike at `rate`."""
+    images = random_images(graph, rate)
+    return at_rate(graph, images, rate), images
 
 
 def _convolution(name: str, channels: int, channels_in: int, side: int, rng: np.random.Generator) -> Conv2d:
