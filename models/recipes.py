@@ -135,7 +135,7 @@ _detector = partial(
     metadata=metadata(architectures.DIGITS),
 )
 _unrectified = partial(_cifar, augment=cropped, tests=("cifar10_crop",))
-_deep = partial(_cifar, augment=jittered_and_centred, tests=("cifar10_centred",))
+_deep = partial(_cifar, augment=jittered_and_centred, tests=("cifar10_centred",), epochs=25)
 DEPTHS = {"vgg": (vgg, (7, 9, 11, 16)), "resnet": (resnet, (8, 14, 20, 32))}
 
 RECIPES = {
