@@ -62,6 +62,16 @@ def test_cropped_and_rectified_is_one_after_the_other() -> None:
     np.testing.assert_array_equal(cropped_and_rectified(images, rng()), rectified(cropped(images, rng())))
 
 
+def test_holes_are_squares_that_the_border_may_cut() -> None:
+    images = 1 + rng().random((300, 3, 32, 32)).astype(np.float32)  # brighter than white: no pixel is 0 by chance
+    made = recipes.cropped_and_rectified_with_holes(images, rng())
+    holes = [np.argwhere((image == 0).all(axis=0)) for image in made]
+    sides = {tuple(hole.max(axis=0) - hole.min(axis=0) + 1) for hole in holes}
+    assert all(len(hole) == np.prod(hole.max(axis=0) - hole.min(axis=0) + 1) for hole in holes)
+    assert (8, 8) in sides
+    assert {side for both in sides for side in both} == {4, 5, 6, 7, 8}
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_network_learns_from_augmented_images_and_is_tested_on_known_data(name: str) -> None:
     recipe = RECIPES[name]
