@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from studies.__main__ import main
 from studies.conditions import KEYS
 from studies.study import parse
 
@@ -29,6 +31,12 @@ def test_the_snippet_ends_with_a_converted_network_close_to_the_ann(capsys):
 
 def test_the_study_is_sound():
     assert len(parse(tomllib.loads(block("toml")), "mine", ROOT).conditions) == 18
+
+
+def test_the_command_that_looks_into_a_shipped_network_is_accepted(monkeypatch, tmp_path):
+    monkeypatch.setattr("studies.look._figures", lambda jobs, image: {})  # all is checked before anything is simulated
+    (command,) = re.findall(r"python -m studies (look digit_detector.*?)\n\n", README, re.DOTALL)
+    assert main([*shlex.split(command.replace("\\\n", " ")), "--results", str(tmp_path)]) == 0
 
 
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\((?!http)([^)#]+)\)", README))))
