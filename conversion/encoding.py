@@ -8,9 +8,10 @@ from functools import lru_cache
 
 import brian2
 import numpy as np
-from brian2 import Clock, Hz, PoissonGroup, Quantity, SpikeGeneratorGroup, SpikeMonitor, ms, prefs, second, volt
+from brian2 import Clock, Hz, PoissonGroup, Quantity, SpikeGeneratorGroup, SpikeMonitor, ms, second, volt
 from numpy.typing import NDArray
 
+from conversion.codegen import code_generation
 from conversion.connections import MaxConnection
 from conversion.groups import SCHEDULE, initialise, make_group
 from conversion.plan import ConversionError, Plan
@@ -94,8 +95,6 @@ def max_rate(encoder: Encoder, dt: Quantity) -> Quantity:
 @lru_cache
 def _burst_rate(current: float, dt: float) -> float:
     """Spikes per second of one input of value 1, by simulating it once for `BURST_CALIBRATION`; base units."""
-    if prefs.codegen.target == "auto":
-        prefs.codegen.target = "numpy"
     neuron = Burst(current * volt / second).neuron
     group = make_group("calibrated", neuron, 1, Clock(dt * second, name="calibration_clock"))
     initialise(group, neuron)
@@ -103,7 +102,8 @@ def _burst_rate(current: float, dt: float) -> float:
     monitor = SpikeMonitor(group, record=False, name="calibration")
     network = brian2.Network(group, monitor)
     network.schedule = SCHEDULE
-    network.run(BURST_CALIBRATION, namespace={})
+    with code_generation(neuron_updates=1):
+        network.run(BURST_CALIBRATION, namespace={})
     if monitor.num_spikes == 0:
         raise ValueError(f"current is {current:g} mV/ms, at which an Izhikevich neuron never spikes")
     return float(monitor.num_spikes / BURST_CALIBRATION)

@@ -12,6 +12,7 @@ import numpy as np
 from brian2 import Quantity, have_same_dimensions, ms
 from numpy.typing import NDArray
 
+from conversion.codegen import code_generation
 from conversion.collect import recording_of, results_of
 from conversion.encoding import check_encoder, check_values, max_rate
 from conversion.monitors import Counter
@@ -99,20 +100,21 @@ def simulate(
     rate = float(max_rate(encoder, dt))
     _check_spike_trains(encoder, (int(readouts[-1]) + 1, *images.shape))
     batch_size = _batch_size(structure, len(images), memory_limit, connectivity)
-    network = build(
-        structure, neuron=neuron, encoder=encoder, dt=dt, readouts=readouts, batch_size=batch_size,
-        connectivity=connectivity, readout=readout, probe=probe, thresholds=thresholds,
-        half_threshold_offset=half_threshold_offset,
-    )  # fmt: skip
     slices = [slice(start, start + batch_size) for start in range(0, len(images), batch_size)]
-    _check_silent(network, silent or {}, len(images))
     batches = [partial(batch, graph, structure, encoder, rate, images, silent or {}, part, seed) for part in slices]
     results: list[dict[str, Any]] = []
 
     def collect(counter: Counter) -> None:
         results.append(results_of(counter, len(results) * batch_size))
 
-    run(network, encoder, batches, collect, progress)
+    with code_generation(_size(structure) * len(images) * int(readouts[-1] + 1)):
+        network = build(
+            structure, neuron=neuron, encoder=encoder, dt=dt, readouts=readouts, batch_size=batch_size,
+            connectivity=connectivity, readout=readout, probe=probe, thresholds=thresholds,
+            half_threshold_offset=half_threshold_offset,
+        )  # fmt: skip
+        _check_silent(network, silent or {}, len(images))
+        run(network, encoder, batches, collect, progress)
     return recording_of(network, results, readouts, dt, rate)
 
 
@@ -154,15 +156,19 @@ def batch(
 
 def bytes_per_image(structure: Plan, connectivity: Connectivity) -> int:
     """About how much memory one image of a batch takes: neurons with their state and counts, and unrolled synapses."""
-    neurons = sum(population.size for population in structure.populations)
     synapses = sum(int(p.connection.fan_out().sum()) for p in structure.projections)
-    return 60 * neurons + (48 * synapses if connectivity == "synapses" else 0)
+    return 60 * _size(structure) + (48 * synapses if connectivity == "synapses" else 0)
+
+
+def _size(structure: Plan) -> int:
+    """How many neurons there are, those of the input included."""
+    return sum(population.size for population in structure.populations)
 
 
 def _batch_size(structure: Plan, n_images: int, memory_limit: float, connectivity: Connectivity) -> int:
     """As many images as fit in memory and are fast, in batches of equal size."""
     fitting = int(memory_limit // bytes_per_image(structure, connectivity))
-    cached = NEURONS_IN_CACHE // sum(population.size for population in structure.populations)
+    cached = NEURONS_IN_CACHE // _size(structure)
     largest = max(1, min(fitting, cached, LARGEST_BATCH))
     return math.ceil(n_images / math.ceil(n_images / largest))
 

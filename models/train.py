@@ -13,6 +13,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,29 +38,63 @@ Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 Steppers = list[tuple[torch.optim.Optimizer, LRScheduler]]
 
 
-def train(recipe: Recipe, data: Dataset, checkpoint: Path, *, epochs: int, seed: int = 0) -> nn.Module:
+def train(
+    recipe: Recipe, data: Dataset, checkpoint: Path, *, epochs: int, seed: int = 0, start: Path | None = None
+) -> nn.Module:
     """Train with the recipe's optimizers and a one-cycle learning rate, from the checkpoint on if it exists.
 
-    Interrupted or not, the same seed gives the same network.
+    Interrupted or not, the same seed gives the same network. With the weights of a file to `start` from, the learning
+    rate goes up and down once more (a warm restart, Loshchilov 2017).
 
     Raises
     ------
     ValueError
-        If the checkpoint is of another network or recipe.
+        If the checkpoint is of another network or recipe, or the file to start from of another network.
     """
     torch.manual_seed(seed)
-    network = recipe.network().to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    network = recipe.network()
+    if start is not None:
+        load_weights(network, start)
+    network = network.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     optimizers = recipe.optimizers(network, recipe.learning_rate)
     total = epochs * -(-len(data.y) // BATCH_SIZE)
     steppers = [(optimizer, _one_cycle(optimizer, total)) for optimizer in optimizers]
     parts = {"network": network} | {f"{i}.{j}": part for i, pair in enumerate(steppers) for j, part in enumerate(pair)}
     about = f"{network}, {data.name}, {recipe.optimizers.__name__}, learning rate {recipe.learning_rate}"
+    about += f", started from {_sha256(start)}" if start is not None else ""
     for epoch in range(_resume(checkpoint, parts, about), epochs):
         rng = np.random.default_rng([seed, epoch])
         loss = np.mean([_step(network, recipe.loss, steppers, x, y) for x, y in _batches(recipe, data, rng, epoch)])
         _save(checkpoint, parts, about, epoch + 1)
         print(f"{checkpoint.stem}: epoch {epoch + 1} of {epochs}, loss {loss:.4f}", flush=True)
     return network.eval()
+
+
+def load_weights(network: nn.Module, path: Path) -> None:
+    """Give a network the weights of a file that `to_file` wrote, where batch norm is folded away.
+
+    Raises
+    ------
+    ValueError
+        If the file's weights have other names or shapes than the network's.
+    """
+    values = {_plain(tensor.name): onnx.numpy_helper.to_array(tensor) for tensor in onnx.load(path).graph.initializer}
+    weights = {_plain(name): weight for name, weight in network.state_dict().items()}
+    found, wanted = ({name: tuple(value.shape) for name, value in some.items()} for some in (values, weights))
+    if found != wanted:
+        odd = sorted(name for name, _ in found.items() ^ wanted.items())
+        raise ValueError(f"the weights of {path} are not those of this network: {', '.join(odd)}")
+    for name, weight in weights.items():
+        weight.copy_(torch.from_numpy(values[name].copy()))
+
+
+def _plain(name: str) -> str:
+    """A weight's name, the same in PyTorch and in a file of half precision."""
+    return name.removesuffix(".half").replace(".", "_")
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _batches(recipe: Recipe, data: Dataset, rng: Rng, epoch: int):
@@ -162,6 +197,14 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _command(arguments: argparse.Namespace, epochs: int) -> str:
+    """What makes the same file again."""
+    options = {"seed": arguments.seed, "epochs": epochs}
+    options |= {"learning-rate": arguments.learning_rate, "start": arguments.start}
+    given = (f" --{option} {value}" for option, value in options.items() if value is not None)
+    return f"python -m models.train {arguments.name}{''.join(given)}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m models.train", description=__doc__)
     parser.add_argument("name", choices=RECIPES)
@@ -170,19 +213,25 @@ def main() -> None:
     parser.add_argument("--threads", type=_positive, default=2)
     parser.add_argument("--checkpoint-dir", type=Path, default=Path(".checkpoints"))
     parser.add_argument("--data", type=Path, help="the data directory")
+    parser.add_argument("--learning-rate", type=float, help="instead of the recipe's")
+    parser.add_argument("--start", type=Path, help="weights to start from, of the same network; its hash is entered")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     recipe, name, seed = RECIPES[arguments.name], arguments.name, arguments.seed
-    epochs = arguments.epochs or recipe.epochs
+    if arguments.learning_rate is not None:
+        recipe = replace(recipe, learning_rate=arguments.learning_rate)
+    start, epochs = arguments.start, arguments.epochs or recipe.epochs
+    origin = {"command": _command(arguments, epochs)} | ({} if start is None else {"start": _sha256(start)})
     data = recipe.training(arguments.data)
-    network = train(recipe, data, arguments.checkpoint_dir / f"{name}-{seed}-{epochs}.pt", epochs=epochs, seed=seed)
+    checkpoint = arguments.checkpoint_dir / f"{name}-{seed}-{epochs}.pt"
+    network = train(recipe, data, checkpoint, epochs=epochs, seed=seed, start=start)
     measure, measured = recipe.measure
     tests = {test: load_dataset(test, arguments.data) for test in recipe.tests}
     path = WEIGHTS / f"{name}.onnx"
     to_file(network, tests[recipe.tests[0]].x.shape[1:], path, spiking=recipe.spiking, metadata=recipe.metadata)
     entry = {
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "command": f"python -m models.train {name} --seed {seed} --epochs {epochs}",
+        "sha256": _sha256(path),
+        **origin,
         "dataset": data.name,
         "images": len(data.y),
         "epochs": epochs,

@@ -71,10 +71,12 @@ class Condition:
         without the imbalance of its thresholds, and so with slope 1 below zero.
     normalization : str
         A scheme of `conversion.normalize`, or "spike" (`conversion.spike_norm`). That simulates the calibration images
-        as the condition says, with its neurons, input code, seed and window `duration_ms`, once per layer.
+        as the condition says, with its neurons, input code and seed, once per layer.
     bias_calibration : str
         "mean" shifts biases until the mean rates of the calibration images are right (`conversion.calibrate`), with
         simulations like those of "spike".
+    calibration_ms : float
+        The window of such simulations; by default `duration_ms`.
     negative_slope : str
         What becomes of leaky ReLU and PReLU where neurons send positive spikes only: "keep" refuses them, "drop" makes
         them ReLU.
@@ -104,6 +106,7 @@ class Condition:
     images: int = field(metadata=COUNT)
     calibration: int | None = field(default=1000, metadata=COUNT)
     calibration_dataset: str | None = field(default=None, metadata=DATASET)
+    calibration_ms: float | None = field(default=None, metadata=TIME)
     duration_ms: float = field(default=100.0, metadata=TIME)
     dt_ms: float = field(default=1.0, metadata=TIME)
     encoder: str = field(default="poisson", metadata=_one_of(("poisson", "on_off", "constant", "phase", "burst")))
@@ -144,6 +147,7 @@ MATTERS_ONLY_IF: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "percentile": {"normalization": ("percentile", "channel", "spike")},
     "calibration": _LOOKS_AT_IMAGES,
     "calibration_dataset": _LOOKS_AT_IMAGES,
+    "calibration_ms": {"normalization": ("spike",), "bias_calibration": ("mean",)},
 }
 
 
@@ -217,7 +221,7 @@ def _as_declared(name: str, value: Any) -> Any:
 def _check_together(c: Condition) -> None:
     if c.neuron == "lif" and c.tau_m_ms is None:
         raise StudyError("tau_m_ms is missing; neuron 'lif' needs a membrane time constant, a number above 0, in ms")
-    for name in ("duration_ms", "readout_ms", "residual_ms"):
+    for name in ("duration_ms", "readout_ms", "residual_ms", "calibration_ms"):
         value = getattr(c, name) or None
         if value is not None and (value < c.dt_ms or abs(value / c.dt_ms - round(value / c.dt_ms)) > 1e-6):
             raise StudyError(f"{name} is {value:g}; it must be a whole number of steps of dt_ms = {c.dt_ms:g}")

@@ -40,7 +40,7 @@ from studies.conditions import Condition, StudyError, is_random, readout_steps
 from studies.detection import box_table, boxes_over_time, detection_metrics, output_scale
 from studies.files import Job, calibration_images, dataset, fit, has_boxes, model_path, test_images
 from studies.metrics import layers, metrics
-from studies.settings import encoder_of, neuron_of, rheobase, simulation_settings
+from studies.settings import calibration_settings, encoder_of, neuron_of, rheobase, simulation_settings
 
 ROOT = Path(__file__).parents[1]
 Rows = Mapping[str, Mapping[str, list[Any]]]
@@ -154,7 +154,7 @@ def prepare(job: Job) -> Prepared:
     normalised = _normalised(_reduced(graph, c), calibration, c)
     converted = normalised
     if c.bias_calibration == "mean":
-        converted = calibrate_biases(normalised, calibration, **simulation_settings(c))
+        converted = calibrate_biases(normalised, calibration, **calibration_settings(c))
     head = read_head(model_path(job)) if has_boxes(job) else None
     return Prepared(graph, normalised, converted, images, labels, head)
 
@@ -163,7 +163,7 @@ def _normalised(graph: Graph, calibration: Array, c: Condition) -> Graph:
     if c.normalization != "spike":
         return normalize(graph, calibration, c.normalization, c.percentile, 1.0 if c.headroom is None else c.headroom)
     percentile = 100.0 if c.percentile is None else c.percentile
-    table = spike_norm(graph, calibration, percentile=percentile, **simulation_settings(c))
+    table = spike_norm(graph, calibration, percentile=percentile, **calibration_settings(c))
     return rescale(graph, table["scale"].to_dict())
 
 

@@ -30,6 +30,7 @@ LABELS: Mapping[str, str] = {
     "percentile": "percentile (%)",
     "headroom": "headroom (factor on the scales)",
     "bias_calibration": "bias calibration",
+    "calibration_ms": "window of calibrating simulations (ms)",
     "pooling": "average pooling",
     "connectivity": "connectivity",
     "readout": "readout",

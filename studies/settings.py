@@ -20,7 +20,7 @@ RATE_CODES: Mapping[str, Callable[[Quantity], Encoder]] = {
 
 
 def simulation_settings(c: Condition) -> dict[str, Any]:
-    """What every simulation under a condition is told, those of calibration images too."""
+    """What the simulation of the test images is told."""
     return {
         "neuron": neuron_of(c),
         "encoder": encoder_of(c),
@@ -30,6 +30,12 @@ def simulation_settings(c: Condition) -> dict[str, Any]:
         "half_threshold_offset": c.current_offset == "half",
         "memory_limit": c.memory_gb * 1e9,
     }
+
+
+def calibration_settings(c: Condition) -> dict[str, Any]:
+    """What the simulations of calibration images are told."""
+    window = c.duration_ms if c.calibration_ms is None else c.calibration_ms
+    return simulation_settings(c) | {"duration": window * ms}
 
 
 def neuron_of(c: Condition) -> Neuron:

@@ -22,7 +22,7 @@ from models.architectures import named  # noqa: E402
 from models.datasets import Dataset, load_dataset  # noqa: E402
 from models.onnx_import import load  # noqa: E402
 from models.recipes import Recipe  # noqa: E402
-from models.train import enter, outputs, to_file, train  # noqa: E402
+from models.train import enter, load_weights, outputs, to_file, train  # noqa: E402
 
 
 def network() -> nn.Sequential:
@@ -186,6 +186,41 @@ def test_entries_are_sorted_and_replaced(tmp_path: Path) -> None:
     assert list(json.loads(listing.read_text()).items()) == [("a", {"epochs": 2}), ("b", {"epochs": 3})]
 
 
+# Starting from weights
+
+
+def test_a_warm_restart_begins_at_the_weights_of_the_file(tmp_path: Path, learned: nn.Module) -> None:
+    to_file(learned, (1, 8, 8), tmp_path / "first.onnx", spiking=True)
+    begun = network()
+    load_weights(begun, tmp_path / "first.onnx")
+    for name, weight in learned.state_dict().items():
+        np.testing.assert_array_equal(begun.state_dict()[name].numpy(), weight.half().float().numpy())
+
+
+def test_a_warm_restart_learns_more_than_as_long_a_training(tmp_path: Path, learned: nn.Module) -> None:
+    def loss(network: nn.Module) -> float:
+        data = some()
+        return nn.functional.cross_entropy(network(torch.from_numpy(data.x)), torch.from_numpy(data.y)).item()
+
+    to_file(learned, (1, 8, 8), tmp_path / "first.onnx", spiking=True)
+    once = train(RECIPE, some(), tmp_path / "a.pt", epochs=1, seed=1)
+    again = train(RECIPE, some(), tmp_path / "b.pt", epochs=1, seed=1, start=tmp_path / "first.onnx")
+    assert loss(again) < loss(once)
+
+
+def test_a_checkpoint_of_another_start_is_refused(tmp_path: Path, learned: nn.Module) -> None:
+    to_file(learned, (1, 8, 8), tmp_path / "first.onnx", spiking=True)
+    train(RECIPE, some(), tmp_path / "a.pt", epochs=1)
+    with pytest.raises(ValueError, match="another network or recipe"):
+        train(RECIPE, some(), tmp_path / "a.pt", epochs=1, start=tmp_path / "first.onnx")
+
+
+def test_weights_of_another_network_are_refused_by_name(tmp_path: Path) -> None:
+    to_file(named(flatten=nn.Flatten(), fc=nn.Linear(64, 10, bias=False)), (1, 8, 8), tmp_path / "o.onnx", spiking=True)
+    with pytest.raises(ValueError, match=r"o\.onnx are not those of this network: conv_weight, fc_weight"):
+        load_weights(network(), tmp_path / "o.onnx")
+
+
 # The command line
 
 
@@ -213,6 +248,15 @@ def test_the_entry_describes_the_file(tmp_path: Path, command) -> None:
     outputs = onnxruntime.InferenceSession(tmp_path / "tiny.onnx").run(None, {"input": data.x})[0]
     assert entry["accuracy"] == {"digits8": pytest.approx(np.mean(outputs.argmax(axis=1) == data.y))}
     assert entry["accuracy"]["digits8"] > 0.6
+
+
+def test_the_entry_names_what_a_training_started_from(tmp_path: Path, command, learned: nn.Module) -> None:
+    start = tmp_path / "first.onnx"
+    to_file(learned, (1, 8, 8), start, spiking=True)
+    command("--epochs", "1", "--start", str(start))
+    entry = json.loads((tmp_path / "weights.json").read_text())["tiny"]
+    assert entry["start"] == hashlib.sha256(start.read_bytes()).hexdigest()
+    assert entry["command"] == f"python -m models.train tiny --seed 0 --epochs 1 --start {start}"
 
 
 @pytest.mark.parametrize("arguments", [("--epochs", "0"), ("--epochs", "-1"), ("--threads", "0"), ("--seed", "x")])

@@ -44,6 +44,7 @@ def made(**values) -> Condition:
         ("normalization", "batch", "'none', 'model', 'data', 'percentile', 'channel', 'spike'"),
         ("percentile", 101, "(0, 100]"),
         ("negative_slope", "leaky", "'keep', 'drop'"),
+        ("calibration_ms", 0, "above 0, in ms"),
         ("headroom", 0, "above 0"),
         ("headroom", float("inf"), "above 0"),
         ("current_offset", True, "'none', 'half'"),
@@ -133,6 +134,8 @@ def test_keys_without_effect_are_none():
     assert made(headroom=2) == made(normalization="none")
     assert made(normalization="model", headroom=2) == made(normalization="model")
     assert made(normalization="channel", headroom=2) != made(normalization="channel")
+    assert made(normalization="channel", calibration_ms=9) == made(normalization="channel")
+    assert made(normalization="spike", calibration_ms=9) != made(normalization="spike")
     assert made(neuron="signed", negative_slope="drop") == made(neuron="signed")
     assert made(negative_slope="drop") != made()
     assert made(bias_calibration="mean", calibration=7).calibration == 7

@@ -59,7 +59,8 @@ def job(folder, **values) -> Job:
 
 
 def test_changes_cover_every_key():
-    assert {*CHANGES, "connectivity", "phase_period", "negative_slope", "residual_ms"} == KEYS.keys()
+    others = {"connectivity", "phase_period", "negative_slope", "residual_ms", "calibration_ms"}
+    assert {*CHANGES, *others} == KEYS.keys()
 
 
 def test_every_key_changes_the_rows(folder):
@@ -78,6 +79,17 @@ def test_every_encoder_and_readout_changes_the_rows(folder):
     seen += [rows(job(folder, **options | readout)) for readout in readouts[:3]]
     texts = [repr(table["metrics"]) for table in seen]
     assert len(set(texts)) == len(encoders) + 3
+
+
+@pytest.mark.parametrize(
+    "simulating", [{"normalization": "spike"}, {"bias_calibration": "mean"}], ids=["spike", "mean"]
+)
+def test_the_window_of_calibrating_simulations_changes_the_rows_and_is_by_default_the_other_window(
+    folder, simulating: dict
+) -> None:
+    base, same, shorter = (repr(rows(job(folder, **simulating, calibration_ms=t))) for t in (None, 24, 3))
+    assert base == same
+    assert base != shorter
 
 
 SIGNED = {"neuron": "signed", "tau_m_ms": None, "readout": "count", "readout_k": None}
