@@ -205,6 +205,14 @@ def _command(arguments: argparse.Namespace, epochs: int) -> str:
     return f"python -m models.train {arguments.name}{''.join(given)}"
 
 
+def _origin_of(start: Path) -> dict[str, str]:
+    """The hash of the weights that a training starts from and, of a network that was entered, how they were made."""
+    sha256, listing = _sha256(start), WEIGHTS / "weights.json"
+    entries = json.loads(listing.read_text()).values() if listing.is_file() else ()
+    commands = [entry["command"] for entry in entries if entry["sha256"] == sha256]
+    return {"sha256": sha256} | ({"command": commands[0]} if commands else {})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m models.train", description=__doc__)
     parser.add_argument("name", choices=RECIPES)
@@ -221,7 +229,7 @@ def main() -> None:
     if arguments.learning_rate is not None:
         recipe = replace(recipe, learning_rate=arguments.learning_rate)
     start, epochs = arguments.start, arguments.epochs or recipe.epochs
-    origin = {"command": _command(arguments, epochs)} | ({} if start is None else {"start": _sha256(start)})
+    origin = {"command": _command(arguments, epochs)} | ({} if start is None else {"start": _origin_of(start)})
     data = recipe.training(arguments.data)
     checkpoint = arguments.checkpoint_dir / f"{name}-{seed}-{epochs}.pt"
     network = train(recipe, data, checkpoint, epochs=epochs, seed=seed, start=start)

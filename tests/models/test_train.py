@@ -250,13 +250,14 @@ def test_the_entry_describes_the_file(tmp_path: Path, command) -> None:
     assert entry["accuracy"]["digits8"] > 0.6
 
 
-def test_the_entry_names_what_a_training_started_from(tmp_path: Path, command, learned: nn.Module) -> None:
-    start = tmp_path / "first.onnx"
-    to_file(learned, (1, 8, 8), start, spiking=True)
-    command("--epochs", "1", "--start", str(start))
+def test_the_entry_names_what_a_training_started_from(tmp_path: Path, command) -> None:
+    command("--epochs", "1")
+    first = json.loads((tmp_path / "weights.json").read_text())["tiny"]
+    command("--epochs", "2", "--seed", "1", "--learning-rate", "0.01", "--start", str(tmp_path / "tiny.onnx"))
     entry = json.loads((tmp_path / "weights.json").read_text())["tiny"]
-    assert entry["start"] == hashlib.sha256(start.read_bytes()).hexdigest()
-    assert entry["command"] == f"python -m models.train tiny --seed 0 --epochs 1 --start {start}"
+    assert entry["start"] == {name: first[name] for name in ("sha256", "command")}
+    options = f"--seed 1 --epochs 2 --learning-rate 0.01 --start {tmp_path / 'tiny.onnx'}"
+    assert entry["command"] == f"python -m models.train tiny {options}"
 
 
 @pytest.mark.parametrize("arguments", [("--epochs", "0"), ("--epochs", "-1"), ("--threads", "0"), ("--seed", "x")])
