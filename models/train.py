@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import math
 import os
 import tempfile
 import warnings
@@ -197,6 +198,22 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not 0 < rate < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return rate
+
+
+def _existing(text: str) -> Path:
+    if not (path := Path(text)).is_file():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a file")
+    return path
+
+
 def _command(arguments: argparse.Namespace, epochs: int) -> str:
     """What makes the same file again."""
     options = {"seed": arguments.seed, "epochs": epochs}
@@ -221,8 +238,10 @@ def main() -> None:
     parser.add_argument("--threads", type=_positive, default=2)
     parser.add_argument("--checkpoint-dir", type=Path, default=Path(".checkpoints"))
     parser.add_argument("--data", type=Path, help="the data directory")
-    parser.add_argument("--learning-rate", type=float, help="instead of the recipe's")
-    parser.add_argument("--start", type=Path, help="weights to start from, of the same network; its hash is entered")
+    parser.add_argument("--learning-rate", type=_rate, help="instead of the recipe's")
+    parser.add_argument(
+        "--start", type=_existing, help="weights to start from, of the same network; its hash is entered"
+    )
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     recipe, name, seed = RECIPES[arguments.name], arguments.name, arguments.seed

@@ -260,8 +260,14 @@ def test_the_entry_names_what_a_training_started_from(tmp_path: Path, command) -
     assert entry["command"] == f"python -m models.train tiny {options}"
 
 
-@pytest.mark.parametrize("arguments", [("--epochs", "0"), ("--epochs", "-1"), ("--threads", "0"), ("--seed", "x")])
-def test_numbers_that_are_none(command, capsys: pytest.CaptureFixture, arguments: tuple[str, str]) -> None:
+BAD_OPTIONS = [
+    ("--epochs", "0"), ("--epochs", "-1"), ("--threads", "0"), ("--seed", "x"),
+    ("--learning-rate", "0"), ("--learning-rate", "nan"), ("--learning-rate", "x"), ("--start", "nowhere.onnx"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", BAD_OPTIONS)
+def test_options_that_are_wrong(command, capsys: pytest.CaptureFixture, arguments: tuple[str, str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         command(*arguments)
     assert f"argument {arguments[0]}: " in capsys.readouterr().err
