@@ -37,6 +37,7 @@ THEME: Any = {
     "grid.alpha": 0.4,
     "figure.max_open_warning": 0,
 }
+READABLE_LAYERS = 12  # names that fit side by side
 
 
 class Style(NamedTuple):
@@ -159,6 +160,7 @@ def _facets(figure: Figure, rows: pd.DataFrame) -> Canvas:
         rows = _mean_over_seeds(rows)
     if figure.x == "layer" and figure.y != "layer":  # networks have layers of their own, and some no value
         rows, shared["sharex"] = rows.dropna(subset=figure.y), False
+        shared |= {"aspect": 2.2} if rows["layer"].nunique() > READABLE_LAYERS else {}
     grid = _PLOTS[figure.plot](figure, rows, shared, ways)
     if figure.theory:
         grid.map_dataframe(_theory, figure, shared.get("palette"))
@@ -260,6 +262,8 @@ def _finish(figure: Figure, rows: pd.DataFrame, axes: Axes) -> None:
     axes.set(xlabel=LABELS[figure.x], ylabel=LABELS[figure.y])
     for axis in figure.log:
         axes.set(**{f"{axis}scale": "log"})
+    if figure.x == "layer" and rows["layer"].nunique() > READABLE_LAYERS:
+        axes.tick_params(axis="x", labelrotation=90, labelsize=6)
     if figure.ceiling:
         axes.axhline(rows[figure.ceiling].mean(), color="black", linestyle="--", linewidth=1)
         axes.annotate(
