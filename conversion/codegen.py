@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from brian2 import prefs
 
-WORTH_COMPILING = 20_000_000_000  # neuron updates: compiled ones save 1 to 3 ns each, compiling costs 10 to 60 s, once
+WORTH_COMPILING = 20_000_000_000  # neuron updates: compiled ones save 1 to 3 ns each; compiling takes 10 to 60 s, once
 
 
 @contextmanager
@@ -21,14 +21,15 @@ def code_generation(neuron_updates: int) -> Iterator[None]:
     """
     chosen = prefs.codegen.target
     if chosen == "auto":
-        prefs.codegen.target = "cython" if neuron_updates >= WORTH_COMPILING and _can_compile() else "numpy"
+        prefs.codegen.target = "cython" if neuron_updates >= WORTH_COMPILING and can_compile() else "numpy"
     try:
         yield
     finally:
         prefs.codegen.target = chosen
 
 
-def _can_compile() -> bool:
+def can_compile() -> bool:
+    """Whether Brian2 finds what Cython needs."""
     from brian2.codegen.runtime.cython_rt import CythonCodeObject
 
     return bool(CythonCodeObject.is_available())

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 
 import brian2
 import numpy as np
-from brian2 import Clock, Quantity, Synapses, prefs
+from brian2 import Clock, Quantity, Synapses
 from numpy.typing import NDArray
 
 from conversion.encoding import equation_neurons, input_group, output_accumulator, spike_weights
@@ -85,8 +85,6 @@ def build(
     half_threshold_offset : bool
         Whether every spiking neuron gets a constant current that brings half its threshold within the window.
     """
-    if prefs.codegen.target == "auto":
-        prefs.codegen.target = "numpy"  # starts at once; the compiled targets would keep a newcomer waiting
     clock = Clock(dt, name="network_clock")
     neurons = {"neurons": neuron, "relays": relay(), "outputs": output_accumulator(encoder, neuron)}
     members = members_of(plan, readout)

@@ -72,7 +72,7 @@ def train(
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
-    """Give a network the weights of a file that `to_file` wrote, where batch norm is folded away.
+    """Give a network the weights of a file that `to_file` wrote; not with batch norm, which a file holds folded.
 
     Raises
     ------
@@ -251,7 +251,10 @@ def main() -> None:
     origin = {"command": _command(arguments, epochs)} | ({} if start is None else {"start": _origin_of(start)})
     data = recipe.training(arguments.data)
     checkpoint = arguments.checkpoint_dir / f"{name}-{seed}-{epochs}.pt"
-    network = train(recipe, data, checkpoint, epochs=epochs, seed=seed, start=start)
+    try:
+        network = train(recipe, data, checkpoint, epochs=epochs, seed=seed, start=start)
+    except ValueError as error:
+        parser.error(str(error))
     measure, measured = recipe.measure
     tests = {test: load_dataset(test, arguments.data) for test in recipe.tests}
     path = WEIGHTS / f"{name}.onnx"

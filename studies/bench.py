@@ -21,6 +21,7 @@ import pandas as pd
 from joblib import cpu_count
 from tqdm import tqdm
 
+from conversion.codegen import can_compile
 from studies import bench_figures, bench_networks, results, throughput
 from studies.bench_networks import TINY_YOLO, VGG_16, YOLO_LITE
 from studies.bench_report import report, requirements
@@ -136,7 +137,7 @@ def engines(number: int) -> dict[str, tuple[Callable[..., Any], tuple[Any, ...]]
 def unavailable() -> dict[str, str]:
     """What cannot be measured on this machine, and why."""
     missing = {}
-    if not throughput.in_own_process(throughput.has_cython):
+    if not throughput.in_own_process(can_compile):
         missing["Synapses, Cython"] = "Brian2 cannot compile with Cython here"
     if not any(map(shutil.which, ("g++", "clang++"))):
         missing["Synapses, C++ standalone"] = "there is no C++ compiler (g++ or clang++)"

@@ -159,7 +159,8 @@ def _facets(figure: Figure, rows: pd.DataFrame) -> Canvas:
     if figure.plot == "lineplot" and figure.x in METRIC_COLUMNS and figure.x != "time_ms":
         rows = _mean_over_seeds(rows)
     if figure.x == "layer" and figure.y != "layer":  # networks have layers of their own, and some no value
-        rows, shared["sharex"] = rows.dropna(subset=figure.y), False
+        rows, own = rows.dropna(subset=figure.y), {"sharex": False}
+        shared |= {"facet_kws": own} if figure.plot in ("lineplot", "scatterplot") else own
         shared |= {"aspect": 2.2} if rows["layer"].nunique() > READABLE_LAYERS else {}
     grid = _PLOTS[figure.plot](figure, rows, shared, ways)
     if figure.theory:
@@ -168,7 +169,7 @@ def _facets(figure: Figure, rows: pd.DataFrame) -> Canvas:
         grid.set_titles(f"{LABELS[figure.col]}: {{col_name}}")
     for level, axes in (grid.axes_dict or {None: grid.ax}).items():
         _finish(figure, rows if level is None else rows[rows[figure.col] == level], axes)
-    if grid.legend is not None:
+    if figure.hue and grid.legend is not None:  # seaborn has an empty one without hue
         grid.legend.set_title(LABELS[figure.hue])
         beside = (grid.figure.subplotpars.right + 0.02, 0.5)  # a long title would otherwise cover the axes
         grid.legend.set_loc("center left")

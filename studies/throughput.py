@@ -25,6 +25,7 @@ from joblib.externals.loky import get_reusable_executor
 from numpy.typing import NDArray
 
 from conversion import presentation
+from conversion.codegen import code_generation
 from conversion.encoding import max_rate
 from conversion.monitors import Counter
 from conversion.network import Connectivity, Readout, SpikingNetwork, build
@@ -111,6 +112,7 @@ class Timing:
         return self.totals[self.settling :].mean(axis=0)
 
 
+@code_generation(neuron_updates=0)  # numpy, unless another target is chosen
 def show(
     graph: Graph,
     images: Array,
@@ -182,13 +184,6 @@ def standalone(n_images: int, steps: int, repeats: int) -> list[Row]:
 def _loop_seconds(device: Any) -> float:
     device.run(with_output=False)
     return device._last_run_time
-
-
-def has_cython() -> bool:
-    """Whether Brian2 can compile for the runtime device."""
-    from brian2.codegen.runtime.cython_rt import CythonCodeObject
-
-    return bool(CythonCodeObject.is_available())
 
 
 def batch_sizes(sizes: list[int]) -> list[Row]:

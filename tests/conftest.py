@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import brian2
 import matplotlib
 import pytest
 
 from models.datasets import Dataset, DatasetError, load_dataset
 
 matplotlib.use("Agg")
+brian2.prefs.codegen.target = "numpy"  # of what is run without `simulate`: nothing to compile
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ def _no_choice():
 def test_only_long_simulations_are_compiled_and_only_with_a_compiler(
     monkeypatch: pytest.MonkeyPatch, updates: int, compiler: bool, expected: str
 ) -> None:
-    monkeypatch.setattr(codegen, "_can_compile", lambda: compiler)
+    monkeypatch.setattr(codegen, "can_compile", lambda: compiler)
     with code_generation(updates):
         assert prefs.codegen.target == expected
     assert prefs.codegen.target == "auto"
@@ -67,7 +67,7 @@ def test_a_simulation_counts_neurons_images_and_steps(monkeypatch: pytest.Monkey
 @pytest.mark.slow
 @pytest.mark.parametrize("neuron", [integrate_and_fire(), leaky_integrate_and_fire(20 * ms)], ids=["if", "lif"])
 def test_both_targets_give_the_same_spikes(neuron) -> None:
-    if not codegen._can_compile():
+    if not codegen.can_compile():
         pytest.skip("there is no compiler for Cython")
     prefs.codegen.target = "cython"
     compiled = spikes(neuron, 20, 200)
@@ -78,7 +78,7 @@ def test_both_targets_give_the_same_spikes(neuron) -> None:
 
 
 def spikes(neuron, images: int, steps: int) -> np.ndarray:
-    """Counts of the output of a small network at weights that no float32 sum rounds the same in another order."""
+    """Counts of the output of a small network with random weights."""
     rng = np.random.default_rng(0)
     graph = sequential(
         (5,),

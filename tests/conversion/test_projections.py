@@ -20,7 +20,6 @@ WEIGHT = np.array([[1.0, 2.0], [4.0, 8.0], [16.0, 32.0]], np.float32)  # (out, i
 
 @pytest.fixture
 def clock():
-    brian2.prefs.codegen.target = "numpy"
     return brian2.Clock(1 * ms, name="network_clock")
 
 

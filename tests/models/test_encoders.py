@@ -13,7 +13,6 @@ from models.encoders import Burst, Phase
 
 def monitored(neuron, values, steps, variable, dt=0.001):
     """A variable of input neurons that are shown values, (neurons, steps), before the threshold; and their spikes."""
-    brian2.prefs.codegen.target = "numpy"
     group = make_group("alone", neuron, len(values), brian2.Clock(dt * second))
     initialise(group, neuron)
     group.value = values

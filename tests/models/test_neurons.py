@@ -19,7 +19,6 @@ from models.neurons import (
 
 def spike_rates(neuron, drives, duration=1.0, dt=0.02):
     """Firing rates in Hz of neurons with constant drives in 1/s."""
-    brian2.prefs.codegen.target = "numpy"
     group = brian2.NeuronGroup(
         len(drives), neuron.equations, threshold=neuron.threshold, reset=neuron.reset, method=neuron.method,
         refractory=neuron.refractory if neuron.refractory > 0 * ms else False, namespace=dict(neuron.parameters),
@@ -60,7 +59,6 @@ def test_balanced_thresholds_have_slope_1_below_zero_whatever_alpha_is(alpha):
 
 def signed_rates(neuron, alpha, drives, duration=1.0):
     """Positive less negative spikes per second of neurons with constant drives in 1/s."""
-    brian2.prefs.codegen.target = "numpy"
     group = make_group("alone", neuron, len(drives), brian2.Clock(0.5 * ms))
     initialise(group, neuron)
     group.alpha, group.drive = alpha, drives * Hz
@@ -124,7 +122,6 @@ def test_a_phase_code_has_few_phases():
 
 @pytest.mark.parametrize("period", [1, 4, 8])
 def test_phase_weights_halve_and_begin_again(period):
-    brian2.prefs.codegen.target = "numpy"
     neuron = phase_coded(period)
     group = make_group("alone", neuron, 1, brian2.Clock(1 * ms))
     initialise(group, neuron)

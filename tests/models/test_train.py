@@ -271,3 +271,11 @@ def test_options_that_are_wrong(command, capsys: pytest.CaptureFixture, argument
     with pytest.raises(SystemExit, match="2"):
         command(*arguments)
     assert f"argument {arguments[0]}: " in capsys.readouterr().err
+
+
+def test_weights_that_do_not_fit_are_refused_in_a_line(tmp_path: Path, command, capsys: pytest.CaptureFixture) -> None:
+    other = tmp_path / "other.onnx"
+    to_file(named(flatten=nn.Flatten(), fc=nn.Linear(64, 10, bias=False)), (1, 8, 8), other, spiking=True)
+    with pytest.raises(SystemExit, match="2"):
+        command("--start", str(other))
+    assert "error: the weights of" in capsys.readouterr().err

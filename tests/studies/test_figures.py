@@ -391,3 +391,22 @@ def test_heat_maps_side_by_side_share_their_colours():
     for time, drawn in zip(TIMES, maps, strict=True):
         wanted = [[values(rows, normalization=n, v_th=v, time_ms=time).mean() for v in V_TH] for n in sorted(SCHEMES)]
         np.testing.assert_allclose(drawn.get_array(), wanted)
+
+
+@pytest.mark.parametrize("kind", ["pointplot", "barplot", "lineplot", "scatterplot"])
+def test_layers_of_a_single_condition_need_no_hue(kind: str):
+    rows = pd.DataFrame({"layer": ["a", "b", "c"], "rate_hz": [1.0, 3.0, 2.0]})
+    (axes,) = plot(figure(plot=kind, table="layers", x="layer", y="rate_hz", hue=""), rows).axes
+    assert axes.get_xlabel() == "layer"
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b", "c"]
+
+
+def test_names_of_many_layers_do_not_overlap():
+    layers = [f"block{i}_path_convolution" for i in range(30)]
+    canvas = plot(
+        figure(plot="pointplot", table="layers", x="layer", y="rate_hz", hue=""),
+        pd.DataFrame({"layer": layers, "rate_hz": np.arange(1.0, 31.0)}),
+    )
+    canvas.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in canvas.axes[0].get_xticklabels()]
+    assert all(left.x1 <= right.x0 for left, right in itertools.pairwise(boxes))
