@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -78,6 +78,8 @@ class Recording:
         Readout times in seconds: the output and the totals are kept after this much of the window.
     output_counts, output_potentials : array, shape (R, N, *output_shape)
         Counts so far, and potentials in units of activation, of the output population.
+    evaluated_from : float
+        The time in seconds from which both grow, on the clock of `times`; see `delayed_evaluation`.
     populations : tuple of str
         "input" first (absent under constant current), the output last.
     shapes : mapping of str to tuple
@@ -113,6 +115,7 @@ class Recording:
     synops: NDArray[np.float64]
     spike_counts: Mapping[str, NDArray]
     largest_count: float
+    evaluated_from: float = 0.0
     signed: tuple[str, ...] = ()
     rasters: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     traces: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
@@ -127,3 +130,41 @@ class Recording:
     def sizes(self) -> Mapping[str, int]:
         """Neurons per image of each population."""
         return {name: int(np.prod(self.shapes[name])) for name in self.populations}
+
+
+def delayed_evaluation(recording: Recording, delay: float) -> Recording:
+    """What the output says from a delay on, without what it gathered while the layers before it set in.
+
+    Source: Hwang et al., "Low-latency spiking neural networks using pre-charged membrane potential and delayed
+    evaluation", Frontiers in Neuroscience 15:629000, 2021.
+
+    Parameters
+    ----------
+    delay : float
+        Seconds after the output's first evaluated step; one of the recording's readouts, not the last.
+
+    Returns
+    -------
+    Recording
+        With the later readouts only. Their totals of spikes and synaptic operations include those of the delay.
+
+    Raises
+    ------
+    ValueError
+        If nothing was read after the delay, or only then.
+    """
+    start = recording.evaluated_from + delay
+    steps = np.rint((recording.times - start) / recording.dt)
+    if 0 not in steps or steps[-1] <= 0:
+        read = ", ".join(f"{time * 1e3:g}" for time in recording.times)
+        raise ValueError(f"evaluation begins at {start * 1e3:g} ms; it must be one of {read} ms, and not the last")
+    (first,), later = np.flatnonzero(steps == 0), steps > 0
+    return replace(
+        recording,
+        times=recording.times[later],
+        spikes=recording.spikes[later],
+        synops=recording.synops[later],
+        output_counts=recording.output_counts[later] - recording.output_counts[first],
+        output_potentials=recording.output_potentials[later] - recording.output_potentials[first],
+        evaluated_from=start,
+    )

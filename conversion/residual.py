@@ -90,6 +90,7 @@ def _joined(first: Recording, second: Recording) -> Recording:
     return replace(
         second,
         times=second.times + first.duration,
+        evaluated_from=first.duration,
         spikes=second.spikes + first.spikes[-1],
         synops=second.synops + first.synops[-1],
         output_spike_times={k: times + first.duration for k, times in second.output_spike_times.items()},

@@ -97,6 +97,9 @@ class Condition:
     readout, readout_k, readout_ms : str, int, float
         Whether the answer is the largest spike count or potential, or the first class to spike once or k times, and how
         often it is read (by default 50 times).
+    evaluation_delay_ms : float
+        The count or potential of the output begins after this part of `duration_ms` (Hwang 2021, see
+        `conversion.recording.delayed_evaluation`).
     memory_gb : float
         What a batch of images may take; it sets the size of the batches, and so how the random numbers are dealt.
     """
@@ -131,6 +134,7 @@ class Condition:
     readout: Readout = field(default="count", metadata=_one_of(get_args(Readout)))
     readout_k: int | None = field(default=3, metadata=COUNT)
     readout_ms: float | None = field(default=None, metadata=TIME)
+    evaluation_delay_ms: float | None = field(default=0.0, metadata=PAUSE)
     memory_gb: float = field(default=1.0, metadata=MEMORY)
     seed: int = field(default=0, metadata=SEED)
 
@@ -141,6 +145,7 @@ MATTERS_ONLY_IF: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "max_rate_hz": {"encoder": ("poisson", "on_off", "constant")},
     "phase_period": {"encoder": ("phase",)},
     "readout_k": {"readout": ("k_th_spike",)},
+    "evaluation_delay_ms": {"readout": ("count", "potential")},
     "tau_m_ms": {"neuron": ("lif",)},
     "negative_slope": {"neuron": ("if", "lif")},
     "headroom": {"normalization": CALIBRATED},
@@ -221,12 +226,16 @@ def _as_declared(name: str, value: Any) -> Any:
 def _check_together(c: Condition) -> None:
     if c.neuron == "lif" and c.tau_m_ms is None:
         raise StudyError("tau_m_ms is missing; neuron 'lif' needs a membrane time constant, a number above 0, in ms")
-    for name in ("duration_ms", "readout_ms", "residual_ms", "calibration_ms"):
+    for name in ("duration_ms", "readout_ms", "residual_ms", "calibration_ms", "evaluation_delay_ms"):
         value = getattr(c, name) or None
         if value is not None and (value < c.dt_ms or abs(value / c.dt_ms - round(value / c.dt_ms)) > 1e-6):
             raise StudyError(f"{name} is {value:g}; it must be a whole number of steps of dt_ms = {c.dt_ms:g}")
     if c.readout_ms is not None and c.readout_ms > c.duration_ms:
         raise StudyError(f"readout_ms is {c.readout_ms:g}; it must be at most duration_ms = {c.duration_ms:g}")
+    if (c.evaluation_delay_ms or 0.0) >= c.duration_ms:
+        raise StudyError(
+            f"evaluation_delay_ms is {c.evaluation_delay_ms:g}; it must be less than duration_ms = {c.duration_ms:g}"
+        )
     if c.neuron in SIGNED:
         _check_model(f"neuron {c.neuron!r}", c, reset="subtract", refractory_ms=0, v_min=-math.inf)
     if c.encoder == "phase":  # a neuron model too, the non-leaky one with an oscillating threshold that is subtracted

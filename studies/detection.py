@@ -37,9 +37,9 @@ def output_scale(trained: Graph, normalised: Graph, image: Array) -> float:
 
 
 def boxes_over_time(recording: Recording, scale: float, head: Head) -> list[Found]:
-    """The boxes of every image at each readout time, from the potential of the output."""
-    steps = recording.times * recording.max_rate
-    return [detect(raw / time * scale, head) for raw, time in zip(recording.output_potentials, steps, strict=True)]
+    """The boxes of every image at each readout time, from the potential that the output gathered in the time so far."""
+    gathered = (recording.times - recording.evaluated_from) * recording.max_rate
+    return [detect(raw / time * scale, head) for raw, time in zip(recording.output_potentials, gathered, strict=True)]
 
 
 def sure(found: Found) -> Found:

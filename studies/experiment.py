@@ -23,7 +23,7 @@ from conversion.leaks import without_leaks
 from conversion.network import Readout, members_of
 from conversion.normalize import normalize
 from conversion.plan import plan
-from conversion.recording import Probe, Recording
+from conversion.recording import Probe, Recording, delayed_evaluation
 from conversion.rescale import equivalent_thresholds, rescale
 from conversion.residual import simulate_without_residual
 from conversion.simulate import simulate
@@ -169,9 +169,11 @@ def _normalised(graph: Graph, calibration: Array, c: Condition) -> Graph:
 
 def simulated(converted: Graph, images: Array, c: Condition, probe: Probe | None = None) -> Recording:
     """What a converted network does with images under a condition."""
+    delay = c.evaluation_delay_ms or 0.0
     steps = np.arange(readout_steps(c), round(c.duration_ms / c.dt_ms) + 1, readout_steps(c))
+    steps = np.append(steps, round(delay / c.dt_ms)) if delay else steps
     stages = {"first_stage": c.residual_ms * ms} if c.residual_ms else {}
-    return (simulate_without_residual if stages else simulate)(
+    recording = (simulate_without_residual if stages else simulate)(
         converted,
         images,
         **stages,
@@ -181,6 +183,7 @@ def simulated(converted: Graph, images: Array, c: Condition, probe: Probe | None
         probe=replace(probe or Probe(), output_spikes=_output_spikes(c)),
         **simulation_settings(c),
     )
+    return delayed_evaluation(recording, delay * 1e-3) if delay else recording
 
 
 def measured(prepared: Prepared, recording: Recording, c: Condition) -> Mapping[str, pd.DataFrame]:

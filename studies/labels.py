@@ -36,6 +36,7 @@ LABELS: Mapping[str, str] = {
     "readout": "readout",
     "readout_k": "spikes that decide",
     "readout_ms": "readout interval (ms)",
+    "evaluation_delay_ms": "delay of evaluation (ms)",
     "memory_gb": "memory of a batch (GB)",
     "seed": "seed",
     "time_ms": "time (ms)",

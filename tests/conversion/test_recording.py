@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from brian2 import ms
+from brian2 import Hz, ms
 
-from conversion.recording import Probe, check_probe
+from conversion.recording import Probe, check_probe, delayed_evaluation
 from conversion.simulate import simulate
-from models.encoders import Poisson
+from models.encoders import ConstantCurrent, Poisson
+from models.graph import LINEAR, Dense, sequential
 from models.neurons import integrate_and_fire
 from tests.conversion.networks import networks
 
@@ -56,3 +57,51 @@ def test_shapes_sizes_and_totals_go_together(name: str) -> None:
     assert np.all(np.diff(recording.spikes, axis=0) >= 0)
     assert np.all(np.diff(recording.output_counts, axis=0) >= 0)
     np.testing.assert_array_equal(recording.output_counts[-1], recording.spike_counts[graph.output.name])
+
+
+def test_delayed_evaluation_counts_the_output_spikes_that_come_later() -> None:
+    graph = networks()["dense"]
+    images = np.random.default_rng(0).random((4, *graph.input_shape)).astype(np.float32)
+    whole = simulate(
+        graph, images, neuron=integrate_and_fire(), encoder=Poisson(), duration=30 * ms,
+        readout_times=[5, 12, 20] * ms, probe=Probe(rasters=(graph.output.name,)),
+    )  # fmt: skip
+    late = delayed_evaluation(whole, 0.012)
+    np.testing.assert_allclose(late.times, [0.020, 0.030])
+    spikes = whole.rasters[graph.output.name]
+    for time, counts in zip((20, 30), late.output_counts, strict=True):
+        between = spikes[(spikes["time_ms"] > 12.5) & (spikes["time_ms"] < time + 0.5)]
+        expected = np.zeros(counts.shape, int)
+        np.add.at(expected, (between["image"], between["neuron"]), 1)
+        np.testing.assert_array_equal(counts, expected)
+    np.testing.assert_array_equal(late.synops, whole.synops[2:])
+    np.testing.assert_array_equal(late.spikes, whole.spikes[2:])
+
+
+def test_delayed_evaluation_leaves_of_a_potential_what_it_gathers_later() -> None:
+    """Without a hidden layer it is input times weights times the steps that count, from one delay and from two."""
+    weight = np.random.default_rng(1).normal(size=(3, 4)).astype(np.float32)
+    images = np.random.default_rng(0).random((2, 4)).astype(np.float32)
+    whole = simulate(
+        sequential((4,), Dense(name="fc", inputs=("",), weight=weight, activation=LINEAR)), images,
+        neuron=integrate_and_fire(), encoder=ConstantCurrent(1000 * Hz), duration=20 * ms, readout="potential",
+    )  # fmt: skip
+    once = delayed_evaluation(whole, 0.008)
+    twice = delayed_evaluation(delayed_evaluation(whole, 0.005), 0.003)
+    for late in (once, twice):
+        assert late.evaluated_from == pytest.approx(0.008)
+        np.testing.assert_allclose(late.times, 1e-3 * np.arange(9, 21))
+        steps = np.arange(1, 13)[:, None, None]
+        np.testing.assert_allclose(late.output_potentials, steps * (images @ weight.T), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("delay_ms", [3, 9, 12])
+def test_a_delay_that_was_not_read_or_leaves_nothing_is_refused(delay_ms: float) -> None:
+    graph = networks()["dense"]
+    images = np.zeros((1, *graph.input_shape), np.float32)
+    whole = simulate(
+        graph, images, neuron=integrate_and_fire(), encoder=Poisson(), duration=9 * ms, readout_times=[2, 5] * ms
+    )
+    message = f"^evaluation begins at {delay_ms:g} ms; it must be one of 2, 5, 9 ms, and not the last$"
+    with pytest.raises(ValueError, match=message):
+        delayed_evaluation(whole, delay_ms * 1e-3)

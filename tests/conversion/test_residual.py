@@ -95,6 +95,7 @@ def test_a_spike_without_cause_by_hand():
     np.testing.assert_array_equal(removed.output_counts[:, 0, 0], 0)
     np.testing.assert_array_equal(removed.spike_counts["ab"], [[2, 2]])
     np.testing.assert_allclose(removed.times * 1e3, [6, 7, 8, 9, 10])
+    assert removed.evaluated_from == pytest.approx(0.005)
     np.testing.assert_allclose(removed.spikes[-1], [4 + 4, 1, 1])
     np.testing.assert_allclose(removed.synops[-1], [4 + 4, 1, 0])
 

@@ -9,7 +9,7 @@ import onnx
 import pandas as pd
 import pytest
 
-from conversion.recording import Recording
+from conversion.recording import Recording, delayed_evaluation
 from models.boxes import padded
 from models.datasets import DatasetError, found_file
 from models.graph import INPUT, LINEAR, Conv2d, sequential
@@ -62,6 +62,15 @@ def test_boxes_are_those_of_the_potential_over_time_in_units_of_the_trained_outp
         assert len(found) == 2
         for each in found:
             np.testing.assert_allclose(each[0], detect(output[None], HEAD)[0], rtol=1e-5)
+
+
+def test_boxes_of_a_delayed_evaluation_are_those_of_the_steady_output():
+    """For 20 ms nothing arrives, then the output; over the whole time so far it would be half of it at 40 ms."""
+    output = raw((0, 2.0), (1, 1.0))
+    slow = recording(output * 0, output / 2, output * 2 / 3)
+    (whole, *_), (steady, *_) = (boxes_over_time(each, 1.0, HEAD)[0] for each in (slow, delayed_evaluation(slow, 0.02)))
+    np.testing.assert_allclose(steady, detect(output[None], HEAD)[0], rtol=1e-5)
+    assert whole[0, 5] != pytest.approx(steady[0, 5], rel=0.01)
 
 
 def test_metrics_by_hand():

@@ -59,7 +59,7 @@ def job(folder, **values) -> Job:
 
 
 def test_changes_cover_every_key():
-    others = {"connectivity", "phase_period", "negative_slope", "residual_ms", "calibration_ms"}
+    others = {"connectivity", "phase_period", "negative_slope", "residual_ms", "calibration_ms", "evaluation_delay_ms"}
     assert {*CHANGES, *others} == KEYS.keys()
 
 
@@ -113,6 +113,19 @@ def test_removal_of_residual_potentials_takes_its_first_stage_in_time_and_spikes
     assert spikes[1] / spikes[0] == pytest.approx(32 / 24, rel=0.05)
     assert removed["layers"]["rate_hz"][0] == pytest.approx(without["layers"]["rate_hz"][0], rel=0.05)
     assert removed["layers"]["silent_share"][-1] >= without["layers"]["silent_share"][-1]
+
+
+@pytest.mark.parametrize("readout", ["count", "potential"])
+@pytest.mark.parametrize("residual_ms", [0, 8])
+def test_delayed_evaluation_reads_the_same_simulation_from_its_delay_on(folder, readout, residual_ms):
+    """Between two readouts too; a first stage comes before the delay."""
+    base = {"neuron": "if", "tau_m_ms": None, "readout": readout, "readout_k": None, "residual_ms": residual_ms}
+    whole, late = (rows(job(folder, **base, evaluation_delay_ms=t)) for t in (0, 10))
+    np.testing.assert_allclose(late["metrics"]["time_ms"], residual_ms + np.array([12, 16, 20, 24]))
+    for name in ("spikes_per_image", "energy_nj"):
+        assert late["metrics"][name] == whole["metrics"][name][2:]
+    assert late["metrics"]["agreement"] != whole["metrics"]["agreement"][2:]
+    assert repr(late["layers"]) == repr(whole["layers"])
 
 
 def test_mean_subtracted_images_reach_the_network_with_their_sign(folder):
