@@ -263,6 +263,7 @@ def _finish(figure: Figure, rows: pd.DataFrame, axes: Axes) -> None:
     axes.set(xlabel=LABELS[figure.x], ylabel=LABELS[figure.y])
     for axis in figure.log:
         axes.set(**{f"{axis}scale": "log"})
+    axes.tick_params(which="minor", labelsize=6)  # on a logarithmic axis, where they are close neighbours
     if figure.x == "layer" and rows["layer"].nunique() > READABLE_LAYERS:
         axes.tick_params(axis="x", labelrotation=90, labelsize=6)
     if figure.ceiling:
