@@ -158,13 +158,16 @@ def delayed_evaluation(recording: Recording, delay: float) -> Recording:
     if 0 not in steps or steps[-1] <= 0:
         read = ", ".join(f"{time * 1e3:g}" for time in recording.times)
         raise ValueError(f"evaluation begins at {start * 1e3:g} ms; it must be one of {read} ms, and not the last")
-    (first,), later = np.flatnonzero(steps == 0), steps > 0
+    (first,), later = np.flatnonzero(steps == 0), some_readouts(recording, steps > 0)
     return replace(
-        recording,
-        times=recording.times[later],
-        spikes=recording.spikes[later],
-        synops=recording.synops[later],
-        output_counts=recording.output_counts[later] - recording.output_counts[first],
-        output_potentials=recording.output_potentials[later] - recording.output_potentials[first],
+        later,
+        output_counts=later.output_counts - recording.output_counts[first],
+        output_potentials=later.output_potentials - recording.output_potentials[first],
         evaluated_from=start,
     )
+
+
+def some_readouts(recording: Recording, chosen: NDArray[np.bool_]) -> Recording:
+    """A recording with those of its readouts that a mask of shape (R,) says."""
+    names = ("times", "spikes", "synops", "output_counts", "output_potentials")
+    return replace(recording, **{name: getattr(recording, name)[chosen] for name in names})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib.metadata import version
@@ -23,7 +23,7 @@ from conversion.leaks import without_leaks
 from conversion.network import Readout, members_of
 from conversion.normalize import normalize
 from conversion.plan import plan
-from conversion.recording import Probe, Recording, delayed_evaluation
+from conversion.recording import Probe, Recording, delayed_evaluation, some_readouts
 from conversion.rescale import equivalent_thresholds, rescale
 from conversion.residual import simulate_without_residual
 from conversion.simulate import simulate
@@ -138,12 +138,16 @@ def versions() -> Mapping[str, str]:
     return {name: version(name) for name in ("brian2", "numpy", "onnxruntime", "pycocotools")}
 
 
-def rows(job: Job) -> Rows:
-    """The rows of a condition, by table and column, as plain lists; without the columns that name the condition."""
-    prepared = prepare(job)
-    recording = simulated(prepared.converted, prepared.images, job.condition)
-    tables = measured(prepared, recording, job.condition)
-    return {name: table.to_dict("list") for name, table in tables.items()}
+def rows(jobs: Sequence[Job]) -> list[Rows]:
+    """The rows of conditions that differ by `evaluation_delay_ms` alone, all from one simulation.
+
+    Of each condition by table and column, as plain lists; without the columns that name it.
+    """
+    conditions = [job.condition for job in jobs]
+    prepared = prepare(jobs[0])
+    recordings = simulated_at_delays(prepared.converted, prepared.images, conditions)
+    tables = [measured(prepared, *pair) for pair in zip(recordings, conditions, strict=True)]
+    return [{name: table.to_dict("list") for name, table in some.items()} for some in tables]
 
 
 def prepare(job: Job) -> Prepared:
@@ -169,9 +173,18 @@ def _normalised(graph: Graph, calibration: Array, c: Condition) -> Graph:
 
 def simulated(converted: Graph, images: Array, c: Condition, probe: Probe | None = None) -> Recording:
     """What a converted network does with images under a condition."""
-    delay = c.evaluation_delay_ms or 0.0
-    steps = np.arange(readout_steps(c), round(c.duration_ms / c.dt_ms) + 1, readout_steps(c))
-    steps = np.append(steps, round(delay / c.dt_ms)) if delay else steps
+    (recording,) = simulated_at_delays(converted, images, [c], probe)
+    return recording
+
+
+def simulated_at_delays(
+    converted: Graph, images: Array, conditions: Sequence[Condition], probe: Probe | None = None
+) -> list[Recording]:
+    """One simulation under conditions that differ by `evaluation_delay_ms` alone, evaluated as each of them says."""
+    c, delays_ms = conditions[0], [each.evaluation_delay_ms or 0.0 for each in conditions]
+    end = round(c.duration_ms / c.dt_ms)
+    steps = np.union1d(np.arange(readout_steps(c), end, readout_steps(c)), end)
+    read = np.union1d(steps, [round(delay / c.dt_ms) for delay in delays_ms if delay])
     stages = {"first_stage": c.residual_ms * ms} if c.residual_ms else {}
     recording = (simulate_without_residual if stages else simulate)(
         converted,
@@ -179,11 +192,17 @@ def simulated(converted: Graph, images: Array, c: Condition, probe: Probe | None
         **stages,
         connectivity=c.connectivity,
         readout=_engine_readout(c),
-        readout_times=steps * c.dt_ms * ms,
+        readout_times=read * c.dt_ms * ms,
         probe=replace(probe or Probe(), output_spikes=_output_spikes(c)),
         **simulation_settings(c),
     )
-    return delayed_evaluation(recording, delay * 1e-3) if delay else recording
+    return [_evaluated(recording, delay * 1e-3, np.isin(read, steps)) for delay in delays_ms]
+
+
+def _evaluated(recording: Recording, delay: float, wanted: NDArray[np.bool_]) -> Recording:
+    """Those readouts after a delay in seconds that a mask of all of them says."""
+    late = delayed_evaluation(recording, delay) if delay else recording
+    return some_readouts(late, wanted[-len(late.times) :])
 
 
 def measured(prepared: Prepared, recording: Recording, c: Condition) -> Mapping[str, pd.DataFrame]:

@@ -11,8 +11,9 @@ import platform
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -74,16 +75,24 @@ def _check(jobs: list[Job]) -> None:
 
 def _compute(todo: list[Job], keys: Mapping[Condition, str], folder: Path, jobs: int | None, already: int) -> None:
     workers = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
-    finished = workers(delayed(_numbered)(number, job) for number, job in enumerate(todo))
+    finished = workers(delayed(_with_rows)(jobs) for jobs in _by_simulation(todo))
     bar = tqdm(total=already + len(todo), initial=already, desc="conditions", unit="condition")
     with closing(finished), bar:
-        for number, rows in finished:
-            results.store(folder, keys[todo[number].condition], rows)
+        for condition, rows in chain.from_iterable(finished):
+            results.store(folder, keys[condition], rows)
             bar.update()
 
 
-def _numbered(number: int, job: Job) -> tuple[int, Rows]:
-    return number, experiment.rows(job)
+def _by_simulation(todo: list[Job]) -> list[list[Job]]:
+    """The jobs, those together that differ only in when their evaluation begins."""
+    groups: dict[Condition, list[Job]] = {}
+    for job in todo:
+        groups.setdefault(replace(job.condition, evaluation_delay_ms=None), []).append(job)
+    return list(groups.values())
+
+
+def _with_rows(jobs: list[Job]) -> list[tuple[Condition, Rows]]:
+    return list(zip((job.condition for job in jobs), experiment.rows(jobs), strict=True))
 
 
 def _write_tables(study: Study, keys: Mapping[Condition, str], folder: Path) -> None:

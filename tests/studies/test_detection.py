@@ -149,7 +149,7 @@ def test_the_spiking_yolo_lite_finds_what_is_in_the_photographs(real_data, tmp_p
         "calibration_dataset": "voc2007_test14", "normalization": "channel", "headroom": 2, "neuron": "signed",
         "encoder": "constant", "readout": "potential", "duration_ms": 400, "readout_ms": 400, "memory_gb": 2,
     }  # fmt: skip
-    tables = rows(Job(condition(settings), tmp_path))
+    (tables,) = rows([Job(condition(settings), tmp_path)])
     assert tables["metrics"]["fidelity_map_50"][-1] >= 0.95
     found = pd.DataFrame(tables["boxes"]).query("source == 'snn'").groupby("image")["class"].agg(set)
     assert {"bicycle", "dog", "car"} <= found[0]

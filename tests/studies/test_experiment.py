@@ -22,7 +22,7 @@ from models.yolo import Head, HeadError, metadata
 from studies import experiment
 from studies.conditions import KEYS, StudyError, condition
 from studies.detection import DETECTION_COLUMNS, output_scale
-from studies.experiment import Job, check, fit, key, prepare, rows
+from studies.experiment import Job, check, fit, key, prepare
 from studies.files import WEIGHTS
 from tests.studies.conftest import tiny_network
 
@@ -56,6 +56,11 @@ def folder(study_file):
 
 def job(folder, **values) -> Job:
     return Job(condition({name: value for name, value in (BASE | values).items() if value is not None}), folder)
+
+
+def rows(job: Job):
+    (only,) = experiment.rows([job])
+    return only
 
 
 def test_changes_cover_every_key():
@@ -126,6 +131,16 @@ def test_delayed_evaluation_reads_the_same_simulation_from_its_delay_on(folder, 
         assert late["metrics"][name] == whole["metrics"][name][2:]
     assert late["metrics"]["agreement"] != whole["metrics"]["agreement"][2:]
     assert repr(late["layers"]) == repr(whole["layers"])
+
+
+@pytest.mark.parametrize("residual_ms", [0, 8])
+def test_delays_that_share_a_simulation_have_the_rows_of_their_own(folder, residual_ms):
+    """Whatever their order; what another delay reads between two readouts is not among them."""
+    base = {"readout": "count", "readout_k": None, "neuron": "if", "tau_m_ms": None, "residual_ms": residual_ms}
+    jobs = [job(folder, **base, evaluation_delay_ms=t) for t in (10, 0, 3, 8)]
+    alone = [rows(each) for each in jobs]
+    assert len({repr(each) for each in alone}) == len(jobs)
+    assert repr(experiment.rows(jobs)) == repr(alone)
 
 
 def test_mean_subtracted_images_reach_the_network_with_their_sign(folder):

@@ -74,7 +74,7 @@ def test_two_workers_write_the_same_bytes(study, tmp_path, expected):
 
 
 def test_a_second_run_computes_nothing(study, tmp_path, expected, monkeypatch):
-    monkeypatch.setattr(experiment, "rows", lambda job: pytest.fail("computed again"))
+    monkeypatch.setattr(experiment, "rows", lambda jobs: pytest.fail("computed again"))
     assert tables(run(study, tmp_path / "expected")) == expected
 
 
@@ -83,7 +83,9 @@ def test_a_larger_grid_computes_only_what_is_new(study_file, tmp_path, monkeypat
     study_file.write_text(study_file.read_text().replace("seed = [0, 1, 2]", "seed = [3, 0, 1, 2]"))
     seen = []
     original = experiment.rows
-    monkeypatch.setattr(experiment, "rows", lambda job: seen.append(job.condition.seed) or original(job))
+    monkeypatch.setattr(
+        experiment, "rows", lambda jobs: seen.extend(job.condition.seed for job in jobs) or original(jobs)
+    )
     run(load(study_file), folder)
     assert seen == [3, 3]
     assert list(pd.read_csv(folder / "metrics.csv")["seed"].unique()) == [3, 0, 1, 2]
@@ -92,10 +94,19 @@ def test_a_larger_grid_computes_only_what_is_new(study_file, tmp_path, monkeypat
 def test_what_no_seed_changes_is_simulated_once(study_file, tmp_path, monkeypatch):
     study_file.write_text(study_file.read_text().replace("[fixed]", '[fixed]\nencoder = "constant"'))
     seen, original = [], experiment.rows
-    monkeypatch.setattr(experiment, "rows", lambda job: seen.append(job) or original(job))
+    monkeypatch.setattr(experiment, "rows", lambda jobs: seen.append(jobs) or original(jobs))
     metrics = pd.read_csv(run(load(study_file), tmp_path / "out") / "metrics.csv")
     assert len(seen) == 2
     assert [len(rows) for _, rows in metrics.groupby("seed")] == [8, 8, 8]
+
+
+def test_delays_of_the_evaluation_share_a_simulation(study_file, tmp_path, monkeypatch):
+    study_file.write_text(study_file.read_text().replace("[grid]", "[grid]\nevaluation_delay_ms = [0, 5, 10]"))
+    seen, original = [], experiment.rows
+    monkeypatch.setattr(experiment, "rows", lambda jobs: seen.append(jobs) or original(jobs))
+    metrics = pd.read_csv(run(load(study_file), tmp_path / "out") / "metrics.csv")
+    assert [len(jobs) for jobs in seen] == [3] * CONDITIONS
+    assert metrics.groupby("evaluation_delay_ms")["time_ms"].min().to_dict() == {0: 5, 5: 10, 10: 15}
 
 
 def test_new_weights_make_old_rows_stale(study, study_file, tmp_path):
