@@ -16,6 +16,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from models.graph import INPUT
 from studies import results
 from studies.conditions import NORMALIZATIONS, StudyError
 from studies.energy import CAVEAT
@@ -159,7 +160,7 @@ def _facets(figure: Figure, rows: pd.DataFrame) -> Canvas:
     if figure.plot == "lineplot" and figure.x in METRIC_COLUMNS and figure.x != "time_ms":
         rows = _mean_over_seeds(rows)
     if figure.x == "layer" and figure.y != "layer":  # networks have layers of their own, and some no value
-        rows, own = rows.dropna(subset=figure.y), {"sharex": False}
+        rows, own = _input_first(rows.dropna(subset=figure.y)), {"sharex": False}
         shared |= {"facet_kws": own} if figure.plot in ("lineplot", "scatterplot") else own
         shared |= {"aspect": 2.2} if rows["layer"].nunique() > READABLE_LAYERS else {}
     grid = _PLOTS[figure.plot](figure, rows, shared, ways)
@@ -175,6 +176,11 @@ def _facets(figure: Figure, rows: pd.DataFrame) -> Canvas:
         grid.legend.set_loc("center left")
         grid.legend.set_bbox_to_anchor(beside, transform=grid.figure.transFigure)
     return grid.figure
+
+
+def _input_first(rows: pd.DataFrame) -> pd.DataFrame:
+    """Layers in the order of the rows, but after the input, which has rows only where it comes as spikes."""
+    return rows.sort_values("layer", key=lambda layers: layers != INPUT, kind="stable")
 
 
 def _mean_over_seeds(rows: pd.DataFrame) -> pd.DataFrame:

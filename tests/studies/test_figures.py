@@ -401,6 +401,14 @@ def test_layers_of_a_single_condition_need_no_hue(kind: str):
     assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("kind", ["pointplot", "barplot", "lineplot", "scatterplot"])
+def test_the_input_stands_before_the_layers_also_where_it_spikes_in_later_rows_only(kind: str):
+    layers, rates = ["conv", "fc", "input", "conv", "fc"], np.arange(1.0, 6.0)
+    rows = pd.DataFrame({"normalization": ["none"] * 2 + ["data"] * 3, "layer": layers, "rate_hz": rates})
+    (axes,) = plot(figure(plot=kind, table="layers", x="layer", y="rate_hz"), rows).axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["input", "conv", "fc"]
+
+
 def test_names_of_many_layers_do_not_overlap():
     layers = [f"block{i}_path_convolution" for i in range(30)]
     canvas = plot(
