@@ -8,6 +8,9 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
 from conversion.network import Connectivity
 from conversion.normalize import CALIBRATED, Scheme
 from models.neurons import INITIAL_POTENTIALS, RESETS, InitialPotential, Reset
@@ -212,11 +215,11 @@ def is_random(condition: Condition) -> bool:
     return condition.encoder in ("poisson", "on_off") or condition.v_init == "uniform"
 
 
-def readout_steps(condition: Condition) -> int:
-    """Steps between two readouts."""
-    if condition.readout_ms is None:
-        return max(1, round(condition.duration_ms / condition.dt_ms) // 50)
-    return round(condition.readout_ms / condition.dt_ms)
+def readout_steps(condition: Condition) -> NDArray[np.int64]:
+    """The steps after which the output is read, the last one at the end of the window; without a first stage."""
+    end = round(condition.duration_ms / condition.dt_ms)
+    every = max(1, end // 50) if condition.readout_ms is None else round(condition.readout_ms / condition.dt_ms)
+    return np.append(np.arange(every, end, every), end)
 
 
 def _as_declared(name: str, value: Any) -> Any:

@@ -182,8 +182,7 @@ def simulated_at_delays(
 ) -> list[Recording]:
     """One simulation under conditions that differ by `evaluation_delay_ms` alone, evaluated as each of them says."""
     c, delays_ms = conditions[0], [each.evaluation_delay_ms or 0.0 for each in conditions]
-    end = round(c.duration_ms / c.dt_ms)
-    steps = np.union1d(np.arange(readout_steps(c), end, readout_steps(c)), end)
+    steps = readout_steps(c)
     read = np.union1d(steps, [round(delay / c.dt_ms) for delay in delays_ms if delay])
     stages = {"first_stage": c.residual_ms * ms} if c.residual_ms else {}
     recording = (simulate_without_residual if stages else simulate)(

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from studies.conditions import (
     KEYS,
     MATTERS_ONLY_IF,
@@ -16,6 +18,7 @@ from studies.conditions import (
     StudyError,
     check_value,
     condition,
+    readout_steps,
     require_known,
     require_type,
 )
@@ -126,6 +129,7 @@ def parse(content: Mapping[str, Any], name: str, folder: Path, quick: bool = Fal
     _check_effects(fixed, variants, grid)
     if not study.conditions:
         raise StudyError("the grid is empty")
+    _check_times(study)
     return study
 
 
@@ -167,6 +171,23 @@ def _check_grid(key: str, values: Any) -> None:
         check_value(key, value)
     if len(set(values)) < len(values):
         raise StudyError(f"grid: {key} is {values!r}; a value is there twice")
+
+
+def _check_times(study: Study) -> None:
+    """Refuse a figure of times at which no condition is read."""
+    read = sorted({time for c in study.conditions for time in _times_ms(c)})
+    for figure in study.figures:
+        wanted = figure.where.get("time_ms", "end")
+        if wanted != "end" and set(read).isdisjoint(wanted if isinstance(wanted, list) else [wanted]):
+            times = ", ".join(f"{time:g}" for time in read[:60])
+            raise StudyError(f"figure {figure.name!r}: time_ms is {wanted!r}; it must be 'end' or among {times}")
+
+
+def _times_ms(c: Condition) -> Iterable[float]:
+    """The `time_ms` of a condition's rows."""
+    steps = readout_steps(c)
+    late = steps[steps * c.dt_ms > (c.evaluation_delay_ms or 0.0) + c.dt_ms / 2]
+    return np.round(c.residual_ms + late * c.dt_ms, 6).tolist()  # such as 0.3, where 3 * 0.1 is more
 
 
 def _check_effects(fixed: Mapping[str, Any], variants: Variants, grid: Mapping[str, Any]) -> None:

@@ -157,10 +157,16 @@ def test_whole_numbers_and_fractions_are_the_same_condition():
 
 
 @pytest.mark.parametrize(
-    ("values", "steps"), [({}, 2), ({"duration_ms": 20}, 1), ({"readout_ms": 5, "dt_ms": 0.5}, 10)]
+    ("values", "steps"),
+    [
+        ({}, range(2, 101, 2)),
+        ({"duration_ms": 20}, range(1, 21)),
+        ({"readout_ms": 25, "dt_ms": 0.5}, [50, 100, 150, 200]),
+        ({"readout_ms": 40}, [40, 80, 100]),
+    ],
 )
 def test_readout_steps(values, steps):
-    assert readout_steps(made(**values)) == steps
+    assert list(readout_steps(made(**values))) == list(steps)
 
 
 def test_every_key_has_a_label():

@@ -94,6 +94,9 @@ def test_shipped_studies_are_sound(name, quick):
         ('hue = "normalization"', 'table = "rows"', "unknown table of figure 'accuracy' 'rows'"),
         ('hue = "normalization"', 'log = "z"', "unknown log of figure 'accuracy' 'z'"),
         ('name = "accuracy"', 'name = "../accuracy"', "figure: name is '../accuracy'"),
+        ('hue = "normalization"', "where = { time_ms = 4 }", "figure 'accuracy': time_ms is 4; .* among 5, 10, 15, 20"),
+        ('hue = "normalization"', "where = { time_ms = [4, 25] }", r"time_ms is \[4, 25\]; it must be 'end' or among"),
+        ('hue = "normalization"', 'where = { time_ms = "last" }', "time_ms is 'last'; it must be 'end' or among 5"),
     ],
 )
 def test_wrong_study(old, new, message):
@@ -113,6 +116,25 @@ def test_broken_file_names_file_and_line(tmp_path):
     path.write_text("title = \n")
     with pytest.raises(StudyError, match=r"broken.toml: .*line 1"):
         study.load(path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "first", "last"),
+    [
+        ("", 5, 20),
+        ("evaluation_delay_ms = 7", 10, 20),
+        ("residual_ms = 3", 8, 23),
+        ("dt_ms = 0.1\nresidual_ms = 0.3", 5.3, 20.3),
+    ],
+)
+def test_a_figure_of_a_time_needs_one_that_is_read(settings, first, last):
+    """After the delay and the first stage; it is said before anything is simulated."""
+    text = STUDY.replace("[fixed]", f'[fixed]\nneuron = "if"\n{settings}')
+    for time in (first, last):
+        assert parsed(text.replace("ceiling", f"where = {{ time_ms = {time} }}\nceiling")).figures
+    for time in (first - 5, last + 5):
+        with pytest.raises(StudyError, match=f"time_ms is {time}"):
+            parsed(text.replace("ceiling", f"where = {{ time_ms = {time} }}\nceiling"))
 
 
 @pytest.mark.parametrize(
