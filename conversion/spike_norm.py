@@ -8,7 +8,7 @@ thresholds are set already. While it is measured a layer does not spike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 
 import numpy as np
@@ -23,6 +23,7 @@ from conversion.simulate import simulate
 from models.encoders import Encoder, Phase
 from models.graph import INPUT, Add, Array, Conv2d, Dense, Graph
 from models.neurons import Neuron
+from models.onnx_runtime import activations
 from models.signs import passes_to_junctions
 
 DROPPED_BITS = 14  # of the 23 of a single-precision fraction: the bins of the histogram are 2**-9 wide, relatively
@@ -76,6 +77,9 @@ def spike_norm(
     them are then measured once more. A junction is balanced like any layer, and so is the output; average pooling keeps
     the threshold 1. Paths that meet the input itself keep its scale 1, and so are not measured.
 
+    A layer that no positive input reaches does not count among the paths that it meets; where none of them counts, they
+    keep the threshold 1, provided that the ANN is as silent.
+
     Parameters
     ----------
     images : array, shape (n_images, *graph.input_shape)
@@ -90,19 +94,19 @@ def spike_norm(
     DataFrame
         Indexed by layer: `threshold`, for spikes of size 1 and weights as trained, a factor on the neuron's `v_th`;
         `scale`, the activation that the rate `max_rate` stands for; `seconds`, how long it took to measure.
-        Where the images never cause a positive input the threshold is 1.
 
     Raises
     ------
     ValueError
-        On a percentile out of range, phase coding, or what `simulate` refuses.
+        On a percentile out of range, phase coding, a layer that is active in the ANN but that no positive input reaches
+        in `duration`, or what `simulate` refuses.
     """
     if not 0 < percentile <= 100:
         raise ValueError(f"percentile is {percentile}; it lies in (0, 100]")
     if isinstance(encoder, Phase):
         raise ConversionError(f"{encoder} gives every step a weight of its own; Spike-Norm needs steps that are alike")
 
-    def measure(part: Graph, scales: Mapping[str, float]) -> float:
+    def measure(part: Graph, scales: Mapping[str, float]) -> tuple[float, float]:
         network, thresholds = balance(part, {**scales, part.output.name: 1.0})
         inputs = PositiveInputs()
         simulate(
@@ -110,37 +114,58 @@ def spike_norm(
             readout_times=duration, probe=Probe(weighted_input=inputs.add), thresholds=thresholds,
             half_threshold_offset=half_threshold_offset, memory_limit=memory_limit,
         )  # fmt: skip
-        return (inputs.percentile(percentile) or 1.0) / thresholds[part.output.name]
+        return inputs.percentile(percentile), 1 / thresholds[part.output.name]
 
-    scales, seconds = _layer_by_layer(graph, measure)
+    def check_silent(names: Sequence[str]) -> None:
+        for name, values in activations(graph, images, names).items():
+            if values.max() > 0:
+                raise ConversionError(
+                    f"no positive input reaches {name!r} within {duration} of {len(images)} calibration images, but "
+                    f"its activation in the ANN is up to {values.max():.3g}; calibrate for longer, on more images or "
+                    f"with a percentile below {percentile:g}"
+                )
+
+    scales, seconds = _layer_by_layer(graph, measure, check_silent)
     _, thresholds = balance(graph, scales)
     table = pd.DataFrame({"threshold": thresholds, "scale": scales, "seconds": seconds}, index=list(thresholds))
     return table.rename_axis("layer")
 
 
 def _layer_by_layer(
-    graph: Graph, measure: Callable[[Graph, Mapping[str, float]], float]
+    graph: Graph,
+    measure: Callable[[Graph, Mapping[str, float]], tuple[float, float]],
+    check_silent: Callable[[Sequence[str]], None],
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """The scale of every layer with a threshold, and the seconds that it took."""
+    """The scale of every layer with a threshold, and the seconds that it took.
+
+    `measure` finds the threshold of the last layer of a part, 0 without input, and the scale of the threshold 1.
+    """
     names = [layer.name for layer in graph if isinstance(layer, Conv2d | Dense | Add)]
     names = [name for name in names if not passes_to_junctions(graph, graph[name])]
     parts = {name: up_to(graph, name) for name in names}
     groups = [[name for name in names if name in group] for group in peers(graph) if INPUT not in group]
-    complete_with = {group[-1]: group for group in groups if len(group) > 1}
+    complete_with = {group[-1]: group for group in groups if group}
     scales, seconds = dict.fromkeys(names, 1.0), dict.fromkeys(names, 0.0)
-    settled = set(names).difference(*groups)
+    settled, found = set(names).difference(*groups), dict.fromkeys(names, 0.0)
 
     def visit(pending: list[str]) -> None:
         for name in (name for name in pending if name not in settled):
             start = perf_counter()
-            scales[name] = measure(parts[name], {n: scales[n] for n in names if n in parts[name].shapes})
+            found[name], unit = measure(parts[name], {n: scales[n] for n in names if n in parts[name].shapes})
+            scales[name] = (found[name] or 1.0) * unit
             seconds[name] += perf_counter() - start
-            group = complete_with.get(name, [])
-            settled.update(group)
-            largest = max((scales[peer] for peer in group), default=0.0)
-            raised = {peer for peer in group if scales[peer] < largest}
-            scales.update(dict.fromkeys(group, largest))
-            visit([n for n in names[: names.index(name)] if not raised.isdisjoint(parts[n].shapes)])
+            if group := complete_with.get(name):
+                meet(group)
+
+    def meet(group: list[str]) -> None:
+        heard = [peer for peer in group if found[peer] > 0]
+        if not heard:
+            check_silent(group)
+        common = max(scales[peer] for peer in heard or group)
+        changed = {peer for peer in group if scales[peer] != common}
+        scales.update(dict.fromkeys(group, common))
+        settled.update(group if len(group) > 1 else ())
+        visit([n for n in names[: names.index(group[-1])] if not changed.isdisjoint(parts[n].shapes)])
 
     visit(names)
     return scales, seconds

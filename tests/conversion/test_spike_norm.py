@@ -276,6 +276,42 @@ def test_a_layer_that_is_never_excited_keeps_its_threshold():
     assert table["threshold"].to_dict() == pytest.approx({"a": 6, "b": 1, "c": 1})
 
 
+def dense(name: str, source: str, weight: float) -> Dense:
+    return Dense(name=name, inputs=(source,), weight=np.array([[weight]], np.float32))
+
+
+def always(graph: Graph) -> dict[str, float]:
+    """The scales of a network of single neurons whose input always spikes."""
+    settings = {"neuron": INTEGRATE, "encoder": SpikeTrains(np.ones((9, 1, 1), bool)), "duration": 9 * ms}
+    return spike_norm(graph, np.ones((1, 1), np.float32), **settings)["scale"].to_dict()
+
+
+@pytest.mark.parametrize("silent_first", [True, False])
+def test_a_path_that_is_never_excited_takes_the_scale_of_the_one_it_meets(silent_first):
+    """Not that of its input, which is larger; at the threshold 1 it would give the junction 100."""
+    paths = [dense("a", INPUT, 3), dense("b", INPUT, 100), dense("c", "b", -1)]
+    paths = paths[1:] + paths[:1] if silent_first else paths
+    graph = Graph((1,), (*paths, Add(name="add", inputs=("a", "c")), dense("d", "add", 2)))
+    assert always(graph) == pytest.approx({"a": 3, "b": 100, "c": 3, "add": 3, "d": 6})
+
+
+def test_a_layer_that_only_the_ann_excites_is_refused():
+    """The first image excites and inhibits it at once; of the second, 1/4, the first spike needs four steps."""
+    first = Dense(name="a", inputs=(INPUT,), weight=np.eye(2, dtype=np.float32))
+    second = Dense(name="b", inputs=("a",), weight=np.array([[1, -1]], np.float32))
+    graph = Graph((2,), (first, second))
+    images = np.array([[1, 1], [0.25, 0]], np.float32)
+    settings = {"neuron": INTEGRATE, "encoder": ConstantCurrent()}
+    table = spike_norm(graph, images, duration=4 * ms, **settings)
+    assert table["scale"].to_dict() == pytest.approx({"a": 1, "b": 1})
+    message = (
+        r"no positive input reaches 'b' within 3\. ms of 2 calibration images, but its activation in the ANN is up to "
+        r"0\.25; calibrate for longer, on more images or with a percentile below 100"
+    )
+    with pytest.raises(ConversionError, match=message):
+        spike_norm(graph, images, duration=3 * ms, **settings)
+
+
 def power_of_two_scales(graph, seed=0):
     """Factors that leave weights exact, so that thresholds and weights may be compared spike for spike."""
     rng = np.random.default_rng(seed)
