@@ -245,11 +245,14 @@ def test_the_histogram_is_as_exact_as_it_says():
     assert inputs.percentile(100) == values.max()
 
 
+def dense(name: str, source: str, weight: float) -> Dense:
+    return Dense(name=name, inputs=(source,), weight=np.array([[weight]], np.float32))
+
+
 def test_a_junction_of_two_trains_that_always_spike_gets_twice_their_scale():
     """Weights 3 and 5 from an input that always spikes: both paths get 5, and the junction gain * (5 + 5)."""
     for gain in (1.0, 0.5):
-        paths = [Dense(name=n, inputs=(INPUT,), weight=np.array([[w]], np.float32)) for n, w in (("a", 3), ("b", 5))]
-        graph = Graph((1,), (*paths, Add(name="add", inputs=("a", "b"), gain=gain)))
+        graph = Graph((1,), (dense("a", INPUT, 3), dense("b", INPUT, 5), Add(name="add", inputs=("a", "b"), gain=gain)))
         spikes = np.ones((20, 1, 1), bool)
         table = spike_norm(
             graph, np.ones((1, 1), np.float32), neuron=INTEGRATE, encoder=SpikeTrains(spikes), duration=20 * ms
@@ -276,23 +279,15 @@ def test_a_layer_that_is_never_excited_keeps_its_threshold():
     assert table["threshold"].to_dict() == pytest.approx({"a": 6, "b": 1, "c": 1})
 
 
-def dense(name: str, source: str, weight: float) -> Dense:
-    return Dense(name=name, inputs=(source,), weight=np.array([[weight]], np.float32))
-
-
-def always(graph: Graph) -> dict[str, float]:
-    """The scales of a network of single neurons whose input always spikes."""
-    settings = {"neuron": INTEGRATE, "encoder": SpikeTrains(np.ones((9, 1, 1), bool)), "duration": 9 * ms}
-    return spike_norm(graph, np.ones((1, 1), np.float32), **settings)["scale"].to_dict()
-
-
 @pytest.mark.parametrize("silent_first", [True, False])
 def test_a_path_that_is_never_excited_takes_the_scale_of_the_one_it_meets(silent_first):
     """Not that of its input, which is larger; at the threshold 1 it would give the junction 100."""
     paths = [dense("a", INPUT, 3), dense("b", INPUT, 100), dense("c", "b", -1)]
     paths = paths[1:] + paths[:1] if silent_first else paths
     graph = Graph((1,), (*paths, Add(name="add", inputs=("a", "c")), dense("d", "add", 2)))
-    assert always(graph) == pytest.approx({"a": 3, "b": 100, "c": 3, "add": 3, "d": 6})
+    settings = {"neuron": INTEGRATE, "encoder": SpikeTrains(np.ones((9, 1, 1), bool)), "duration": 9 * ms}
+    table = spike_norm(graph, np.ones((1, 1), np.float32), **settings)
+    assert table["scale"].to_dict() == pytest.approx({"a": 3, "b": 100, "c": 3, "add": 3, "d": 6})
 
 
 def test_a_layer_that_only_the_ann_excites_is_refused():
