@@ -12,18 +12,28 @@ import numpy as np
 from brian2 import Quantity, have_same_dimensions, ms
 from numpy.typing import NDArray
 
-from conversion.codegen import code_generation
-from conversion.collect import recording_of, results_of
-from conversion.encoding import check_encoder, check_values, max_rate
-from conversion.monitors import Counter
-from conversion.network import Connectivity, Readout, SpikingNetwork, build
-from conversion.plan import Plan, per_channel, plan
-from conversion.presentation import Batch, run
+from conversion.brian import (
+    Batch,
+    Counter,
+    Readout,
+    SpikingNetwork,
+    build,
+    check_encoder,
+    check_values,
+    choose_target,
+    max_rate,
+    recording_of,
+    results_of,
+    run,
+)
+from conversion.options import Connectivity
+from conversion.plan import Plan, plan
 from conversion.recording import Probe, Recording
 from models.encoders import ConstantCurrent, Encoder, SpikeTrains
 from models.graph import INPUT, LINEAR, Add, Array, Conv2d, Dense, Flatten, Graph, Layer, Shape, sequential
 from models.neurons import Neuron
-from models.onnx_runtime import predict
+from models.onnx_io import predict
+from models.structure import per_channel
 
 LARGEST_BATCH = 250
 NEURONS_IN_CACHE = 1_000_000  # of all images of a batch; with more of them a step takes longer per image
@@ -53,7 +63,7 @@ def simulate(
     Parameters
     ----------
     graph : Graph
-        Normalised or not; see `conversion.normalize`.
+        Normalised or not; see `conversion.normalize.schemes`.
     images : array, shape (N, *graph.input_shape)
         Values in [0, 1], or in [-1, 1] where the encoder takes negative ones.
     neuron : Neuron
@@ -65,7 +75,7 @@ def simulate(
     seed : int
         Of the input spikes and of random initial potentials.
     connectivity : {"shared", "synapses"}
-        See `conversion.network.build`.
+        See `conversion.brian.network.build`.
     readout : {"count", "potential"}
         Whether the output neurons spike or only accumulate.
     readout_times : Quantity, optional
@@ -73,8 +83,8 @@ def simulate(
     probe : Probe, optional
         Rasters, traces and times of output spikes to keep as well.
     thresholds : mapping of str to float, optional
-        Factors on the `v_th` of the neurons of a layer, such as those of `conversion.spike_norm`; 1 where none is
-        named. An output that only accumulates has no threshold to change.
+        Factors on the `v_th` of the neurons of a layer, such as those of Spike-Norm; 1 where none is named. An output
+        that only accumulates has no threshold to change.
     half_threshold_offset : bool
         Give every neuron that spikes a constant current of `v_th / (2 * duration)` on top of its bias, half a threshold
         in the window: rates are then rounded instead of rounded down (Deng and Gu, ICLR 2021).
@@ -107,7 +117,7 @@ def simulate(
     def collect(counter: Counter) -> None:
         results.append(results_of(counter, len(results) * batch_size))
 
-    with code_generation(_size(structure) * len(images) * int(readouts[-1] + 1)):
+    with choose_target(_size(structure) * len(images) * int(readouts[-1] + 1)):
         network = build(
             structure, neuron=neuron, encoder=encoder, dt=dt, readouts=readouts, batch_size=batch_size,
             connectivity=connectivity, readout=readout, probe=probe, thresholds=thresholds,
@@ -137,7 +147,7 @@ def batch(
         Its plan.
     encoder : Encoder
     rate : float
-        The rate in Hz that stands for the activation 1, see `conversion.encoding.max_rate`.
+        The rate in Hz that stands for the activation 1, see `conversion.brian.encoding.max_rate`.
     images : array, shape (N, *graph.input_shape)
     silent : mapping of str to array, shape (N, *shape)
     part : slice

@@ -1,7 +1,7 @@
 """How an image enters the network: its input code, or the user's own spike trains.
 
 Each says which firing rate stands for the value 1; the biases are scaled by it too. Where it follows from the time step
-instead of being chosen, `conversion.encoding.max_rate` works it out. `OnOff`, `Phase` and `Burst` are neuron models as
+instead of being chosen, `conversion.brian.max_rate` works it out. `OnOff`, `Phase` and `Burst` are neuron models as
 text, like those of `models.neurons`: the engine writes the value of each input into their variable `value`.
 
 Values lie in [0, 1]; `OnOff` and `ConstantCurrent` also take negative ones, down to -1.

@@ -1,7 +1,7 @@
 """What a network is: frozen layers in a directed acyclic graph, with shapes checked at construction.
 
 Shapes follow ONNX: a map is (channels, height, width), a vector is (features,), and images come in
-batches in front of that. Nothing here computes; onnxruntime does (`models.onnx_runtime`), and the spiking
+batches in front of that. Nothing here computes; onnxruntime does (`models.onnx_io.running`), and the spiking
 engine (`conversion`) reads the same layers.
 """
 

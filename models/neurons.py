@@ -10,15 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from brian2 import Quantity, ms
 
-Reset = Literal["subtract", "zero"]
-InitialPotential = Literal["zero", "half", "uniform"]
+from models.options import InitialPotential, Reset
 
-RESETS: Mapping[str, str] = {"subtract": "v -= v_th", "zero": "v = 0"}
-INITIAL_POTENTIALS: Mapping[str, str] = {"zero": "0", "half": "v_th / 2", "uniform": "rand() * v_th"}
+RESETS: Mapping[Reset, str] = {"subtract": "v -= v_th", "zero": "v = 0"}
+INITIAL_POTENTIALS: Mapping[InitialPotential, str] = {"zero": "0", "half": "v_th / 2", "uniform": "rand() * v_th"}
 
 
 @dataclass(frozen=True, kw_only=True)

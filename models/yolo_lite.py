@@ -13,12 +13,11 @@ from pathlib import Path
 
 import onnx
 
-from models.datasets import found_file
+from models.atomic import write_atomically
+from models.datasets import PHOTO_SIDE, DatasetError, found_file, npz_arrays
+from models.detection import Head, metadata
 from models.graph import LINEAR, Activation, Array, Conv2d, Graph, Layer, MaxPool2d, sequential
-from models.image_files import DatasetError, npz_arrays
-from models.onnx_export import to_onnx, write
-from models.photos import SIDE
-from models.yolo import Head, metadata
+from models.onnx_io import to_onnx
 
 WEIGHTS = "yolo_lite_voc.npz"
 CONVOLUTIONS, POOLINGS = 7, 5
@@ -48,7 +47,7 @@ def yolo_lite(path: Path) -> Graph:
         layers.append(_convolution(i, arrays[f"w{i}"], arrays[f"b{i}"]))
         if i < POOLINGS:
             layers.append(MaxPool2d(name=f"pool{i + 1}", inputs=(), kernel=(2, 2), stride=(2, 2)))
-    return sequential((3, SIDE, SIDE), *layers)
+    return sequential((3, PHOTO_SIDE, PHOTO_SIDE), *layers)
 
 
 def _convolution(i: int, weight: Array, bias: Array) -> Conv2d:
@@ -71,7 +70,7 @@ def main() -> None:
     try:
         model = to_onnx(yolo_lite(found_file(WEIGHTS, arguments.data)))
         onnx.helper.set_model_props(model, dict(metadata(VOC)))
-        write(model.SerializeToString(deterministic=True), arguments.output)
+        write_atomically(arguments.output, model.SerializeToString(deterministic=True))
     except (ValueError, OSError) as error:
         parser.error(str(error))
 

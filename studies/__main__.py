@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from joblib import cpu_count
 
-RESULTS = Path(__file__).parents[1] / "results"
+from models.paths import RESULTS
+
 SETTINGS = (
     "dataset", "images", "calibration", "normalization", "duration_ms", "max_rate_hz", "encoder", "neuron", "tau_m_ms",
     "reset", "v_th", "pooling", "readout", "seed",
@@ -81,49 +81,51 @@ def _add(
 
 
 def _list(_: argparse.Namespace) -> None:
-    from studies import study
+    from studies.declare import load_study, study_names
 
-    for name in study.names():
-        loaded = study.load(name)
-        print(f"{name}\n  {loaded.title} ({len(loaded.conditions)} conditions)\n  {loaded.question}")
+    for name in study_names():
+        study = load_study(name)
+        print(f"{name}\n  {study.title} ({len(study.conditions)} conditions)\n  {study.question}")
 
 
 def _run(options: argparse.Namespace) -> None:
-    from studies import boxes, figures, results, study
-    from studies.report import report, write_summary
-    from studies.run import run
+    from studies.declare import load_study
+    from studies.draw import draw_boxes, draw_figures
+    from studies.run import run_study
+    from studies.tables import read_table, report, write_summary
 
-    loaded = study.load(options.study, options.quick)
-    folder = run(loaded, _folder(options, loaded.name), jobs=options.jobs, data_dir=options.data)
-    metrics = results.read_table(folder, "metrics")
-    write_summary(metrics, loaded.title, folder)
-    drawn = figures.draw(loaded, folder) + boxes.draw(loaded, folder, options.data)
+    study = load_study(options.study, options.quick)
+    folder = run_study(study, _folder(options, study.name), jobs=options.jobs, data_dir=options.data)
+    metrics = read_table(folder, "metrics")
+    write_summary(metrics, study.title, folder)
+    drawn = draw_figures(study, folder) + draw_boxes(study, folder, options.data)
     print(report(metrics, drawn, folder))
 
 
 def _figures(options: argparse.Namespace) -> None:
-    from studies import boxes, figures, results, study
-    from studies.report import write_summary
+    from studies.declare import load_study
+    from studies.draw import draw_boxes, draw_figures
+    from studies.tables import read_table, write_summary
 
-    loaded = study.load(options.study, options.quick)
-    folder = _folder(options, loaded.name)
-    drawn = figures.draw(loaded, folder) + boxes.draw(loaded, folder, options.data)
-    print(*drawn, write_summary(results.read_table(folder, "metrics"), loaded.title, folder), sep="\n")
+    study = load_study(options.study, options.quick)
+    folder = _folder(options, study.name)
+    drawn = draw_figures(study, folder) + draw_boxes(study, folder, options.data)
+    print(*drawn, write_summary(read_table(folder, "metrics"), study.title, folder), sep="\n")
 
 
 def _energy(options: argparse.Namespace) -> None:
-    from studies import chips, results, study
+    from studies.declare import load_study
+    from studies.tables import CHIPS, describe_energies, load_chips, read_table
 
-    folder = _folder(options, study.load(options.study, options.quick).name)
-    table = chips.load_chips(options.chips or chips.CHIPS)
-    print(chips.text(results.read_table(folder, "metrics"), table))
+    folder = _folder(options, load_study(options.study, options.quick).name)
+    print(describe_energies(read_table(folder, "metrics"), load_chips(options.chips or CHIPS)))
 
 
 def _published(_: argparse.Namespace) -> None:
-    from studies import published
+    from studies.tables import load_published, published_table, write_between_marks
 
-    text = published.table(published.load(), RESULTS)
-    published.update(RESULTS / "README.md", text)
+    text = published_table(load_published(), RESULTS)
+    write_between_marks(RESULTS / "README.md", text)
     print(text)
 
 
@@ -137,8 +139,9 @@ def _look(options: argparse.Namespace) -> None:
 
 
 def _bench(options: argparse.Namespace) -> None:
-    bench = import_module("studies.bench")
-    (bench.large_networks if options.networks else bench.main)()
+    from studies.bench import large_networks, main
+
+    (large_networks if options.networks else main)()
 
 
 def _folder(options: argparse.Namespace, name: str) -> Path:
@@ -153,7 +156,7 @@ def _positive(text: str) -> int:
 
 
 def _value(text: str) -> int | float | str:
-    """A setting as a study's file would hold it; `studies.conditions` says what is wrong with it."""
+    """A setting as a study's file would hold it; `studies.declare.conditions` says what is wrong with it."""
     for kind in (int, float):
         try:
             return kind(text)

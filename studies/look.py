@@ -11,16 +11,30 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from conversion.normalize import Scheme
+from conversion.options import Scheme
 from conversion.plan import plan
 from conversion.recording import Probe, Recording
 from models.graph import INPUT, Array, Conv2d
-from models.onnx_runtime import activations, predict
-from studies import agreement, channels, comparisons, experiment, pooling, study, views
-from studies.conditions import Condition, StudyError
-from studies.experiment import Job, Prepared
-from studies.figures import save
-from studies.metrics import answers, scores
+from models.onnx_io import activations, predict
+from studies.declare import Condition, StudyError, parse_study
+from studies.draw import (
+    SCHEMES,
+    channel_shares,
+    draw_accuracy_over_time,
+    draw_channels,
+    draw_confusions,
+    draw_energy_and_accuracy,
+    draw_membrane_traces,
+    draw_pooling_errors,
+    draw_raster,
+    draw_rates,
+    draw_spikes_per_layer,
+    firing_rates,
+    pooling_errors,
+    save,
+)
+from studies.measure import answers, scores
+from studies.run import Job, Prepared, activation, check_job, measure, prepare, simulate_condition
 
 DEFAULTS: Mapping[str, Any] = {"dataset": "digits", "images": 100}
 LOOKED_INTO = "data"
@@ -52,7 +66,7 @@ def look(
     if not 0 <= image < images:
         raise StudyError(f"image is {image}; it must be a whole number from 0 to {images - 1}: images is {images}")
     for job in jobs:
-        experiment.check(job)
+        check_job(job)
     folder.mkdir(parents=True, exist_ok=True)
     return [path for name, figure in _figures(jobs, image).items() for path in save(figure, folder, name)]
 
@@ -62,7 +76,7 @@ def conditions(settings: Mapping[str, Any]) -> tuple[Condition, ...]:
     fixed = {**DEFAULTS, **settings}
     schemes = [fixed.pop("normalization")] if "normalization" in fixed else list(get_args(Scheme))
     content = {"title": "", "question": "", "fixed": fixed, "grid": {"normalization": schemes}}
-    return study.parse(content, "look", Path()).conditions
+    return parse_study(content, "look", Path()).conditions
 
 
 def typical_neuron(activation: Array) -> int:
@@ -89,22 +103,22 @@ def _figures(jobs: list[Job], image: int) -> dict[str, Figure]:
     tables: dict[str, list[pd.DataFrame]] = {"metrics": [], "layers": []}
     rates: dict[str, dict[str, NDArray[np.float64]]] = {}
     for job in jobs:
-        prepared = experiment.prepare(job)
-        recording = experiment.simulated(prepared.converted, prepared.images, job.condition)
-        measured = experiment.measured(prepared, recording, job.condition)
+        prepared = prepare(job)
+        recording = simulate_condition(prepared.converted, prepared.images, job.condition)
+        measured = measure(prepared, recording, job.condition)
         for name, parts in tables.items():
             parts.append(measured[name].assign(normalization=job.condition.normalization))
-        if len(jobs) == 1 or job.condition.normalization in channels.SCHEMES:
+        if len(jobs) == 1 or job.condition.normalization in SCHEMES:
             rates[job.condition.normalization] = _firing_rates(prepared, recording, job.condition)
         if len(jobs) == 1 or job.condition.normalization == LOOKED_INTO:
             figures |= _inside(prepared, recording, job.condition, image)
-    shares = channels.channel_shares(_of_convolutions(prepared))
-    figures |= {} if shares.empty else {"channels": channels.draw(shares, rates)}
+    shares = channel_shares(_of_convolutions(prepared))
+    figures |= {} if shares.empty else {"channels": draw_channels(shares, rates)}
     metrics, layers = (pd.concat(parts, ignore_index=True) for parts in tables.values())
     return figures | {
-        "accuracy": comparisons.accuracy_over_time(metrics),
-        "spikes": comparisons.spikes_per_layer(layers),
-        "energy": comparisons.energy_and_accuracy(metrics),
+        "accuracy": draw_accuracy_over_time(metrics),
+        "spikes": draw_spikes_per_layer(layers),
+        "energy": draw_energy_and_accuracy(metrics),
     }
 
 
@@ -116,7 +130,7 @@ def _of_convolutions(prepared: Prepared) -> dict[str, Array]:
 
 def _firing_rates(prepared: Prepared, recording: Recording, c: Condition) -> dict[str, NDArray[np.float64]]:
     """Of all populations that spike."""
-    rates = channels.firing_rates(recording)
+    rates = firing_rates(recording)
     silent = {prepared.graph.output.name} if c.readout == "potential" else set()
     return {name: values for name, values in rates.items() if name not in silent}
 
@@ -124,19 +138,19 @@ def _firing_rates(prepared: Prepared, recording: Recording, c: Condition) -> dic
 def _inside(prepared: Prepared, recording: Recording, c: Condition, image: int) -> dict[str, Figure]:
     """The views of one condition; one image is shown once more, since the spikes of all would not fit into memory."""
     probe = probe_of(prepared, c, image)
-    closer = experiment.simulated(prepared.converted, prepared.images[image : image + 1], c, probe)
-    every = {name: experiment.activation(prepared.normalised, prepared.images, name) for name in probe.rasters}
-    pooled = pooling.errors(prepared.converted, closer)
+    closer = simulate_condition(prepared.converted, prepared.images[image : image + 1], c, probe)
+    every = {name: activation(prepared.normalised, prepared.images, name) for name in probe.rasters}
+    pooled = pooling_errors(prepared.converted, closer)
     figures = {
-        "raster": views.raster(closer),
-        "membrane": views.membrane_traces(closer, probe, c.v_th),
-        "rates": agreement.rates(recording, every),
+        "raster": draw_raster(closer),
+        "membrane": draw_membrane_traces(closer, probe, c.v_th),
+        "rates": draw_rates(recording, every),
     }
     figures |= {} if prepared.head else {"confusion": _confusion(prepared, recording, c)}
-    return figures | ({} if pooled.empty else {"max_pooling": pooling.draw(pooled)})
+    return figures | ({} if pooled.empty else {"max_pooling": draw_pooling_errors(pooled)})
 
 
 def _confusion(prepared: Prepared, recording: Recording, c: Condition) -> Figure:
     final = answers(scores(recording, c.readout, c.readout_k or 1)[-1])
     ann_answers = predict(prepared.graph, prepared.images).reshape(len(final), -1).argmax(axis=1)
-    return agreement.confusions(final, prepared.labels, ann_answers)
+    return draw_confusions(final, prepared.labels, ann_answers)

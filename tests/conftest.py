@@ -6,7 +6,8 @@ import brian2
 import matplotlib
 import pytest
 
-from models.datasets import Dataset, DatasetError, load_dataset
+from models.datasets.files import DatasetError
+from models.datasets.loading import Dataset, load_dataset
 
 matplotlib.use("Agg")
 brian2.prefs.codegen.target = "numpy"  # of what is run without `simulate`: nothing to compile
@@ -25,5 +26,5 @@ def real_data(monkeypatch: pytest.MonkeyPatch):
         except DatasetError as error:
             pytest.skip(str(error))
 
-    monkeypatch.setattr("models.datasets.download", refuse)
+    monkeypatch.setattr("models.datasets.loading.download", refuse)
     return load

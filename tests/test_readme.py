@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 import tomllib
-from pathlib import Path
 
 import pytest
 
+from models.paths import ROOT
 from studies.__main__ import main
-from studies.conditions import KEYS
-from studies.study import parse
+from studies.declare.conditions import KEYS
+from studies.declare.study import parse_study
 
-ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -30,7 +29,7 @@ def test_the_snippet_ends_with_a_converted_network_close_to_the_ann(capsys):
 
 
 def test_the_study_is_sound():
-    assert len(parse(tomllib.loads(block("toml")), "mine", ROOT).conditions) == 18
+    assert len(parse_study(tomllib.loads(block("toml")), "mine", ROOT).conditions) == 18
 
 
 def test_the_command_that_looks_into_a_shipped_network_is_accepted(monkeypatch, tmp_path):

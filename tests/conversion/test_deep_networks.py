@@ -9,15 +9,15 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip insta
 
 from brian2 import Hz, ms  # noqa: E402
 
-from conversion.normalize import normalize  # noqa: E402
+from conversion.normalize.schemes import normalize  # noqa: E402
 from conversion.recording import Probe  # noqa: E402
 from conversion.simulate import simulate  # noqa: E402
-from models.architectures import resnet, vgg  # noqa: E402
 from models.encoders import OnOff  # noqa: E402
 from models.graph import INPUT  # noqa: E402
 from models.neurons import integrate_and_fire  # noqa: E402
-from models.onnx_import import load  # noqa: E402
-from models.train import _export  # noqa: E402
+from models.onnx_io.reading import load  # noqa: E402
+from models.train.architectures import resnet, vgg  # noqa: E402
+from models.train.loop import _export  # noqa: E402
 from tests.conversion.zero_delay_loop import zero_delay_loop  # noqa: E402
 
 STEPS = 12

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from conversion.leaks import without_leaks
+from conversion.reduce import without_leaks
 from models.graph import LINEAR, RELU, Activation, Dense, Graph, sequential
 from tests.conversion.forward import forward
 from tests.conversion.networks import networks

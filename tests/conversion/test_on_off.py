@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from brian2 import Hz, ms
 
-from conversion.normalize import normalize
-from conversion.plan import ConversionError, plan
+from conversion.normalize.schemes import normalize
+from conversion.plan.populations import ConversionError, plan
 from conversion.recording import Probe
 from conversion.simulate import simulate
 from models.encoders import Burst, ConstantCurrent, OnOff, Phase, Poisson

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from brian2 import Hz, ms
 
-from conversion.plan import ConversionError
+from conversion.plan.populations import ConversionError
 from conversion.recording import Probe
 from conversion.residual import simulate_without_residual
 from conversion.simulate import simulate

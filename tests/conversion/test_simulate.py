@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from brian2 import Hz, ms, mV
 
-from conversion.plan import ConversionError
+from conversion.plan.populations import ConversionError
 from conversion.recording import Probe
 from conversion.simulate import simulate
 from models.encoders import ConstantCurrent, Poisson, SpikeTrains

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from brian2 import mV, second
 
-from conversion.groups import SCHEDULE, initialise, make_group
+from conversion.brian.groups import SCHEDULE, initialise, make_group
 from models.encoders import Burst, Phase
 
 

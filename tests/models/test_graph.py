@@ -29,7 +29,7 @@ from models.graph import (
     sequential,
     window_positions,
 )
-from models.onnx_export import to_onnx
+from models.onnx_io.writing import to_onnx
 
 
 def ones(*shape: int) -> np.ndarray:

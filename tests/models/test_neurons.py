@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from brian2 import Hz, ms, second
 
-from conversion.groups import initialise, make_group
+from conversion.brian.groups import initialise, make_group
 from models.neurons import (
     accumulator,
     integrate_and_fire,

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 
-from models.average_precision import mean_average_precision
-from models.boxes import unpadded
-from models.datasets import NAMES, load_dataset
+from models.datasets.loading import NAMES, load_dataset
+from models.detection.average_precision import mean_average_precision
+from models.detection.boxes import unpadded
+from models.detection.yolo import detect, read_head
 from models.graph import Conv2d, Graph, MaxPool2d
-from models.onnx_import import OnnxError, load
-from models.onnx_runtime import predict
-from models.yolo import detect, read_head
+from models.onnx_io.reading import load
+from models.onnx_io.running import predict
+from models.onnx_io.trace import OnnxError
+from models.paths import WEIGHTS
 
-WEIGHTS = Path(__file__).parents[2] / "models" / "weights"
 ENTRIES = json.loads((WEIGHTS / "weights.json").read_text())
 SIZES = {  # layers with weights, from the papers
     "mnist_convnet": {"conv1": (12, 1, 5, 5), "conv2": (64, 12, 5, 5), "fc": (10, 1024)},

@@ -12,8 +12,8 @@ import pytest
 from scipy.signal import correlate2d
 
 from models import yolo_lite
-from models.image_files import DatasetError
-from models.yolo import read_head
+from models.datasets.files import DatasetError
+from models.detection.yolo import read_head
 
 CHANNELS = (3, 2, 3, 2, 2, 3, 4, 125)
 

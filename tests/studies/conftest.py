@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.graph import LINEAR, AvgPool2d, Conv2d, Dense, Flatten, Graph, sequential
-from models.onnx_export import save
+from models.onnx_io.writing import save
 
 STUDY = """
 title = "Tiny"

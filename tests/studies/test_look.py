@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conversion.plan import plan
+from conversion.plan.populations import plan
 from models.graph import INPUT
-from studies import experiment
 from studies.__main__ import main
-from studies.conditions import StudyError
-from studies.experiment import Job, prepare
+from studies.declare.conditions import StudyError
 from studies.look import conditions, look, probe_of, typical_neuron
+from studies.run.experiment import prepare, simulate_condition
+from studies.run.files import Job
 
 SMALL = {"model": "tiny.onnx", "dataset": "digits8", "images": 12, "calibration": 30, "duration_ms": 20}
 INSIDE = {"raster", "membrane", "rates", "confusion"}
@@ -28,11 +28,11 @@ def simulated(monkeypatch):
     """The conditions and numbers of images that were simulated."""
     seen = []
 
-    def spy(graph, images, c, probe=None, original=experiment.simulated):
+    def spy(graph, images, c, probe=None, original=simulate_condition):
         seen.append((c.normalization, len(images), probe is not None))
         return original(graph, images, c, probe)
 
-    monkeypatch.setattr(experiment, "simulated", spy)
+    monkeypatch.setattr("studies.look.simulate_condition", spy)
     return seen
 
 
@@ -75,7 +75,7 @@ def test_what_spikes_is_recorded(here, changes, rasters, traced):
     probe = probe_of(prepared, c, image=3)
     assert probe.rasters == rasters
     assert list(probe.traces) == traced
-    recording = experiment.simulated(prepared.normalised, prepared.images[3:4], c, probe)
+    recording = simulate_condition(prepared.normalised, prepared.images[3:4], c, probe)
     assert recording.traces["conv"].shape == (20, 1, 1)
     names = {p.name for p in plan(prepared.normalised).populations} - {INPUT}
     for name in names & set(rasters):

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from matplotlib.figure import Figure as Canvas
 from onnx import helper
 
-from models.onnx_import import OnnxError
-from studies import bench, figures, run, study
+from models.onnx_io.trace import OnnxError
 from studies.__main__ import main
-from studies.results import ResultsError
+from studies.declare.study import load_study, study_names
+from studies.run import runner
+from studies.tables.store import ResultsError
 from tests.models.onnx_files import network, written
 from tests.studies.conftest import STUDY
 
@@ -50,8 +52,8 @@ def one_line(outcome: tuple[int, str, str], *words: str, status: int = 2) -> Non
 def test_list_names_every_study_with_its_question(cli) -> None:
     status, out, err = cli("list")
     assert (status, err) == (0, "")
-    for name in study.names():
-        loaded = study.load(name)
+    for name in study_names():
+        loaded = load_study(name)
         assert f"{name}\n  {loaded.title} ({len(loaded.conditions)} conditions)\n  {loaded.question}" in out
 
 
@@ -76,7 +78,7 @@ def test_run_writes_tables_and_figures_and_prints_a_summary(cli, tmp_path: Path)
 def test_figures_draws_again_without_simulating(cli, ran: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = (ran / "accuracy.svg").read_bytes()
     (ran / "accuracy.svg").unlink()
-    monkeypatch.setattr(run.experiment, "rows", lambda job: pytest.fail("simulated"))
+    monkeypatch.setattr(runner, "rows_of", lambda job: pytest.fail("simulated"))
     status, out, err = cli("figures", "--quick")
     assert (status, err) == (0, "")
     assert out.splitlines() == [str(ran / "accuracy.svg"), str(ran / "accuracy.png"), str(ran / "summary.md")]
@@ -87,7 +89,7 @@ def test_an_interruption_says_how_to_go_on(cli, monkeypatch: pytest.MonkeyPatch)
     def interrupted(job):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run.experiment, "rows", interrupted)
+    monkeypatch.setattr(runner, "rows_of", interrupted)
     status, out, err = cli("run", "--quick")
     assert (status, out) == (130, "")
     assert err.splitlines()[-1] == (
@@ -321,7 +323,7 @@ def test_a_full_disk_while_drawing(cli, monkeypatch: pytest.MonkeyPatch) -> None
     def full(*args, **options):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(figures.Canvas, "savefig", full)
+    monkeypatch.setattr(Canvas, "savefig", full)
     status, out, err = cli("run", "--quick")
     assert (status, out) == (1, "")
     assert err.splitlines()[-1] == "error: [Errno 28] No space left on device"
@@ -350,7 +352,7 @@ def test_bench_measures_everything_or_the_large_networks(
 ) -> None:
     called = []
     for name in ("main", "large_networks"):
-        monkeypatch.setattr(bench, name, lambda name=name: called.append(name))
+        monkeypatch.setattr(f"studies.bench.{name}", lambda name=name: called.append(name))
     assert cli("bench", *options)[0] == 0
     assert called == [measured]
 
@@ -373,7 +375,7 @@ def test_an_error_of_the_program_itself_names_its_kind_and_points_to_debug(
     def broken(*args):
         raise ZeroDivisionError("float\ndivision")
 
-    monkeypatch.setattr(study, "load", broken)
+    monkeypatch.setattr("studies.declare.load_study", broken)
     one_line(cli(), "error: ZeroDivisionError: float division (--debug shows where)", status=1)
     with pytest.raises(ZeroDivisionError):
         cli("run", "--debug")

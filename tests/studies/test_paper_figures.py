@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from brian2 import Hz, ms
 
-from conversion.normalize import normalize
+from conversion.normalize.schemes import normalize
 from conversion.simulate import simulate
 from models.encoders import Poisson
 from models.neurons import integrate_and_fire
-from models.onnx_import import load
-from models.onnx_runtime import predict
-from studies.files import WEIGHTS
-from studies.metrics import metrics
+from models.onnx_io.reading import load
+from models.onnx_io.running import predict
+from models.paths import WEIGHTS
+from studies.measure.metrics import metrics
 
 DURATION = 200 * ms
 

@@ -1,0 +1,129 @@
+"""Neuron models as Brian2 groups: those of the network, the relays, which of them send negative spikes (Kim 2020).
+
+Max pooling and concatenation are made of relays, neurons that pass spikes on and integrate nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import brian2
+import numpy as np
+from brian2 import Clock, Equations, NeuronGroup
+from numpy.typing import NDArray
+
+from conversion.plan import ConversionError, Plan, Population, neuron_order
+from models.neurons import Neuron
+
+NEGATIVE_SPIKE = "negative_spike"
+RELAY = """
+v : 1
+wins : 1
+"""
+SIGNED_RELAY = """
+v : 1
+wins : 1
+above : 1
+level : 1
+"""
+SCHEDULE = ["start", "groups", "thresholds", "resets", "synapses", "end"]
+
+
+def make_group(name: str, neuron: Neuron, size: int, clock: Clock) -> NeuronGroup:
+    """Neurons of one model, not yet in their initial state."""
+    group = NeuronGroup(
+        size,
+        neuron.equations,
+        threshold=neuron.threshold or None,
+        reset=neuron.reset or None,
+        events={NEGATIVE_SPIKE: neuron.negative_threshold} if neuron.is_signed else {},
+        refractory=neuron.refractory if neuron.refractory > 0 * brian2.ms else False,
+        method=neuron.method,
+        namespace=dict(neuron.parameters),
+        clock=clock,
+        dtype=np.float32,
+        name=name,
+    )
+    if neuron.is_signed:  # in the slots of the positive spikes: nobody can spike both ways in one step
+        group.set_event_schedule(NEGATIVE_SPIKE, when="thresholds")
+        if neuron.negative_reset:
+            group.run_on_event(NEGATIVE_SPIKE, neuron.negative_reset, when="resets")
+    if neuron.update:
+        group.run_regularly(neuron.update, clock=clock, when="before_thresholds", name=f"{name}_update")
+    if neuron.every_step:
+        group.run_regularly(neuron.every_step, clock=clock, when="after_resets", name=f"{name}_every_step")
+    return group
+
+
+def initialise(group: NeuronGroup, neuron: Neuron, v_th_factors: NDArray | None = None) -> None:
+    """Put neurons into their initial state; `v_th_factors`, one per neuron, multiply the thresholds."""
+    for variable, expression in neuron.initial.items():
+        setattr(group, variable, expression)
+        if variable == "v_th" and v_th_factors is not None:
+            group.variables["v_th"].get_value()[:] *= v_th_factors
+    if "lastspike" in group.variables:
+        group.variables["lastspike"].set_value(-1e4)
+        group.variables["not_refractory"].set_value(True)
+
+
+def relay() -> Neuron:
+    """Passes a spike on, one step later; what max pooling and concatenation are made of.
+
+    `wins` counts its own spikes, which is what the units of a max-pooling window have to beat.
+    """
+    return Neuron(
+        equations=RELAY, threshold="v > 0.5", reset="v = 0\nwins += 1", source="", initial={"v": "0", "wins": "0"}
+    )
+
+
+def signed_relay() -> Neuron:
+    """Passes on positive and negative spikes, each as what it is, one step later.
+
+    Max pooling with shared weights adds to `v` by how much the largest signed count in the window has changed, and
+    so does concatenation with every spike that it relays. Max pooling as plain `Synapses` writes `above` and `level`
+    instead: how many units of the window have a larger count than `wins`, the largest one so far, and how many have at
+    least that. With none left at that level the largest count has fallen.
+    """
+    return Neuron(
+        equations=SIGNED_RELAY,
+        threshold="v > 0.5 or above > 0.5",
+        reset="v = 0\nwins += 1",
+        negative_threshold="v < -0.5 or level < 0.5",
+        negative_reset="v = 0\nwins -= 1",
+        source="",
+        initial={"v": "0", "wins": "0", "above": "0", "level": "1"},
+    )
+
+
+def signed_where_needed(
+    plan: Plan, neurons: Mapping[str, Neuron], members: Mapping[str, Iterable[Population]]
+) -> dict[str, Neuron]:
+    """The models of neurons and relays: they send negative spikes if any of theirs can be negative, and only then.
+
+    Raises
+    ------
+    ConversionError
+        If the equations of neurons that have to be signed do not declare `alpha`.
+    """
+    signed = {group for group, populations in members.items() if any(p.name in plan.slopes for p in populations)}
+    neuron = neurons["neurons"]
+    if "neurons" not in signed:
+        neuron = replace(neuron, negative_threshold="", negative_reset="")
+    elif "alpha" not in Equations(neuron.equations).names:
+        raise ConversionError("the neurons are signed, but their equations declare no `alpha`, the slope below zero")
+    return {"neurons": neuron, "relays": signed_relay() if "relays" in signed else neurons["relays"]}
+
+
+def write_slopes(
+    plan: Plan,
+    neurons: Mapping[str, Neuron],
+    groups: Mapping[str, brian2.Group],
+    members: Mapping[str, Iterable[Population]],
+    batch_size: int,
+) -> None:
+    """Write the slope of every neuron of a batch, 0 where it is never negative."""
+    if "neurons" in groups and neurons["neurons"].is_signed:
+        slopes = (plan.slopes.get(p.name, np.zeros(p.shape)) for p in members["neurons"])
+        by_neuron = (slope.ravel()[np.argsort(neuron_order(slope.shape))] for slope in slopes)
+        groups["neurons"].alpha = np.concatenate([np.tile(slope, batch_size) for slope in by_neuron])

@@ -1,0 +1,213 @@
+"""The Brian2 network of a plan: neuron groups, input, projections, monitors.
+
+All neurons of all layers and of a whole batch of images live in one NeuronGroup, so that a step costs a few code
+objects however deep the network is; max pooling and concatenation are a second group, of relays.
+
+A step is: state update, thresholds, resets, then synapses, so that a reset never erases the input that arrives in the
+step of the spike. A population of depth d therefore does in step t + d what a loop without delays does in step t.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import brian2
+import numpy as np
+from brian2 import Clock, Quantity, Synapses
+from numpy.typing import NDArray
+
+from conversion.brian.encoding import equation_neurons, input_group, output_accumulator, spike_weights
+from conversion.brian.groups import SCHEDULE, make_group, relay, signed_where_needed, write_slopes
+from conversion.brian.monitors import Conductor, Counter, Window, WindowOpener
+from conversion.brian.projections import Place, SharedProjection, unrolled_synapses
+from conversion.options import Connectivity
+from conversion.plan import ConversionError, Plan, Population, Projection
+from conversion.recording import Probe, check_probe
+from models.encoders import ConstantCurrent, Encoder
+from models.neurons import Neuron
+
+Readout = Literal["count", "potential"]
+
+
+@dataclass(frozen=True, eq=False)
+class SpikingNetwork:
+    """A built network for batches of up to `batch_size` images, ready to be shown them by `run`."""
+
+    plan: Plan
+    network: brian2.Network
+    clock: Clock
+    neurons: Mapping[str, Neuron]
+    groups: Mapping[str, brian2.Group]
+    places: Mapping[str, Place]
+    projections: tuple[tuple[Projection, SharedProjection | Synapses], ...]
+    conductor: Conductor
+    opener: WindowOpener
+    counter: Counter
+    v_th_factors: Mapping[str, NDArray]
+    half_threshold_offset: bool
+
+    @property
+    def period(self) -> int:
+        """Steps per batch: the window, and the way from the input to the output."""
+        return self.counter.steps + self.plan.output.depth
+
+
+def build(
+    plan: Plan,
+    *,
+    neuron: Neuron,
+    encoder: Encoder,
+    dt: Quantity,
+    readouts: NDArray[np.int64],
+    batch_size: int,
+    connectivity: Connectivity = "shared",
+    readout: Readout = "count",
+    probe: Probe | None = None,
+    thresholds: Mapping[str, float] | None = None,
+    half_threshold_offset: bool = False,
+) -> SpikingNetwork:
+    """Make the Brian2 objects of a plan.
+
+    Parameters
+    ----------
+    readouts : array of int
+        Steps of the window, from 0, after which the output is read; the last one ends the window.
+    connectivity : {"shared", "synapses"}
+        One stored kernel per layer, or plain Brian2 `Synapses`; both give the same spikes.
+    readout : {"count", "potential"}
+        Whether the output neurons spike, or only accumulate their input.
+    thresholds : mapping of str to float, optional
+        Factors on the `v_th` of the neurons of a layer.
+    half_threshold_offset : bool
+        Whether every spiking neuron gets a constant current that brings half its threshold within the window.
+    """
+    clock = Clock(dt, name="network_clock")
+    neurons = {"neurons": neuron, "relays": relay(), "outputs": output_accumulator(encoder, neuron)}
+    members = members_of(plan, readout)
+    sizes = {name: batch_size * sum(p.size for p in populations) for name, populations in members.items()}
+    neurons |= signed_where_needed(plan, neurons, members)
+    groups = {name: make_group(name, neurons[name], sizes[name], clock) for name in neurons if sizes[name]}
+    write_slopes(plan, neurons, groups, members, batch_size)
+    groups |= input_group(encoder, sizes["input"], clock)
+    neurons |= equation_neurons(encoder)
+    places = places_of(members, groups, neurons, batch_size, plan.slopes)
+    projections = tuple(_projections(plan, places, neurons, connectivity, clock))
+    windows = [
+        Window(population, places[population.name], _fan_out(plan, population))
+        for population in plan.populations
+        if population.name in places
+    ]
+    recorded = {w.population.name: w.population.size for w in windows}
+    check_probe(probe or Probe(), recorded, accumulates=readout == "potential")
+    weights = spike_weights(encoder, int(readouts[-1]) + 1)
+    counter = Counter(windows, weights, readouts, probe or Probe(), clock)
+    opener = WindowOpener(clock)
+    conductor = Conductor(clock, counter.steps + plan.output.depth)
+    driven = isinstance(encoder, ConstantCurrent) or any(np.any(bias) for bias in plan.biases.values())
+    if not driven and not half_threshold_offset:
+        _skip_idle_updates(groups, neurons)
+    network = brian2.Network(*groups.values(), *(p for _, p in projections), conductor, counter, opener)
+    network.schedule = SCHEDULE
+    factors = _v_th_factors(thresholds or {}, plan, places)
+    if half_threshold_offset:
+        _require_variables(groups, "drive", "v_th")
+    return SpikingNetwork(
+        plan, network, clock, neurons, groups, places, projections, conductor, opener, counter, factors,
+        half_threshold_offset,
+    )  # fmt: skip
+
+
+def members_of(plan: Plan, readout: Readout) -> dict[str, list[Population]]:
+    """Which populations are in which group."""
+    if readout not in get_args(Readout):
+        raise ValueError(f"readout is {readout!r}; known are {', '.join(map(repr, get_args(Readout)))}")
+    members: dict[str, list[Population]] = {"input": [], "neurons": [], "relays": [], "outputs": []}
+    for population in plan.populations:
+        kind = "input" if population.role == "input" else f"{population.role}s"
+        members["outputs" if population is plan.output and readout == "potential" else kind].append(population)
+    if any(population.role == "relay" for population in members["outputs"]):
+        raise ConversionError(
+            f"{plan.output.name!r} only relays spikes and has no potential to read; use readout 'count'"
+        )
+    return members
+
+
+def _skip_idle_updates(groups: Mapping[str, brian2.Group], neurons: Mapping[str, Neuron]) -> None:
+    """Without any drive a potential that does not leak changes by spikes alone, and need not be integrated."""
+    for name in neurons.keys() & groups.keys():
+        idle = all(str(rhs) == "drive" for _, rhs in groups[name].equations.diff_eq_expressions)
+        if idle and neurons[name].refractory == 0 * brian2.ms:
+            groups[name].state_updater.active = False
+
+
+def _require_variables(groups: Mapping[str, brian2.Group], *names: str) -> None:
+    for name in names:
+        if "neurons" in groups and name not in groups["neurons"].variables:
+            raise ConversionError(f"an offset of half a threshold needs neurons whose equations declare `{name}`")
+
+
+def _v_th_factors(
+    thresholds: Mapping[str, float], plan: Plan, places: Mapping[str, Place]
+) -> dict[str, NDArray[np.float32]]:
+    """For each group with spiking neurons of layers that `thresholds` names, a factor per neuron."""
+    known = [population.name for population in plan.populations if population.role == "neuron"]
+    factors: dict[str, NDArray[np.float32]] = {}
+    for name, factor in thresholds.items():
+        if name not in known:
+            raise ValueError(f"thresholds name {name!r}; layers with a threshold are {', '.join(known)}")
+        if not 0 < factor < np.inf:
+            raise ValueError(f"the threshold of {name!r} is {factor}; it must be a finite number above 0")
+        place = places[name]
+        if place.group.name == "outputs":
+            continue
+        if "v_th" not in place.group.variables:
+            raise ConversionError(f"{name!r} has a threshold, but its neuron's equations declare no `v_th`")
+        values = factors.setdefault(place.group.name, np.ones(len(place.group), np.float32))
+        values[place.start : place.stop] = factor
+    return factors
+
+
+def places_of(
+    members: Mapping[str, Iterable[Population]],
+    groups: Mapping[str, brian2.Group],
+    neurons: Mapping[str, Neuron],
+    batch_size: int,
+    signed: Container[str] = (),
+) -> dict[str, Place]:
+    """Where each population is; those named in `signed` send negative spikes too."""
+    places = {}
+    for name, group in groups.items():
+        start = 0
+        for population in members[name]:
+            stop = start + batch_size * population.size
+            negative = population.name in signed and neurons[name].is_signed
+            places[population.name] = Place(group, start, stop, *_variables(name, neurons), negative)
+            start = stop
+    return places
+
+
+def _variables(name: str, neurons: Mapping[str, Neuron]) -> tuple[str, str]:
+    """The variables of a group that input raises, and that is its potential."""
+    if name == "input":
+        return "", ""
+    return neurons[name].input_variable, neurons[name].potential or neurons[name].input_variable
+
+
+def _projections(
+    plan: Plan, places: Mapping[str, Place], neurons: Mapping[str, Neuron], connectivity: Connectivity, clock: Clock
+) -> Iterator[tuple[Projection, SharedProjection | Synapses]]:
+    make = {"shared": SharedProjection, "synapses": unrolled_synapses}
+    if connectivity not in make:
+        raise ValueError(f"connectivity is {connectivity!r}; known are {', '.join(map(repr, make))}")
+    for projection in plan.projections:
+        if projection.source in places:
+            target = places[projection.target]
+            unit = float(neurons[target.group.name].input_unit)
+            yield projection, make[connectivity](projection, places[projection.source], target, unit, clock)
+
+
+def _fan_out(plan: Plan, population: Population) -> NDArray[np.int64]:
+    outgoing = [p.connection.fan_out() for p in plan.projections if p.source == population.name]
+    return sum(outgoing, np.zeros(population.size, np.int64))

@@ -1,0 +1,157 @@
+"""Show a built network batches of images, one after another in a single run of Brian2.
+
+Before each batch every group is put into its initial state, and each population once more when its own window opens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import brian2
+import numpy as np
+from brian2 import Synapses
+from brian2.core.variables import ArrayVariable, Variable
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from conversion.brian.encoding import write_values
+from conversion.brian.groups import initialise
+from conversion.brian.monitors import Counter
+from conversion.brian.network import SpikingNetwork
+from conversion.brian.projections import SharedProjection
+from conversion.plan import ConversionError
+from models.encoders import Encoder, SpikeTrains
+from models.graph import INPUT, Array
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Images to show at once.
+
+    Parameters
+    ----------
+    values : array, shape (n_images, n_inputs), or (steps, n_images, n_inputs) for spike trains
+        What the encoder encodes, in the engine's order of neurons.
+    currents : mapping of str to array, shape (n_images, size)
+        The constant current of each population, in units of activation per second, in the engine's order.
+    seed : int
+    silent : mapping of str to array, shape (n_images, size)
+        Which neurons of a population never spike, in the engine's order.
+    """
+
+    values: NDArray
+    currents: Mapping[str, Array]
+    seed: int
+    silent: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+
+    @property
+    def n_images(self) -> int:
+        return self.values.shape[-2]
+
+
+def run(
+    network: SpikingNetwork,
+    encoder: Encoder,
+    batches: Sequence[Callable[[], Batch]],
+    collect: Callable[[Counter], None],
+    progress: bool,
+    profiled: int = 0,
+) -> None:
+    """Show batches one after another, each from the initial state, and `collect` from the counter after each.
+
+    All are one run of Brian2, since every run has a fixed cost of some tenths of a second. Only if the last `profiled`
+    steps are to be profiled, as `network.network.profiling_info` then tells, are they a run of their own.
+    """
+
+    def begin(number: int) -> None:
+        if number > 0:
+            collect(network.counter)
+        _begin(network, encoder, batches[number]())
+
+    if isinstance(encoder, SpikeTrains):
+        _set_spikes(network, [batch().values for batch in batches])
+    steps = len(batches) * network.period
+    with tqdm(total=steps, desc="steps", unit="step", disable=not progress, leave=False) as bar:
+        network.conductor.start(begin, bar.update)
+        with np.errstate(over="ignore"):  # Brian2 compares float32 potentials with 1e50 after an exact update
+            network.network.run((steps - profiled) * network.clock.dt, namespace={})
+            if profiled:
+                network.network.run(profiled * network.clock.dt, namespace={}, profile=True)
+    collect(network.counter)
+
+
+def _begin(network: SpikingNetwork, encoder: Encoder, batch: Batch) -> None:
+    brian2.seed(batch.seed)
+    network.counter.restart(batch.n_images)
+    network.opener.restart()
+    if INPUT in network.places and not isinstance(encoder, SpikeTrains):
+        values = np.zeros(network.places[INPUT].stop)
+        values[: batch.values.size] = batch.values.ravel()
+        write_values(encoder, network.groups["input"], values)
+    for name, current in batch.currents.items():
+        _set_drive(network, name, current)
+    for name in network.neurons.keys() & network.groups.keys():
+        initialise(network.groups[name], network.neurons[name], network.v_th_factors.get(name))
+    if network.half_threshold_offset and "neurons" in network.groups:
+        _offset_by_half_a_threshold(network)
+    for name, silent in batch.silent.items():
+        place = network.places[name]
+        place.array("v_th")[place.start : place.stop][: silent.size][silent.ravel()] = np.inf
+    network.opener.openings = _openings(network)
+
+
+def _set_spikes(network: SpikingNetwork, trains: Sequence[NDArray]) -> None:
+    """Give the input group the spikes (steps, n_images, n_inputs) of every batch, each in its own stretch of time."""
+    found = [np.nonzero(train.reshape(len(train), -1)) for train in trains]
+    steps = np.concatenate([steps + number * network.period for number, (steps, _) in enumerate(found)])
+    network.groups["input"].set_spikes(
+        np.concatenate([neurons for _, neurons in found]), steps * network.clock.dt, sorted=True
+    )
+
+
+def _set_drive(network: SpikingNetwork, name: str, current: Array) -> None:
+    place = network.places[name]
+    if "drive" not in place.group.variables:
+        if np.any(current):
+            raise ConversionError(f"{name!r} has a bias or a current, but its neuron's equations declare no `drive`")
+        return
+    unit = float(network.neurons[place.group.name].input_unit)
+    drive = place.array("drive")[place.start : place.stop]
+    drive[: current.size] = current.ravel() * unit
+    drive[current.size :] = 0
+
+
+def _offset_by_half_a_threshold(network: SpikingNetwork) -> None:
+    variables = network.groups["neurons"].variables
+    window = network.counter.steps * float(network.clock.dt)
+    variables["drive"].get_value()[:] += variables["v_th"].get_value() / (2 * window)
+
+
+def _openings(network: SpikingNetwork) -> dict[int, list[tuple[NDArray, NDArray]]]:
+    """What the opener has to restore in which step: every state variable, and the counts of max pooling."""
+    openings: dict[int, list[tuple[NDArray, NDArray]]] = {}
+    for population in network.plan.populations[1:]:
+        place = network.places[population.name]
+        variables = place.group.variables.values()
+        states = [v.get_value() for v in variables if _changes(v, place.group)]
+        parts = [array[place.start : place.stop] for array in states]
+        openings.setdefault(population.depth - 1, []).extend((part, part.copy()) for part in parts)
+    depths = {population.name: population.depth for population in network.plan.populations}
+    for projection, brian_object in network.projections:
+        for counts in _pooling_counts(brian_object):
+            openings[depths[projection.target] - 1].append((counts, np.zeros_like(counts)))
+    return openings
+
+
+def _changes(variable: Variable, group: brian2.Group) -> bool:
+    """Whether a variable is part of the state of a group: one value per neuron, and not the clock's, which has one."""
+    if not isinstance(variable, ArrayVariable) or variable.constant or variable.size != len(group):
+        return False
+    return variable.owner.name == group.name
+
+
+def _pooling_counts(brian_object: SharedProjection | Synapses) -> tuple[NDArray, ...]:
+    if isinstance(brian_object, SharedProjection):
+        return brian_object.state
+    return (brian_object.variables["count"].get_value(),) if "count" in brian_object.variables else ()

@@ -1,0 +1,158 @@
+"""A projection in Brian2, in two forms that deliver the same spikes.
+
+`SharedProjection` runs in the synapses slot and adds the shared weights of the layer; `unrolled_synapses` makes plain
+`Synapses`, one per connection, which are slow and large but can be read, edited and run on every Brian2 device.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+from brian2 import BrianObject, Clock, Group, Synapses
+from brian2.units.fundamentalunits import get_unit
+from numpy.typing import NDArray
+
+from conversion.brian.groups import NEGATIVE_SPIKE
+from conversion.plan import Connection, MaxConnection, Projection
+
+PATHWAYS = {"pre": "spike", "negative": NEGATIVE_SPIKE}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a population is: neuron i of image b is neuron `start + b * size + i` of `group`; `stop` ends the batch.
+
+    `variable` is the one that input raises, `potential` the membrane potential; input neurons have neither.
+    A `signed` population also sends negative spikes.
+    """
+
+    group: Group
+    start: int
+    stop: int
+    variable: str = ""
+    potential: str = ""
+    signed: bool = False
+
+    def array(self, variable: str) -> NDArray:
+        """The values of a variable of the whole group, without a copy and in base units."""
+        return self.group.variables[variable].get_value()
+
+    def spikes(self) -> NDArray[np.int32]:
+        """The indices, within the group, of this population's neurons that spike in this step."""
+        return self._events("_spikespace")
+
+    def signed_spikes(self) -> tuple[NDArray[np.int32], ...]:
+        """The positive spikes of this step and, of a signed population, the negative ones."""
+        return (self.spikes(), self._events(f"_{NEGATIVE_SPIKE}space")) if self.signed else (self.spikes(),)
+
+    def _events(self, eventspace: str) -> NDArray[np.int32]:
+        if eventspace not in self.group.variables:
+            return np.empty(0, np.int32)
+        events = self.array(eventspace)
+        events = events[: events[-1]]
+        first, last = np.searchsorted(events, np.array([self.start, self.stop], events.dtype))
+        return events[first:last]
+
+
+class SharedProjection(BrianObject):
+    """Adds the weights of this step's spikes to the input variable of the target, without storing any synapse.
+
+    Like Brian2's own synapses it leaves alone a target in its refractory period, if the input variable is flagged
+    `(unless refractory)`.
+    """
+
+    def __init__(self, projection: Projection, source: Place, target: Place, input_unit: float, clock: Clock) -> None:
+        super().__init__(clock=clock, when="synapses", name=projection.name)
+        self.source, self.target = source, target
+        nothing = (np.empty(0, np.int32),) * (2 if source.signed else 1)
+        self.in_flight: deque[tuple[NDArray[np.int32], ...]] = deque([nothing] * projection.delay)
+        self.state: tuple[NDArray, ...] = ()
+        connection = projection.connection
+        self.connections: tuple[Connection, ...] = (connection,)
+        if isinstance(connection, MaxConnection):
+            self.state = tuple(np.zeros(place.stop - place.start, np.int32) for place in (source, target))
+        else:
+            factors = (input_unit, -input_unit) if source.signed else (input_unit,)
+            self.connections = tuple(connection if f == 1 else connection.times(f) for f in factors)
+
+    def run(self) -> None:
+        self.in_flight.append(tuple(spikes.copy() for spikes in self.source.signed_spikes()))
+        signed_spikes = self.in_flight.popleft()
+        if any(spikes.size for spikes in signed_spikes):
+            receiver = self.target.array(self.target.variable)
+            held = self._refractory()
+            before = receiver[held]
+            self._deliver(signed_spikes, receiver)
+            receiver[held] = before
+
+    def _deliver(self, signed_spikes: tuple[NDArray[np.int32], ...], receiver: NDArray) -> None:
+        starts = self.source.start, receiver, self.target.start
+        first = self.connections[0]
+        if isinstance(first, MaxConnection) and self.source.signed:
+            positive, negative = signed_spikes
+            first.deliver_signed(positive, negative, *starts, *self.state)
+            return
+        for connection, spikes in zip(self.connections, signed_spikes, strict=True):
+            connection.deliver(spikes, *starts, *self.state)
+
+    def _refractory(self) -> NDArray[np.intp]:
+        variable = self.target.group.variables[self.target.variable]
+        if variable.conditional_write is None:
+            return np.empty(0, np.intp)
+        return np.flatnonzero(~variable.conditional_write.get_value())
+
+
+def unrolled_synapses(
+    projection: Projection, source: Place, target: Place, input_unit: float, clock: Clock
+) -> Synapses:
+    """The projection as plain `Synapses`, with the weight `w` of each in the unit of the variable it raises."""
+    pooling = isinstance(projection.connection, MaxConnection)
+    weights = projection.connection.unrolled().tocoo()
+    dim = get_unit(target.group.variables[target.variable].dim)
+    model, on_pre = _pooling(source.signed) if pooling else (f"w : {dim!r}", _adding(target.variable, source.signed))
+    alone = pooling and source.signed  # Brian2 zeroes a summed variable in all of the target
+    synapses = Synapses(
+        source.group,
+        target.group[target.start : target.stop] if alone else target.group,
+        model=model,
+        on_pre=on_pre,
+        on_event=PATHWAYS,
+        delay={pathway: projection.delay * clock.dt for pathway in on_pre},
+        clock=clock,
+        dtype=np.float32,
+        namespace={},
+        name=projection.name,
+    )
+    n_source, n_target = weights.shape
+    images = np.arange((source.stop - source.start) // n_source)[:, None]
+    synapses.connect(
+        i=(source.start + images * n_source + weights.row).ravel(),
+        j=((0 if alone else target.start) + images * n_target + weights.col).ravel(),
+    )
+    if not pooling:
+        synapses.w_ = np.tile(weights.data * input_unit, len(images))
+    return synapses
+
+
+def _adding(variable: str, signed: bool) -> dict[str, str]:
+    """What a spike does on each pathway of a synapse of weight w."""
+    positive, negative = {"pre": f"{variable}_post += w"}, {"negative": f"{variable}_post -= w"}
+    return positive | negative if signed else positive
+
+
+def _pooling(signed: bool) -> tuple[str, dict[str, str]]:
+    """Equations of the synapses of max pooling, and what a spike does on each pathway.
+
+    Positive counts only rise, so that a spike that overtakes the largest one tells. Signed counts have to be compared
+    in every step, by summed variables: see `conversion.brian.relays.signed_relay`.
+    """
+    if not signed:
+        return "count : integer", {"pre": "count += 1\nv_post += int(count > wins_post)"}
+    equations = (
+        "count : integer",
+        "above_post = int(count > wins_post) : 1 (summed)",
+        "level_post = int(count >= wins_post) : 1 (summed)",
+    )
+    return "\n".join(equations), {"pre": "count += 1", "negative": "count -= 1"}

@@ -1,0 +1,101 @@
+"""The plain-`Synapses` network for Brian2's other devices: C++ standalone, and with their packages CUDA and GeNN.
+
+Without the Python objects of `conversion.brian.network` there are no windows: all layers are counted over the same
+steps, and layer l answers l steps late. So this is for measuring a device and for editing, not for reading a short
+window exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import brian2
+import numpy as np
+from brian2 import Clock, EventMonitor, PoissonGroup, Quantity, SpikeMonitor
+from numpy.typing import NDArray
+
+from conversion.brian.encoding import check_encoder
+from conversion.brian.groups import (
+    NEGATIVE_SPIKE,
+    SCHEDULE,
+    initialise,
+    make_group,
+    relay,
+    signed_where_needed,
+    write_slopes,
+)
+from conversion.brian.network import members_of, places_of
+from conversion.brian.projections import unrolled_synapses
+from conversion.plan import ConversionError, neuron_order, plan
+from models.encoders import Poisson
+from models.graph import Array, Graph
+from models.neurons import Neuron, accumulator
+
+
+@dataclass(frozen=True, eq=False)
+class DeviceNetwork:
+    """Brian2 objects, ready to be run once, and monitors of the spikes and negative spikes of each neuron per group."""
+
+    network: brian2.Network
+    monitors: Mapping[str, SpikeMonitor]
+    negative: Mapping[str, EventMonitor]
+    slices: Mapping[str, tuple[str, slice]]
+
+    def run(self, duration: Quantity) -> None:
+        """Run, or on a device that compiles, build and run."""
+        with np.errstate(over="ignore"):  # see conversion.brian.presentation
+            self.network.run(duration, namespace={})
+
+    def spike_counts(self, name: str) -> NDArray[np.int32]:
+        """Spikes of a population after the run, all images one after another, in the engine's order.
+
+        Negative spikes are taken away.
+        """
+        group, part = self.slices[name]
+        counts = np.asarray(self.monitors[group].count)[part]
+        return counts - np.asarray(self.negative[group].count)[part] if group in self.negative else counts
+
+
+def device_network(graph: Graph, images: Array, neuron: Neuron, max_rate: Quantity, dt: Quantity) -> DeviceNetwork:
+    """The network of a graph without biases, fed with Poisson spikes, for the active Brian2 device.
+
+    Raises
+    ------
+    ConversionError
+        If a layer has a bias: without windows its current would start before its input. Or if the neurons do not read
+        Poisson spikes.
+    """
+    structure = plan(graph, signed=neuron.is_signed)
+    check_encoder(Poisson(max_rate), neuron, structure, dt)
+    biased = [name for name, bias in structure.biases.items() if np.any(bias)]
+    if biased:
+        raise ConversionError(f"{biased[0]!r} has a bias, which needs the windows of conversion.simulate")
+    clock = Clock(dt, name="network_clock")
+    neurons = {"neurons": neuron, "relays": relay(), "outputs": accumulator()}
+    members = members_of(structure, "count")
+    neurons |= signed_where_needed(structure, neurons, members)
+    sizes = {name: len(images) * sum(p.size for p in populations) for name, populations in members.items()}
+    groups = {name: make_group(name, neurons[name], sizes[name], clock) for name in neurons if sizes[name]}
+    for name, group in groups.items():
+        initialise(group, neurons[name])
+    write_slopes(structure, neurons, groups, members, len(images))
+    rates = images.reshape(len(images), -1)[:, np.argsort(neuron_order(graph.input_shape))].ravel() * max_rate
+    groups["input"] = PoissonGroup(sizes["input"], rates, clock=clock, name="input", namespace={})
+    places = places_of(members, groups, neurons, len(images), structure.slopes)
+    synapses = [
+        unrolled_synapses(
+            p, places[p.source], places[p.target], float(neurons[places[p.target].group.name].input_unit), clock
+        )
+        for p in structure.projections
+    ]
+    monitors = {name: SpikeMonitor(group, record=False, name=f"{name}_count") for name, group in groups.items()}
+    negative = {
+        name: EventMonitor(group, NEGATIVE_SPIKE, record=False, name=f"{name}_negative_count")
+        for name, group in groups.items()
+        if NEGATIVE_SPIKE in group.events
+    }
+    network = brian2.Network(*groups.values(), *synapses, *monitors.values(), *negative.values())
+    network.schedule = SCHEDULE
+    slices = {name: (place.group.name, slice(place.start, place.stop)) for name, place in places.items()}
+    return DeviceNetwork(network, monitors, negative, slices)

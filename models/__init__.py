@@ -1,0 +1,1 @@
+"""What things are: networks, neurons, input codes, images and trained weights. Imports nothing else of ours."""

@@ -1,0 +1,45 @@
+"""Photographs with boxes around the objects of PASCAL VOC, as YOLO-LITE reads them: 224 x 224 pixels, stretched."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from models.datasets.files import DatasetError, as_images, encoded_images, npz_arrays
+from models.detection import COLUMNS, padded
+from models.graph import Array
+
+SIDE = 224
+PHOTOGRAPHS = ("voc2007_test14", "indoor_photos", "photos")
+
+
+def read_photographs(path: Path) -> tuple[Array, NDArray[np.float32]]:
+    """The photographs of a file and their boxes (N, M, 6); see `models.detection.boxes`.
+
+    The file holds JPEG bytes `blob`, cut at `offset`, and boxes `gt` (class, x0, y0, x1, y1, difficult), cut at
+    `gt_offset`; without `gt` there are none.
+
+    Raises
+    ------
+    DatasetError
+        If it does not hold this.
+    """
+    arrays = npz_arrays(path)
+    images = [
+        image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR) for image in encoded_images(path, arrays)
+    ]
+    x = as_images(str(path), np.stack([np.asarray(image) for image in images]))
+    return x, padded(_boxes(path, arrays, len(images)))
+
+
+def _boxes(path: Path, arrays: dict[str, NDArray], count: int) -> list[Array]:
+    if "gt" not in arrays:
+        return [np.empty((0, COLUMNS), np.float32)] * count
+    parts = [arrays["gt"][start:stop] for start, stop in pairwise(arrays["gt_offset"])]
+    if arrays["gt"].ndim != 2 or arrays["gt"].shape[1] != COLUMNS or len(parts) != count:
+        raise DatasetError(f"{path}: gt has shape {arrays['gt'].shape} for {len(parts)} of {count} photographs")
+    return parts

@@ -1,0 +1,41 @@
+"""ONNX files in and out: read as a graph, written from one, run by onnxruntime.
+
+Most need `load`, `save`, `predict` and `activations`; the rest is for the tailor, which follows a file node by node.
+"""
+
+from models.onnx_io.half import in_half
+from models.onnx_io.names import free
+from models.onnx_io.node import Missing, Node, Readout, Value, attributes_of
+from models.onnx_io.operators import NORMS, QUANTISED, READOUT_FOLLOWERS, SMOOTH, UNBOUNDED
+from models.onnx_io.reading import evaluate, finished, follow, load, opset_of, read
+from models.onnx_io.running import activations, predict
+from models.onnx_io.trace import OnnxError, Signal, Trace
+from models.onnx_io.writing import save, to_onnx
+
+__all__ = [
+    "NORMS",
+    "QUANTISED",
+    "READOUT_FOLLOWERS",
+    "SMOOTH",
+    "UNBOUNDED",
+    "Missing",
+    "Node",
+    "OnnxError",
+    "Readout",
+    "Signal",
+    "Trace",
+    "Value",
+    "activations",
+    "attributes_of",
+    "evaluate",
+    "finished",
+    "follow",
+    "free",
+    "in_half",
+    "load",
+    "opset_of",
+    "predict",
+    "read",
+    "save",
+    "to_onnx",
+]

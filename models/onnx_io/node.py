@@ -1,0 +1,95 @@
+"""One node of an ONNX file, with what its inputs hold: constants, signals, or what a softmax made of the logits."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import NodeProto, helper
+
+from models.onnx_io.names import layer_name
+from models.onnx_io.trace import OnnxError, Signal
+
+
+@dataclass(frozen=True, eq=False)
+class Readout:
+    """Class labels or probabilities: what stands behind the logits, which are the signal."""
+
+    signal: Signal
+    operator: str
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A tensor of which nothing is known: an output of a node behind its first."""
+
+    name: str
+
+
+Value = NDArray[Any] | Signal | Readout | Missing
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """A node and the values of its inputs; an input that was left out is None."""
+
+    proto: NodeProto
+    inputs: tuple[Value | None, ...]
+    attributes: Mapping[str, Any]
+    batch: int
+    keeps_name: bool
+
+    @property
+    def operator(self) -> str:
+        return self.proto.op_type
+
+    @property
+    def label(self) -> str:
+        return f"node {self.proto.name or self.proto.output[0]!r} ({self.operator})"
+
+    def name(self, kind: str, taken: Collection[str]) -> str:
+        """A name for a layer of this kind that the node becomes."""
+        if self.keeps_name:
+            return self.proto.name
+        return layer_name(kind, self.operator, self.proto.name, self.proto.input, taken)
+
+    def signal(self, position: int = 0) -> Signal:
+        value = self.inputs[position] if position < len(self.inputs) else None
+        if isinstance(value, Signal):
+            return value
+        if isinstance(value, Readout):
+            raise OnnxError(f"reads what {value.operator} made, and {value.operator} can only stand at the end")
+        raise OnnxError(f"input {position + 1} is a constant; it must depend on the images")
+
+    def constant(self, position: int, what: str) -> NDArray[Any] | None:
+        """An input that is a finite constant, or None if it was left out."""
+        value = self.inputs[position] if position < len(self.inputs) else None
+        if value is None:
+            return None
+        if not isinstance(value, np.ndarray):
+            raise OnnxError(f"the {what} depends on the images; it must be a constant")
+        if value.dtype.kind == "f" and not np.all(np.isfinite(value)):
+            raise OnnxError(f"the {what} holds {value[~np.isfinite(value)][0]}; only finite values are possible")
+        return value
+
+    def required(self, position: int, what: str) -> NDArray[Any]:
+        value = self.constant(position, what)
+        if value is None:
+            raise OnnxError(f"the {what} is missing")
+        return value
+
+    def setting(self, name: str, position: int, default: Any = None) -> Any:
+        """What older opsets write as an attribute and newer ones as an input."""
+        value = self.inputs[position] if position < len(self.inputs) else None
+        value = self.attributes.get(name) if value is None else value
+        if isinstance(value, Signal | Readout):
+            raise OnnxError(f"{name} depends on the images; it must be a constant")
+        return default if value is None else value
+
+
+def attributes_of(proto: NodeProto) -> dict[str, Any]:
+    values = {attribute.name: helper.get_attribute_value(attribute) for attribute in proto.attribute}
+    return {name: value.decode() if isinstance(value, bytes) else value for name, value in values.items()}

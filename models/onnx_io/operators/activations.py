@@ -1,0 +1,57 @@
+"""ONNX operators that are activation functions: ReLU, its leaky relatives, and ceilings."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from numpy.typing import NDArray
+
+from models.graph import RELU, Activation, Array
+from models.onnx_io.fold import per_channel
+from models.onnx_io.node import Node, Value
+from models.onnx_io.operators.arithmetic import spread
+from models.onnx_io.trace import OnnxError, Trace
+
+UNBOUNDED = 1e30  # exporters write "no upper bound" as the largest number of their float type
+
+
+def relu(trace: Trace, node: Node) -> Value:
+    return _activated(trace, node, RELU)
+
+
+def leaky_relu(trace: Trace, node: Node) -> Value:
+    return _activated(trace, node, Activation(negative_slope=node.attributes.get("alpha", 0.01)))
+
+
+def prelu(trace: Trace, node: Node) -> Value:
+    return _activated(trace, node, Activation(negative_slope=_channelwise(trace, node, node.required(1, "slope"))))
+
+
+def clip(trace: Trace, node: Node) -> Value:
+    low, high = float(node.setting("min", 1, -math.inf)), float(node.setting("max", 2, math.inf))
+    if low != 0 and low > -UNBOUNDED:
+        raise OnnxError(f"the lower bound is {low}; only 0 (ReLU) or none is possible")
+    if not high > 0:
+        raise OnnxError(f"the upper bound is {high}; it must be positive")
+    return _activated(trace, node, Activation(float(low != 0), math.inf if high > UNBOUNDED else high))
+
+
+def minimum(trace: Trace, node: Node) -> Value:
+    if len(node.inputs) != 2:
+        raise OnnxError("only the minimum of a signal and a constant is possible")
+    return _activated(trace, node, Activation(1.0, _channelwise(trace, node, node.required(1, "ceiling"))))
+
+
+def _activated(trace: Trace, node: Node, activation: Activation) -> Value:
+    return trace.activated(node.signal(), activation, node.name("relu", trace.shapes))
+
+
+def _channelwise(trace: Trace, node: Node, constant: NDArray[Any]) -> float | Array:
+    shape = trace.shape(node.signal())
+    constant = spread(constant, shape)
+    if any(size != 1 for size in constant.shape[1:]):
+        raise OnnxError(
+            f"a constant of shape {constant.shape} differs between pixels; one value per channel is possible"
+        )
+    return per_channel(constant)

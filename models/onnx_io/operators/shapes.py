@@ -1,0 +1,169 @@
+"""ONNX operators that change the shape, the type or the extent of a signal but not its values.
+
+Parts of maps, and zeros beside them, are convolutions of ones and zeros: together the shortcut without weights of He
+2016 (option A), every second pixel and channels of zeros.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from onnx import TensorProto
+
+from models.graph import LINEAR, Array, Conv2d
+from models.onnx_io.fold import identity
+from models.onnx_io.node import Node, Readout, Value
+from models.onnx_io.trace import OnnxError, Signal, Trace
+
+FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
+
+
+def flatten(trace: Trace, node: Node) -> Value:
+    signal = node.signal()
+    if node.attributes.get("axis", 1) not in (1, -len(trace.shape(signal))):
+        raise OnnxError(f"axis {node.attributes['axis']} is not supported; only axis 1 is possible")
+    return trace.flattened(node.name("flatten", trace.shapes), signal)
+
+
+def reshape(trace: Trace, node: Node) -> Value:
+    signal = node.signal()
+    shape = (node.batch, *trace.shape(signal))
+    keeps_zero = node.attributes.get("allowzero", 0)
+    entries = [int(n) for n in np.atleast_1d(node.setting("shape", 1))]
+    wanted = [shape[i] if n == 0 and not keeps_zero and i < len(shape) else n for i, n in enumerate(entries)]
+    return _reshaped(trace, node, [_left_over(wanted, shape) if n == -1 else n for n in wanted])
+
+
+def _left_over(wanted: list[int], shape: tuple[int, ...]) -> int:
+    return math.prod(shape) // max(math.prod(n for n in wanted if n != -1), 1)
+
+
+def _reshaped(trace: Trace, node: Node, shape: list[int]) -> Value:
+    signal = node.signal()
+    here = trace.shape(signal)
+    if shape == [node.batch, *here]:
+        return signal
+    if shape == [node.batch, math.prod(here)]:
+        return trace.flattened(node.name("flatten", trace.shapes), signal)
+    raise OnnxError(f"makes shape {shape} of {[node.batch, *here]}; only flattening each image to a vector is possible")
+
+
+def squeeze(trace: Trace, node: Node) -> Value:
+    shape = (node.batch, *trace.shape(node.signal()))
+    axes = node.setting("axes", 1)
+    if axes is None:
+        raise OnnxError("names no axes, so a batch of one image would lose its batch; write the axes")
+    gone = [int(axis) % len(shape) for axis in np.atleast_1d(axes)]
+    return _reshaped(trace, node, [n for i, n in enumerate(shape) if not (i in gone and n == 1 and i > 0)])
+
+
+def transpose(trace: Trace, node: Node) -> Value:
+    axes = len(trace.shape(node.signal())) + 1
+    order = list(node.attributes.get("perm", reversed(range(axes))))
+    if order != list(range(axes)):
+        raise OnnxError(f"reorders the axes to {order}; export the network with channels first")
+    return node.signal()
+
+
+def shape_of(trace: Trace, node: Node) -> Value:
+    shape = np.array([node.batch, *trace.shape(node.signal())], np.int64)
+    return shape[node.attributes.get("start", 0) : node.attributes.get("end")]
+
+
+def passed_on(trace: Trace, node: Node) -> Value:
+    return node.signal()
+
+
+def cast(trace: Trace, node: Node) -> Value:
+    if node.attributes["to"] not in FLOATS:
+        raise OnnxError(
+            f"casts a signal to {TensorProto.DataType.Name(node.attributes['to'])}; only a float is possible"
+        )
+    return node.signal()
+
+
+def cast_like(trace: Trace, node: Node) -> Value:
+    value = node.inputs[0]
+    return value if isinstance(value, np.ndarray) else node.signal()
+
+
+def readout(trace: Trace, node: Node) -> Value:
+    return Readout(node.signal(), node.operator)
+
+
+def every_nth(trace: Trace, node: Node) -> Value:
+    """A slice of rows and columns up to the last: a strided convolution that keeps one pixel per window."""
+    signal = node.signal()
+    shape = trace.shape(signal)
+    stride, first = [1, 1], [0, 0]
+    for axis, start, end, step in _ranges(node, len(shape) + 1):
+        size = (node.batch, *shape)[axis]
+        start = max(start + size, 0) if start < 0 else start
+        if axis < 2 and (start, step) == (0, 1) and end >= size:
+            continue
+        if axis < 2 or not 0 <= start < step or end < size:
+            raise OnnxError(
+                f"takes {start}:{end}:{step} of axis {axis}, of {size}; only every n-th row or column, from one of the "
+                "first n to the last, is possible; train layers of their own instead of parts of one"
+            )
+        stride[axis - 2], first[axis - 2] = step, start
+    return _strided(trace, node, signal, (stride[0], stride[1]), (first[0], first[1]))
+
+
+def _ranges(node: Node, axes: int) -> list[tuple[int, int, int, int]]:
+    """(axis, start, end, step) of each axis that a slice names."""
+    starts, ends = (np.atleast_1d(node.setting(name, place)) for place, name in ((1, "starts"), (2, "ends")))
+    named = np.atleast_1d(node.setting("axes", 3, np.arange(len(starts))))
+    steps = np.atleast_1d(node.setting("steps", 4, np.ones(len(starts), int)))
+    return [
+        (int(axis) % axes, int(a), int(b), int(n)) for axis, a, b, n in zip(named, starts, ends, steps, strict=True)
+    ]
+
+
+def _strided(trace: Trace, node: Node, signal: Signal, stride: tuple[int, int], first: tuple[int, int]) -> Value:
+    if stride == (1, 1):
+        return signal
+    layer = _own_linear(trace, signal)
+    if layer is not None and layer.weight.shape[2:] == (1, 1) and not any(layer.padding) and first == (0, 0):
+        return trace.add(replace(layer, stride=(layer.stride[0] * stride[0], layer.stride[1] * stride[1])))
+    channels = trace.shape(signal)[0]
+    weight = np.zeros((channels, 1, first[0] + 1, first[1] + 1), np.float32)
+    weight[:, :, -1, -1] = 1
+    name = node.name("slice", trace.shapes)
+    return trace.weighted(
+        Conv2d(name=name, inputs=(), weight=weight, stride=stride, groups=channels, activation=LINEAR), signal
+    )
+
+
+def zero_channels(trace: Trace, node: Node, signal: Signal, before: int, after: int) -> Signal:
+    """Maps of zeros in front of and behind those of a signal: output channels without weights."""
+    layer = _own_linear(trace, signal)
+    if layer is None:
+        shape = trace.shapes[signal.layer]
+        padded = trace.weighted(identity(node.name("pad", trace.shapes), shape, LINEAR), signal)
+        layer = trace.layers[padded.layer]  # type: ignore[assignment]
+    assert isinstance(layer, Conv2d)
+    edge = (before, after)
+    weight = np.pad(_ungrouped(layer), (edge, (0, 0), (0, 0), (0, 0)))
+    bias = None if layer.bias is None else np.pad(layer.bias, edge)
+    return trace.add(replace(layer, weight=weight, bias=bias, groups=1))
+
+
+def _own_linear(trace: Trace, signal: Signal) -> Conv2d | None:
+    """The convolution that makes a signal, if it may be changed: linear, and read by nothing else."""
+    layer = trace.layers.get(signal.layer)
+    if not isinstance(layer, Conv2d) or not signal.is_plain or signal.layer in trace.shared:
+        return None
+    one_bias_per_channel = layer.bias is None or layer.bias.ndim == 1
+    return layer if layer.activation.is_linear and one_bias_per_channel else None
+
+
+def _ungrouped(layer: Conv2d) -> Array:
+    """The weights of a convolution with groups, as those of one without."""
+    out, per_group, *kernel = layer.weight.shape
+    weight = np.zeros((layer.groups, out // layer.groups, layer.groups, per_group, *kernel), np.float32)
+    for group, rows in enumerate(layer.weight.reshape(layer.groups, -1, per_group, *kernel)):
+        weight[group, :, group] = rows
+    return weight.reshape(out, -1, *kernel)

@@ -1,0 +1,72 @@
+"""Which ONNX operator is read by which function, and what to do about those that cannot become spikes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from models.onnx_io.node import Node, Value
+from models.onnx_io.operators import activations, arithmetic, shapes, windows
+from models.onnx_io.trace import Trace
+
+OPERATORS: dict[str, Callable[[Trace, Node], Value]] = {
+    "Add": arithmetic.add,
+    "BatchNormalization": arithmetic.batch_normalization,
+    "Concat": arithmetic.concat,
+    "Div": arithmetic.divide,
+    "Gemm": arithmetic.gemm,
+    "MatMul": arithmetic.matmul,
+    "Mul": arithmetic.multiply,
+    "Sub": arithmetic.subtract,
+    "Sum": arithmetic.junction,
+    "Clip": activations.clip,
+    "LeakyRelu": activations.leaky_relu,
+    "Min": activations.minimum,
+    "PRelu": activations.prelu,
+    "Relu": activations.relu,
+    "AveragePool": windows.average_pool,
+    "Conv": windows.convolution,
+    "GlobalAveragePool": windows.global_average_pool,
+    "GlobalMaxPool": windows.global_max_pool,
+    "MaxPool": windows.max_pool,
+    "Pad": windows.pad,
+    "ReduceMean": windows.reduce_mean,
+    "Slice": shapes.every_nth,
+    "ArgMax": shapes.readout,
+    "Cast": shapes.cast,
+    "CastLike": shapes.cast_like,
+    "Dropout": shapes.passed_on,
+    "Flatten": shapes.flatten,
+    "Identity": shapes.passed_on,
+    "LogSoftmax": shapes.readout,
+    "Normalizer": shapes.readout,
+    "Reshape": shapes.reshape,
+    "Shape": shapes.shape_of,
+    "Softmax": shapes.readout,
+    "Squeeze": shapes.squeeze,
+    "Transpose": shapes.transpose,
+    "ZipMap": shapes.readout,
+}
+
+READOUT_FOLLOWERS = (
+    "ArgMax", "ArrayFeatureExtractor", "Cast", "Flatten", "Identity", "Normalizer", "Reshape", "Squeeze", "Unsqueeze",
+    "ZipMap",
+)  # fmt: skip
+
+SMOOTH = ("Celu", "Elu", "Erf", "Gelu", "HardSwish", "Mish", "Selu", "Sigmoid", "Softplus", "Softsign", "Swish", "Tanh")
+NORMS = ("GroupNormalization", "InstanceNormalization", "LayerNormalization", "LRN", "LpNormalization")
+QUANTISED = ("DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "QuantizeLinear")
+REWRITABLE = ("Abs", "HardSigmoid", "Max", "Neg")
+
+ADVICE = {
+    **dict.fromkeys(SMOOTH, "train with ReLU instead"),
+    "Elu": "train with ReLU or LeakyRelu instead",
+    "Sigmoid": "train with ReLU, and with one output per class and a softmax instead of a single sigmoid",
+    **dict.fromkeys(NORMS, "train with batch normalisation instead"),
+    **dict.fromkeys(QUANTISED, "export the network before it is quantised"),
+    **dict.fromkeys(REWRITABLE, "`brianize tailor` may write it with operators that can, exactly"),
+    **dict.fromkeys(("GRU", "LSTM", "RNN", "Loop", "Scan"), "only feed-forward networks are possible"),
+    **dict.fromkeys(("If", "Where"), "export the network without a branch that depends on the images"),
+    **dict.fromkeys(("Resize", "Upsample"), "train without enlarging maps"),
+    **dict.fromkeys(("Gather", "Split"), "train layers of their own instead of parts of one"),
+    "ConvTranspose": "export the network without transposed convolutions",
+}

@@ -1,0 +1,188 @@
+"""A graph written as ONNX: a layer is one node that bears its name, then nodes for bias map, gain and activation.
+
+The tensor named like a layer holds what the layer puts out, so any framework can read every layer by its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import singledispatch
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from models.atomic import write_atomically
+from models.graph import (
+    INPUT,
+    Activation,
+    Add,
+    AvgPool2d,
+    Concat,
+    Conv2d,
+    Dense,
+    Flatten,
+    Graph,
+    Layer,
+    MaxPool2d,
+    Pool2d,
+    Shape,
+)
+
+PRODUCER = "brianize"
+OPSET = 19  # the first in which the mean of an AveragePool that hangs over the border is defined
+IR_VERSION = 9  # of the same age as the opset, so that older runtimes read the files
+SUFFIX = ".pre"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One ONNX node of a layer: an operator that reads the step before it and, behind that, named constants."""
+
+    operator: str
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def to_onnx(graph: Graph, outputs: Sequence[str] | None = None) -> onnx.ModelProto:
+    """The graph as an ONNX model whose first dimension, the batch, is free.
+
+    Parameters
+    ----------
+    graph : Graph
+    outputs : sequence of str, optional
+        Layers whose activations the model puts out, or `pre_activation` tensors; the last layer without it.
+
+    Raises
+    ------
+    KeyError
+        If no layer has one of these names.
+    """
+    names = [graph.output.name] if outputs is None else list(outputs)
+    nodes, constants = [], []
+    for layer in graph:
+        for node, values in _nodes(layer, graph.shapes[layer.name]):
+            nodes.append(node)
+            constants.extend(values)
+    values = [_value(name, graph.shapes[_layer_of(graph, name)]) for name in names]
+    body = helper.make_graph(nodes, "network", [_value(INPUT, graph.input_shape)], values, constants)
+    versions = [helper.make_opsetid("", OPSET)]
+    return helper.make_model(body, opset_imports=versions, ir_version=IR_VERSION, producer_name=PRODUCER)
+
+
+def save(graph: Graph, path: str | Path) -> None:
+    """Write the graph to an ONNX file; the file appears whole or not at all."""
+    write_atomically(Path(path), to_onnx(graph).SerializeToString(deterministic=True))
+
+
+def pre_activation(layer: Layer) -> str:
+    """The tensor that holds the layer's values before its activation function."""
+    return layer.name + SUFFIX if _activation(layer.activation, ()) else layer.name
+
+
+def _layer_of(graph: Graph, tensor: str) -> str:
+    for layer in graph:
+        if tensor in (layer.name, pre_activation(layer)):
+            return layer.name
+    return graph[tensor].name
+
+
+def _value(name: str, shape: Shape) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, ("batch", *shape))
+
+
+def _nodes(layer: Layer, shape: Shape) -> Iterator[tuple[onnx.NodeProto, list[onnx.TensorProto]]]:
+    """The nodes of a layer, each with the constants it reads."""
+    body, activation = _body(layer, shape), _activation(layer.activation, shape)
+    names = [layer.name, *(f"{layer.name}.{step.operator.lower()}" for step in [*body[1:], *activation])]
+    tensors = [f"{name}.out" for name in names]
+    tensors[len(body) - 1] = pre_activation(layer)
+    tensors[-1] = layer.name
+    inputs = list(layer.inputs)
+    for step, name, tensor in zip([*body, *activation], names, tensors, strict=True):
+        constants = {f"{layer.name}.{key}": np.asarray(value, np.float32) for key, value in step.constants.items()}
+        node = helper.make_node(step.operator, [*inputs, *constants], [tensor], name=name, **step.attributes)
+        yield node, [numpy_helper.from_array(value, key) for key, value in constants.items()]
+        inputs = [tensor]
+
+
+def _activation(activation: Activation, shape: Shape) -> list[Step]:
+    slope, ceiling = np.asarray(activation.negative_slope), np.asarray(activation.ceiling)
+    steps = []
+    if slope.ndim:
+        steps = [Step("PRelu", {"slope": _per_channel(slope, shape)})]
+    elif slope == 0.0:
+        steps = [Step("Relu")]
+    elif slope != 1.0:
+        steps = [Step("LeakyRelu", attributes={"alpha": float(slope)})]
+    if np.all(np.isinf(ceiling)):
+        return steps
+    return [*steps, Step("Min", {"ceiling": _per_channel(ceiling, shape)})]
+
+
+def _per_channel(values: Any, shape: Shape) -> np.ndarray:
+    """One number for all, or one per channel, so shaped that it spreads over rows and columns."""
+    values = np.asarray(values, np.float32)
+    return values.reshape(-1, *(1 for _ in shape[1:])) if values.ndim else values
+
+
+@singledispatch
+def _body(layer: Layer, shape: Shape) -> list[Step]:
+    raise TypeError(f"{layer.name!r}: a {type(layer).__name__} has no ONNX form")
+
+
+@_body.register
+def _(layer: Dense, shape: Shape) -> list[Step]:
+    bias = {} if layer.bias is None else {"bias": layer.bias}
+    return [Step("Gemm", {"weight": layer.weight, **bias}, {"transB": 1})]
+
+
+@_body.register
+def _(layer: Conv2d, shape: Shape) -> list[Step]:
+    geometry = {
+        "kernel_shape": layer.weight.shape[2:], "strides": layer.stride, "pads": layer.padding,
+        "dilations": layer.dilation, "group": layer.groups,
+    }  # fmt: skip
+    if layer.bias is None:
+        return [Step("Conv", {"weight": layer.weight}, geometry)]
+    if layer.bias.ndim == 1:
+        return [Step("Conv", {"weight": layer.weight, "bias": layer.bias}, geometry)]
+    return [Step("Conv", {"weight": layer.weight}, geometry), Step("Add", {"bias": layer.bias})]
+
+
+def _window(layer: Pool2d) -> dict[str, Any]:
+    return {
+        "kernel_shape": layer.kernel,
+        "strides": layer.stride,
+        "pads": layer.padding,
+        "ceil_mode": int(layer.ceil_mode),
+    }
+
+
+@_body.register
+def _(layer: AvgPool2d, shape: Shape) -> list[Step]:
+    return [Step("AveragePool", attributes={**_window(layer), "count_include_pad": int(layer.count_padding)})]
+
+
+@_body.register
+def _(layer: MaxPool2d, shape: Shape) -> list[Step]:
+    return [Step("MaxPool", attributes=_window(layer))]
+
+
+@_body.register
+def _(layer: Flatten, shape: Shape) -> list[Step]:
+    return [Step("Flatten")]
+
+
+@_body.register
+def _(layer: Add, shape: Shape) -> list[Step]:
+    gain = [] if np.all(np.asarray(layer.gain) == 1.0) else [Step("Mul", {"gain": _per_channel(layer.gain, shape)})]
+    return [Step("Add" if len(layer.inputs) == 2 else "Sum"), *gain]
+
+
+@_body.register
+def _(layer: Concat, shape: Shape) -> list[Step]:
+    return [Step("Concat", attributes={"axis": 1})]

@@ -1,0 +1,8 @@
+"""The words that settings of a neuron may be, without the libraries that act on them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Reset = Literal["subtract", "zero"]
+InitialPotential = Literal["zero", "half", "uniform"]

@@ -1,0 +1,67 @@
+"""What a graph is like: where it is negative, what passes to a junction, what a layer depends on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.graph import INPUT, Add, Array, Conv2d, Dense, Flatten, Graph, Layer
+
+
+def negative_senders(graph: Graph, signed_input: bool = False) -> list[tuple[Layer, Layer]]:
+    """Layers that will have neurons and can be negative, each with the first layer that reads it.
+
+    The input is none of them, whatever its sign, and the output may be negative.
+    """
+    found = []
+    for layer in graph:
+        has_neurons = not isinstance(layer, Flatten) and not passes_to_junctions(graph, layer)
+        readers = graph.readers(layer.name) if source_of(graph, graph.output.name) != layer.name else ()
+        if has_neurons and readers and not is_nonnegative(graph, layer.name, signed_input):
+            found.append((layer, readers[0]))
+    return found
+
+
+def is_nonnegative(graph: Graph, name: str, signed_input: bool = False) -> bool:
+    """Whether the output of a layer can never be negative, given whether the input can."""
+    if name == INPUT:
+        return not signed_input
+    layer = graph[name]
+    if isinstance(layer, Conv2d | Dense) and layer.activation.is_linear and _only_adds(layer):
+        return is_nonnegative(graph, layer.inputs[0], signed_input)
+    if isinstance(layer, Conv2d | Dense) or not layer.activation.is_linear:
+        return not layer.activation.is_signed
+    return all(is_nonnegative(graph, source, signed_input) for source in layer.inputs)
+
+
+def _only_adds(layer: Conv2d | Dense) -> bool:
+    """Whether no weight and no bias is negative, as in a layer that takes every second pixel."""
+    return bool(np.all(layer.weight >= 0)) and (layer.bias is None or bool(np.all(layer.bias >= 0)))
+
+
+def passes_to_junctions(graph: Graph, layer: Layer) -> bool:
+    """Whether a linear layer has no neurons of its own because junctions alone read it."""
+    readers = graph.readers(layer.name)
+    linear = isinstance(layer, Conv2d | Dense) and layer.activation.is_linear
+    return linear and len(readers) > 0 and all(isinstance(reader, Add) for reader in readers)
+
+
+def source_of(graph: Graph, name: str) -> str:
+    """The layer whose output `name` is, looking through flattening."""
+    while name != INPUT and isinstance(layer := graph[name], Flatten):
+        name = layer.inputs[0]
+    return name
+
+
+def up_to(graph: Graph, name: str) -> Graph:
+    """The layer of that name as the output, and all that it depends on."""
+    needed = {graph[name].name}
+    for layer in reversed(graph.layers):
+        if layer.name in needed:
+            needed.update(layer.inputs)
+    return Graph(graph.input_shape, tuple(layer for layer in graph if layer.name in needed))
+
+
+def per_channel(values: float | Array, ndim: int) -> Array:
+    """Values of one per channel, shaped to multiply an array whose first axis of `ndim` is the channel."""
+    values = np.asarray(values, np.float32)
+    return values if values.ndim == 0 else values.reshape(-1, *(1,) * (ndim - 1))

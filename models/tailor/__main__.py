@@ -1,0 +1,35 @@
+"""The tailor's command line: `brianize tailor FILE.onnx --output NEW.onnx`, or `python -m models.tailor`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from models.atomic import write_atomically
+from models.onnx_io import OnnxError
+from models.tailor.report import OBSTACLE, UNKNOWN, as_text, tailor_and_report
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the report; the status is 0 if the rewritten file can become spikes, 1 if not, 2 if it is no network."""
+    parser = argparse.ArgumentParser(prog="brianize tailor", description="What keeps a network from spiking?")
+    parser.add_argument("file", type=Path, metavar="FILE.onnx")
+    parser.add_argument("--output", type=Path, metavar="NEW.onnx", help="where to write the rewritten file")
+    options = parser.parse_args(arguments)
+    try:
+        table, model = tailor_and_report(options.file)
+        if options.output is not None:
+            write_atomically(options.output, model.SerializeToString())
+    except (OnnxError, OSError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    print(as_text(table))
+    obstacles = int(table["verdict"].isin([OBSTACLE, UNKNOWN]).sum())
+    print(f"\n{obstacles} of {len(table)} stand in the way" if obstacles else "\nall of it can become spikes")
+    return int(obstacles > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""The nodes and constants of an ONNX file while some are replaced; every other node stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import NodeProto, helper, numpy_helper
+
+from models.onnx_io import Signal, attributes_of
+from models.tailor.walk import Walk
+
+WEIGHTED = ("Conv", "Gemm", "MatMul")
+AFFINE = ("Add", "BatchNormalization", "Div", "Dropout", "Identity", "Mul", "Sub")
+LINEAR_PER_CHANNEL = (
+    "AveragePool", "Dropout", "Flatten", "GlobalAveragePool", "Identity", "Pad", "ReduceMean", "Reshape", "Squeeze",
+)  # fmt: skip
+
+
+class File:
+    """A file that is being rewritten.
+
+    `notes` says of a node that is no more, by its first output, what it was written as; `origins` says of a new tensor
+    which node it stems from.
+    """
+
+    def __init__(self, walk: Walk) -> None:
+        self.walk = walk
+        self.nodes = list(walk.model.graph.node)
+        self.constants = {name: value for name, value in walk.values.items() if isinstance(value, np.ndarray)}
+        self.shapes = {name: walk.trace.shape(v) for name, v in walk.values.items() if isinstance(v, Signal)}
+        self.outputs = {output.name for output in walk.model.graph.output}
+        self.notes: dict[str, str] = {}
+        self.origins: dict[str, str] = {}
+        self.taken = {name for node in self.nodes for name in (*node.input, *node.output)} | set(walk.values)
+        self.new: list[onnx.TensorProto] = []
+        weights = (value.dtype for value in self.constants.values() if value.dtype.kind == "f")
+        self.dtype = next(weights, np.dtype(np.float32))
+
+    def is_signal(self, name: str) -> bool:
+        return name not in self.constants
+
+    def value(self, name: str) -> NDArray[Any]:
+        return self.constants[name]
+
+    def producer(self, name: str) -> NodeProto | None:
+        return next((node for node in self.nodes if name in node.output), None)
+
+    def readers(self, name: str) -> list[NodeProto]:
+        """The nodes that read a tensor, without those that only ask for the size of its batch."""
+        readers = [node for node in self.nodes if name in node.input]
+        return [node for node in readers if not (node.op_type == "Shape" and self._is_batch_size(node))]
+
+    def constant(self, origin: NodeProto, values: Any) -> str:
+        """The name of a new constant; it takes the type of the network's weights."""
+        values = np.asarray(values)
+        name = self._free(f"{origin.output[0]}.constant")
+        self.constants[name] = values if values.dtype == self.dtype else values.astype(self.dtype)
+        self.new.append(numpy_helper.from_array(self.constants[name], name))
+        return name
+
+    def node(self, origin: NodeProto, operator: str, *inputs: str, **settings: Any) -> NodeProto:
+        """A new node, which stems from another."""
+        output = self._free(f"{origin.output[0]}.{operator.lower()}")
+        self.origins[output] = origin.output[0]
+        name = self._free(f"{origin.name or origin.output[0]}/{operator}")
+        return helper.make_node(operator, inputs, [output], name=name, **settings)
+
+    def last(
+        self, node: NodeProto, operator: str, *inputs: str, settings: Mapping[str, Any] | None = None
+    ) -> NodeProto:
+        """A node that takes the place of another: its name, its output and, unless told otherwise, its settings."""
+        kept = attributes_of(node) if settings is None and operator == node.op_type else settings or {}
+        return helper.make_node(operator, inputs, node.output[:1], name=node.name, **kept)
+
+    def chain(self, node: NodeProto, tensor: str, *steps: tuple) -> list[NodeProto]:
+        """Steps (operator, constants ...), one behind the other, from a tensor to the output of a node."""
+        nodes: list[NodeProto] = []
+        for operator, *constants in steps[:-1]:
+            names = [self.constant(node, values) for values in constants]
+            nodes.append(self.node(node, operator, tensor, *names))
+            tensor = nodes[-1].output[0]
+        operator, *constants = steps[-1]
+        return [*nodes, self.last(node, operator, tensor, *(self.constant(node, values) for values in constants))]
+
+    def copied(self, origin: NodeProto, name: str) -> tuple[list[NodeProto], str]:
+        """Copies of the nodes that a signal depends on linearly, back to the first with weights, and its new name."""
+        producer = self.producer(name)
+        if producer is None or producer.op_type not in (*WEIGHTED, *AFFINE):
+            return [], name
+        signals = [i for i, given in enumerate(producer.input) if given and self.is_signal(given)]
+        inputs, before = list(producer.input), list[NodeProto]()
+        if producer.op_type in AFFINE and len(signals) == 1:
+            before, inputs[signals[0]] = self.copied(origin, inputs[signals[0]])
+        copy = self.node(origin, producer.op_type, *inputs, **attributes_of(producer))
+        return [*before, copy], copy.output[0]
+
+    def path_to_weights(self, name: str) -> list[NodeProto] | None:
+        """The nodes from a tensor to the weights that alone read it, if all between are linear in every channel."""
+        path: list[NodeProto] = []
+        while name not in self.outputs and len(readers := self.readers(name)) == 1:
+            node = readers[0]
+            path.append(node)
+            if node.op_type in WEIGHTED:
+                return path if self._has_constant_weight(node, name) else None
+            if node.op_type not in LINEAR_PER_CHANNEL or not self._keeps_channels(node):
+                return None
+            name = node.output[0]
+        return None
+
+    def replace(self, node: NodeProto, nodes: Sequence[NodeProto], note: str = "") -> None:
+        place = next(i for i, other in enumerate(self.nodes) if other is node)
+        self.nodes[place : place + 1] = nodes
+        if note:
+            self.notes[node.output[0]] = note
+
+    def written(self) -> onnx.ModelProto:
+        """The model, without the nodes and constants that nothing reads any more."""
+        model = onnx.ModelProto()
+        model.CopyFrom(self.walk.model)
+        graph, needed, kept = model.graph, set(self.outputs), list[NodeProto]()
+        for node in reversed(self.nodes):
+            if needed.intersection(node.output):
+                needed.update(node.input)
+                kept.append(node)
+        initializers = [tensor for tensor in (*graph.initializer, *self.new) if tensor.name in needed]
+        old = {tensor.name for tensor in graph.initializer}
+        inputs = [value for value in graph.input if value.name not in old or value.name in needed]
+        for field in ("node", "initializer", "input", "value_info"):
+            graph.ClearField(field)  # type: ignore[arg-type]
+        graph.node.extend(reversed(kept))
+        graph.initializer.extend(initializers)
+        graph.input.extend(inputs)
+        return model
+
+    def _has_constant_weight(self, node: NodeProto, name: str) -> bool:
+        settings, weight = attributes_of(node), self.constants.get(node.input[1])
+        plain = settings.get("group", 1) == 1 and not settings.get("transA", 0)
+        return plain and node.input[0] == name and weight is not None and weight.ndim in (2, 4)
+
+    def _keeps_channels(self, node: NodeProto) -> bool:
+        """Whether the importer takes it, and if it makes another shape, whether that is flattening."""
+        step, shape = self.walk.steps[node.output[0]], self.shapes.get(node.output[0])
+        reshapes = node.op_type in ("Reshape", "Squeeze")
+        return not step.obstacle and shape is not None and not (reshapes and len(shape) != 1)
+
+    def _is_batch_size(self, shape: NodeProto) -> bool:
+        readers = [node for node in self.nodes if shape.output[0] in node.input]
+        return all(node.op_type == "Gather" and np.all(self.constants.get(node.input[1]) == 0) for node in readers)
+
+    def _free(self, name: str) -> str:
+        number, stem = 2, name
+        while name in self.taken:
+            name, number = f"{stem}_{number}", number + 1
+        self.taken.add(name)
+        return name

@@ -1,0 +1,158 @@
+"""What is trained here: a table of networks, each with its data, its augmentation and its length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import Optimizer
+
+from models.datasets import CROP, Dataset, DatasetError, centred, load_dataset, rectified, scenes
+from models.detection import Head, detect, mean_average_precision, metadata, unpadded
+from models.graph import Array
+from models.train import architectures
+from models.train.architectures import cifar_cnn, resnet, vgg
+from models.train.optimizers import adam, muon_and_adam
+from models.train.yolo_loss import yolo_loss
+
+Rng = np.random.Generator
+Labels = NDArray[Any]
+
+
+def share_correct(outputs: Array, labels: Labels) -> float:
+    """The share of images whose largest output is their label."""
+    return float(np.mean(np.argmax(outputs, axis=1) == labels))
+
+
+def map_50(outputs: Array, boxes: Labels, head: Head) -> float:
+    """mAP@0.5 of the boxes that the outputs of a YOLO head find."""
+    return mean_average_precision(detect(outputs, head), unpadded(boxes))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is made.
+
+    `compose` makes other examples of a batch of augmented images and their labels, such as scenes of digits. `tests`
+    are the datasets on which it is measured, by the function `measure` of outputs and labels; `spiking` says whether
+    all of it can become spikes (if not, the file is kept as PyTorch writes it), and `metadata` goes into the file.
+    """
+
+    network: Callable[[], nn.Module]
+    training: Callable[[Path | None], Dataset]
+    augment: Callable[[Array, Rng], Array]
+    tests: tuple[str, ...]
+    epochs: int
+    learning_rate: float = 2e-3
+    optimizers: Callable[[nn.Module, float], tuple[Optimizer, ...]] = adam
+    spiking: bool = True
+    compose: Callable[[Array, Labels, Rng], tuple[Array, Labels]] = lambda images, labels, rng: (images, labels)
+    loss: Callable[[Tensor, Tensor], Tensor] = functional.cross_entropy
+    measure: tuple[str, Callable[[Array, Labels], float]] = ("accuracy", share_correct)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+def mnist_without_digits(data_dir: Path | None) -> Dataset:
+    """MNIST's training images without the 5,000 of the embedded set, which therefore can test."""
+    train, embedded = load_dataset("mnist_train", data_dir), load_dataset("digits")
+    known = {image.tobytes() for image in embedded.x}
+    keep = np.array([image.tobytes() not in known for image in train.x])
+    if (found := np.sum(~keep)) != len(embedded.y):
+        raise DatasetError(f"mnist_train holds {found} of the {len(embedded.y)} embedded digits; it should hold all")
+    return Dataset("mnist_train without digits", train.x[keep], train.y[keep])
+
+
+def cifar10(data_dir: Path | None) -> Dataset:
+    return load_dataset("cifar10_train", data_dir)
+
+
+def shifted(images: Array, rng: Rng, largest: int) -> Array:
+    """Each image moved by up to `largest` pixels in both directions, black coming in."""
+    padded = np.pad(images, ((0, 0), (0, 0), (largest, largest), (largest, largest)))
+    height, width = images.shape[2:]
+    offsets = rng.integers(0, 2 * largest + 1, (len(images), 2))
+    return np.stack([image[:, y : y + height, x : x + width] for image, (y, x) in zip(padded, offsets, strict=True)])
+
+
+def cropped(images: Array, rng: Rng) -> Array:
+    """A random part of 24 x 24 pixels of each image, every second one mirrored."""
+    corners = rng.integers(0, [images.shape[2] - CROP + 1, images.shape[3] - CROP + 1], (len(images), 2))
+    parts = [image[:, y : y + CROP, x : x + CROP] for image, (y, x) in zip(images, corners, strict=True)]
+    mirrored = rng.random(len(images)) < 0.5
+    return np.stack([part[:, :, ::-1] if flip else part for part, flip in zip(parts, mirrored, strict=True)])
+
+
+def cropped_and_rectified(images: Array, rng: Rng) -> Array:
+    return rectified(cropped(images, rng))
+
+
+def cropped_and_rectified_with_holes(images: Array, rng: Rng) -> Array:
+    """As `cropped_and_rectified`, with a square of 8 x 8 pixels of each image put to 0 (Cutout, DeVries 2017)."""
+    result = cropped_and_rectified(images, rng)
+    for image, (y, x) in zip(result, rng.integers(-4, CROP - 4, (len(images), 2)), strict=True):
+        image[:, max(0, y) : y + 8, max(0, x) : x + 8] = 0
+    return result
+
+
+def jittered_and_centred(images: Array, rng: Rng) -> Array:
+    """Each image moved by up to four pixels, the mean coming in, every second one mirrored; less the mean."""
+    moved = shifted(centred(images), rng, largest=4)
+    mirrored = rng.random(len(images)) < 0.5
+    moved[mirrored] = moved[mirrored, ..., ::-1]
+    return moved
+
+
+_mnist = partial(Recipe, training=mnist_without_digits, tests=("mnist", "digits"), epochs=20)
+_cifar = partial(
+    Recipe,
+    training=cifar10,
+    augment=cropped_and_rectified,
+    tests=("cifar10_abs",),
+    epochs=40,
+    optimizers=muon_and_adam,  # Adam underfits in as many epochs
+)
+_detector = partial(
+    Recipe,
+    training=mnist_without_digits,
+    augment=lambda images, rng: images,  # no scene comes twice
+    compose=scenes,
+    tests=("digit_scenes",),
+    epochs=15,
+    optimizers=muon_and_adam,
+    loss=partial(yolo_loss, head=architectures.DIGITS),
+    measure=("map_50", partial(map_50, head=architectures.DIGITS)),
+    metadata=metadata(architectures.DIGITS),
+)
+_unrectified = partial(_cifar, augment=cropped, tests=("cifar10_crop",))
+_deep = partial(_cifar, augment=jittered_and_centred, tests=("cifar10_centred",), epochs=25)
+DEPTHS = {"vgg": (vgg, (7, 9, 11, 16)), "resnet": (resnet, (8, 14, 20, 32))}
+
+RECIPES = {
+    "mnist_convnet": _mnist(architectures.mnist_convnet, augment=partial(shifted, largest=2)),
+    "mnist_mlp": _mnist(architectures.mnist_mlp, augment=partial(shifted, largest=1)),
+    "digit_detector": _detector(architectures.digit_detector),
+    # Cao 2015, tailored step by step; each line changes one thing.
+    "cifar_cnn_untailored": _unrectified(
+        partial(cifar_cnn, centred=True, activation=nn.Tanh, bias=True, pool=nn.MaxPool2d), spiking=False
+    ),
+    "cifar_cnn_abs": _cifar(partial(cifar_cnn, activation=nn.Tanh, bias=True, pool=nn.MaxPool2d), spiking=False),
+    "cifar_cnn_relu": _cifar(partial(cifar_cnn, bias=True, pool=nn.MaxPool2d)),
+    "cifar_cnn_nobias": _cifar(partial(cifar_cnn, pool=nn.MaxPool2d)),
+    "cifar_cnn_tailored": _cifar(cifar_cnn),
+    # The tailored network once more, three times as long, on images with holes, since it overfits.
+    "cifar_cnn_cao": _cifar(cifar_cnn, augment=cropped_and_rectified_with_holes, epochs=120),
+}
+# Sengupta 2019, and the same with batch norm, which the importer folds.
+RECIPES |= {
+    f"cifar_{name}{depth}{end}": _deep(partial(network, depth, batch_norm))
+    for name, (network, depths) in DEPTHS.items()
+    for depth in depths
+    for end, batch_norm in (("", False), ("_bn", True))
+}

@@ -1,0 +1,38 @@
+"""What a study may say: conditions, grids, variants, figures; read from TOML and checked, nothing is run."""
+
+from studies.declare.columns import BOX_COLUMNS, DETECTION_COLUMNS, LAYER_COLUMNS, METRIC_COLUMNS, TABLES
+from studies.declare.conditions import (
+    KEYS,
+    NORMALIZATIONS,
+    SIGNED,
+    Condition,
+    Readout,
+    StudyError,
+    is_random,
+    readout_steps,
+    require_known,
+)
+from studies.declare.figure_spec import FigureSpec
+from studies.declare.study import Study, load_study, parse_study, study_names
+
+__all__ = [
+    "BOX_COLUMNS",
+    "DETECTION_COLUMNS",
+    "KEYS",
+    "LAYER_COLUMNS",
+    "METRIC_COLUMNS",
+    "NORMALIZATIONS",
+    "SIGNED",
+    "TABLES",
+    "Condition",
+    "FigureSpec",
+    "Readout",
+    "Study",
+    "StudyError",
+    "is_random",
+    "load_study",
+    "parse_study",
+    "readout_steps",
+    "require_known",
+    "study_names",
+]

@@ -1,0 +1,24 @@
+"""The columns of the tables that a study leaves, beside those that name a condition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+METRIC_COLUMNS = (
+    "time_ms", "accuracy", "ann_accuracy", "agreement", "spikes_per_image", "synops_per_image",
+    "energy_nj", "ann_energy_nj", "time_to_99_ms", "time_to_99_9_ms",
+)  # fmt: skip
+LAYER_COLUMNS = (
+    "layer", "spikes_per_image", "synops_per_image", "rate_hz", "correlation", "rmse",
+    "silent_share", "subthreshold_share", "saturated_share", "equivalent_v_th",
+)  # fmt: skip
+DETECTION_COLUMNS = (
+    "time_ms", "map_50", "ann_map_50", "fidelity_map_50", "spikes_per_image", "synops_per_image", "energy_nj",
+    "ann_energy_nj", "time_to_99_ms", "time_to_99_9_ms",
+)  # fmt: skip
+BOX_COLUMNS = ("time_ms", "source", "image", "class", "score", "x0", "y0", "x1", "y1")
+TABLES: Mapping[str, tuple[str, ...]] = {
+    "metrics": tuple(dict.fromkeys([*METRIC_COLUMNS, *DETECTION_COLUMNS])),
+    "layers": LAYER_COLUMNS,
+    "boxes": BOX_COLUMNS,
+}

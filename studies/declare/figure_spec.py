@@ -1,0 +1,92 @@
+"""What a figure of a study is: a seaborn call as data, checked against the columns of the tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from studies.declare.columns import TABLES
+from studies.declare.conditions import StudyError, require_known, require_type
+
+PLOTS = ("lineplot", "scatterplot", "barplot", "pointplot", "boxplot", "heatmap", "boxes")
+LOGS = ("", "x", "y", "xy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigureSpec:
+    """A seaborn call as data.
+
+    Parameters
+    ----------
+    plot : str
+        One of `PLOTS`. A heatmap shows the mean of `hue` over `x` and `y`, for each value of `col`. "boxes" shows those
+        of `table` "boxes" on the images, a row for each `y = "image"`, a column for each `x` and one for the ANN.
+    table : {"metrics", "layers", "boxes"}
+        "boxes" is there for detectors only, and of "metrics" some columns for them or for classifiers.
+    x, y, hue, col : str
+        Columns of that table.
+    where : mapping
+        Column to the value, or list of values, to keep; `time_ms = "end"` is the end of the window.
+    ceiling : str
+        A column whose mean is drawn as a dashed line, such as "ann_accuracy".
+    theory : str
+        A column that predicts `y`, drawn over `x` as dashed lines in the colours of `hue`.
+    log : {"", "x", "y", "xy"}
+        Logarithmic axes.
+    """
+
+    name: str
+    plot: str
+    x: str
+    y: str
+    hue: str = ""
+    col: str = ""
+    table: str = "metrics"
+    where: Mapping[str, Any] = field(default_factory=dict)
+    ceiling: str = ""
+    theory: str = ""
+    log: str = ""
+    title: str = ""
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the table that it looks at."""
+        named = (self.x, self.y, self.hue, self.col, self.ceiling, self.theory, *self.where)
+        return [column for column in named if column]
+
+
+def parse_figure(content: Any, grid: Mapping[str, Any]) -> FigureSpec:
+    """A figure from its table in the file, of a study with that grid; raises `StudyError`."""
+    require_type("figures", content, dict, "a list of tables, [[figures]]")
+    for key, value in content.items():
+        require_known("key of a figure", key, [f.name for f in fields(FigureSpec)])
+        require_type(f"figure: {key}", value, *((dict, "a table") if key == "where" else (str, "a text")))
+    for key in ("name", "plot", "x", "y"):
+        require_type(f"figure: {key}", content.get(key), str, "a text")
+    figure = FigureSpec(**content)
+    if not re.fullmatch(r"[\w-]+", figure.name):
+        raise StudyError(f"figure: name is {figure.name!r}; it names a file: letters, digits, '-' and '_'")
+    for what, value, known in (
+        ("plot", figure.plot, PLOTS),
+        ("table", figure.table, TABLES),
+        ("log", figure.log, LOGS),
+    ):
+        require_known(f"{what} of figure {figure.name!r}", value, known)
+    if figure.plot == "heatmap" and (not figure.hue or figure.ceiling or figure.theory):
+        raise StudyError(f"figure {figure.name!r}: a heatmap needs `hue`, and has no `ceiling` or `theory`")
+    if (figure.plot == "boxes") != (figure.table == "boxes") or (figure.plot == "boxes" and figure.y != "image"):
+        raise StudyError(
+            f"figure {figure.name!r}: plot 'boxes' goes with table 'boxes' and y 'image', and they with it"
+        )
+    if figure.theory and figure.plot not in ("lineplot", "pointplot"):
+        raise StudyError(f"figure {figure.name!r}: `theory` goes with a lineplot or a pointplot, not a {figure.plot}")
+    _check_columns(figure, grid)
+    return figure
+
+
+def _check_columns(figure: FigureSpec, grid: Mapping[str, Any]) -> None:
+    columns = dict.fromkeys([*grid, "seed", *TABLES[figure.table]])
+    for column in figure.columns:
+        require_known(f"column of {figure.table} in figure {figure.name!r}", column, columns)

@@ -1,0 +1,105 @@
+"""What is measured of a detector: its boxes at each readout time, against the true ones and against the ANN's.
+
+The output is read from the potential of neurons that do not spike. The potential over time stands for the output of the
+normalised network; times the scale of that output it is what the head decodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from conversion.recording import Recording
+from models.detection import Head, detect, mean_average_precision, unpadded
+from models.graph import Array, Graph
+from models.onnx_io import predict
+from studies.declare import BOX_COLUMNS, DETECTION_COLUMNS
+from studies.measure.metrics import costs, settling_times
+
+SURE = 0.3  # the score of a box that is drawn, and that the SNN has to find as well
+DRAWN_IMAGES = 6
+Found = Sequence[Array]
+
+
+def output_scale(trained: Graph, normalised: Graph, image: Array) -> float:
+    """How many times larger the output of the trained network is: one number, as normalisation keeps the function."""
+    before, after = (predict(graph, image[None]).ravel().astype(np.float64) for graph in (trained, normalised))
+    return float(before @ after / (after @ after))
+
+
+def boxes_over_time(recording: Recording, scale: float, head: Head) -> list[Found]:
+    """The boxes of every image at each readout time, from the potential that the output gathered in the time so far."""
+    gathered = (recording.times - recording.evaluated_from) * recording.max_rate
+    return [detect(raw / time * scale, head) for raw, time in zip(recording.output_potentials, gathered, strict=True)]
+
+
+def sure(found: Found) -> Found:
+    """The boxes of a score that counts as an answer."""
+    return [boxes[boxes[:, 5] > SURE] for boxes in found]
+
+
+def as_truth(found: Found) -> Found:
+    """Boxes as if they were true ones, none of them difficult."""
+    return [np.column_stack([boxes[:, :5], np.zeros(len(boxes))]) for boxes in sure(found)]
+
+
+def detection_metrics(
+    recording: Recording,
+    found: Sequence[Found],
+    ann_found: Found,
+    boxes: Array,
+    *,
+    ann_energy_nj: float = 0.0,
+    input_energy_nj: float | NDArray[np.float64] = 0.0,
+) -> pd.DataFrame:
+    """One row per readout time.
+
+    Parameters
+    ----------
+    found : sequence over R readout times of sequences over N images of array, shape (m, 6)
+        See `models.detection.boxes`, as for the others.
+    ann_found : sequence over N images
+    boxes : array, shape (N, M, 6)
+        The truth. Where there is none, `map_50` and `ann_map_50` are NaN.
+
+    Returns
+    -------
+    DataFrame
+        Columns `DETECTION_COLUMNS`. `fidelity_map_50` is the mAP@0.5 with the ANN's boxes of a score above 0.3 as the
+        truth; costs and times are those of `metrics`, with mAP in the place of accuracy.
+    """
+    truth, expected = unpadded(boxes), as_truth(ann_found)
+    map_50 = np.array([mean_average_precision(each, truth) for each in found])
+    ann_map_50 = mean_average_precision(ann_found, truth)
+    table = costs(recording, ann_energy_nj, input_energy_nj)
+    table["map_50"], table["ann_map_50"] = map_50, ann_map_50
+    table["fidelity_map_50"] = [mean_average_precision(each, expected) for each in found]
+    table = table.assign(**settling_times(table["time_ms"].to_numpy(), map_50, ann_map_50))
+    return table[list(DETECTION_COLUMNS)]
+
+
+def box_table(time_ms: NDArray[np.float64], found: Sequence[Found], ann_found: Found, head: Head) -> pd.DataFrame:
+    """The boxes to draw, of the first images: those of the SNN at each time, and those of the ANN, which have no time.
+
+    Returns
+    -------
+    DataFrame
+        Columns `BOX_COLUMNS`; an image without a box has one row, without corners.
+    """
+    shown = [("snn", time, each) for time, each in zip(time_ms, found, strict=True)] + [("ann", np.nan, ann_found)]
+    rows = [
+        (time, source, image, *box)
+        for source, time, each in shown
+        for image, boxes in enumerate(sure(each[:DRAWN_IMAGES]))
+        for box in _named(boxes, head)
+    ]
+    return pd.DataFrame(rows, columns=list(BOX_COLUMNS))
+
+
+def _named(boxes: Array, head: Head) -> list[tuple]:
+    if not len(boxes):
+        return [("", *[np.nan] * 5)]
+    return [(head.classes[int(number)], score, *corners) for number, *corners, score in boxes]

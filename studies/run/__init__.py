@@ -1,0 +1,20 @@
+"""Conditions run: each from its files to its rows, a study in parallel, resumed where it was interrupted."""
+
+from studies.run.experiment import Prepared, activation, check_job, measure, prepare, simulate_condition
+from studies.run.files import Job, model_path
+from studies.run.runner import run_study
+from studies.run.settings import encoder_of, neuron_of
+
+__all__ = [
+    "Job",
+    "Prepared",
+    "activation",
+    "check_job",
+    "encoder_of",
+    "measure",
+    "model_path",
+    "neuron_of",
+    "prepare",
+    "run_study",
+    "simulate_condition",
+]

@@ -1,0 +1,267 @@
+"""One condition, from its files to its rows: load, normalise, simulate, measure. What runs in a worker process."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from brian2 import ms
+from numpy.typing import NDArray
+
+from conversion.brian import Readout, check_encoder, check_values, members_of
+from conversion.normalize import calibrate_biases, equivalent_thresholds, normalize, rescale, spike_norm
+from conversion.plan import plan
+from conversion.recording import Probe, Recording, delayed_evaluation, some_readouts
+from conversion.reduce import fold_average_pooling, without_leaks
+from conversion.residual import simulate_without_residual
+from conversion.simulate import simulate
+from models.datasets import content_hash
+from models.detection import NO_BOX, Head, check_output, detect, read_head
+from models.encoders import Encoder
+from models.graph import INPUT, Array, Graph, Shape
+from models.onnx_io import activations, predict
+from models.onnx_io import load as load_onnx
+from studies.declare import Condition, StudyError, is_random, readout_steps
+from studies.measure import (
+    ann_energy_nj,
+    box_table,
+    boxes_over_time,
+    detection_metrics,
+    input_energy_nj,
+    layers,
+    metrics,
+    output_scale,
+)
+from studies.run.code import code_hash
+from studies.run.files import Job, calibration_images, dataset, fit, has_boxes, model_path, test_images
+from studies.run.settings import calibration_settings, encoder_of, neuron_of, rheobase, simulation_settings
+
+Rows = Mapping[str, Mapping[str, list[Any]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """The network of a job, and the test images as it reads them.
+
+    Parameters
+    ----------
+    graph, normalised, converted : Graph
+        The network as trained; as normalised, whose activations the rates stand for; and as it spikes, the same up to
+        calibrated biases.
+    images, labels : array
+        See `models.datasets.loading.Dataset`.
+    head : Head, optional
+        Of a network that finds boxes.
+    """
+
+    graph: Graph
+    normalised: Graph
+    converted: Graph
+    images: Array
+    labels: NDArray[Any]
+    head: Head | None = None
+
+
+def check_job(job: Job) -> None:
+    """Raise, before anything is simulated, what is wrong with the files of a job or does not fit together.
+
+    Raises
+    ------
+    ValueError
+        Of the kind of its source: `StudyError`, `OnnxError`, `DatasetError`, `GraphError`, `ConversionError`.
+    """
+    graph = load_onnx(model_path(job))
+    c = job.condition
+    neuron, encoder, (images, labels) = neuron_of(c), encoder_of(c), test_images(job)
+    structure = plan(_reduced(graph, c), signed=neuron.is_signed, signed_input=bool(np.any(images < 0)))
+    check_encoder(encoder, neuron, structure, c.dt_ms * ms)
+    members_of(structure, _engine_readout(c))
+    for name, some in ((c.dataset, images), (c.calibration_dataset or c.dataset, calibration_images(job))):
+        fit(some[:1], graph.input_shape)
+        _check_values(name, encoder, some)
+    classes = _classes(job, graph.shapes[graph.output.name])
+    numbers = labels[..., 0] if labels.ndim == 3 else labels
+    if numbers.max(initial=NO_BOX) >= classes:
+        raise StudyError(
+            f"dataset {job.condition.dataset!r} has a label {numbers.max():g}, but the network knows {classes} classes"
+        )
+
+
+def _classes(job: Job, output_shape: Shape) -> int:
+    """How many classes a network knows; of one that finds boxes, its head says so."""
+    if not has_boxes(job):
+        return int(np.prod(output_shape))
+    head = read_head(model_path(job))
+    check_output(head, output_shape)
+    if job.condition.readout != "potential":
+        raise StudyError(
+            f"readout is {job.condition.readout!r}; dataset {job.condition.dataset!r} has boxes, and the output that "
+            "they are read from has values below 0: it must be 'potential'"
+        )
+    return len(head.classes)
+
+
+def key_of(job: Job) -> str:
+    """What identifies the rows of a job: its condition, the content of its files, and the code that makes them.
+
+    Conditions that differ only by a seed that nothing reads have the same key, and are simulated once.
+    """
+    names = {name for name in (job.condition.dataset, job.condition.calibration_dataset) if name is not None}
+    content = {
+        "condition": asdict(job.condition) | ({} if is_random(job.condition) else {"seed": 0}),
+        "model": hashlib.sha256(model_path(job).read_bytes()).hexdigest(),
+        "datasets": {name: content_hash(dataset(job, name)) for name in sorted(names)},
+        "code": code_hash(),
+        "versions": versions(),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def versions() -> Mapping[str, str]:
+    """The versions of the libraries that the rows depend on."""
+    return {name: version(name) for name in ("brian2", "numpy", "onnxruntime", "pycocotools")}
+
+
+def rows_of(jobs: Sequence[Job]) -> list[Rows]:
+    """The rows of conditions that differ by `evaluation_delay_ms` alone, all from one simulation.
+
+    Of each condition by table and column, as plain lists; without the columns that name it.
+    """
+    conditions = [job.condition for job in jobs]
+    prepared = prepare(jobs[0])
+    recordings = simulate_at_delays(prepared.converted, prepared.images, conditions)
+    tables = [measure(prepared, *pair) for pair in zip(recordings, conditions, strict=True)]
+    return [{name: table.to_dict("list") for name, table in some.items()} for some in tables]
+
+
+def prepare(job: Job) -> Prepared:
+    """Load the files of a job, and normalise its network."""
+    c = job.condition
+    graph, (images, labels) = load_onnx(model_path(job)), test_images(job)
+    images, calibration = fit(images, graph.input_shape), fit(calibration_images(job), graph.input_shape)
+    normalised = _normalised(_reduced(graph, c), calibration, c)
+    converted = normalised
+    if c.bias_calibration == "mean":
+        converted = calibrate_biases(normalised, calibration, **calibration_settings(c))
+    head = read_head(model_path(job)) if has_boxes(job) else None
+    return Prepared(graph, normalised, converted, images, labels, head)
+
+
+def _normalised(graph: Graph, calibration: Array, c: Condition) -> Graph:
+    if c.normalization != "spike":
+        return normalize(graph, calibration, c.normalization, c.percentile, 1.0 if c.headroom is None else c.headroom)
+    percentile = 100.0 if c.percentile is None else c.percentile
+    table = spike_norm(graph, calibration, percentile=percentile, **calibration_settings(c))
+    return rescale(graph, table["scale"].to_dict())
+
+
+def simulate_condition(converted: Graph, images: Array, c: Condition, probe: Probe | None = None) -> Recording:
+    """What a converted network does with images under a condition."""
+    (recording,) = simulate_at_delays(converted, images, [c], probe)
+    return recording
+
+
+def simulate_at_delays(
+    converted: Graph, images: Array, conditions: Sequence[Condition], probe: Probe | None = None
+) -> list[Recording]:
+    """One simulation under conditions that differ by `evaluation_delay_ms` alone, evaluated as each of them says."""
+    c, delays_ms = conditions[0], [each.evaluation_delay_ms or 0.0 for each in conditions]
+    steps = readout_steps(c)
+    read = np.union1d(steps, [round(delay / c.dt_ms) for delay in delays_ms if delay])
+    stages = {"first_stage": c.residual_ms * ms} if c.residual_ms else {}
+    recording = (simulate_without_residual if stages else simulate)(
+        converted,
+        images,
+        **stages,
+        connectivity=c.connectivity,
+        readout=_engine_readout(c),
+        readout_times=read * c.dt_ms * ms,
+        probe=replace(probe or Probe(), output_spikes=_output_spikes(c)),
+        **simulation_settings(c),
+    )
+    return [_evaluated(recording, delay * 1e-3, np.isin(read, steps)) for delay in delays_ms]
+
+
+def _evaluated(recording: Recording, delay: float, wanted: NDArray[np.bool_]) -> Recording:
+    """Those readouts after a delay in seconds that a mask of all of them says."""
+    late = delayed_evaluation(recording, delay) if delay else recording
+    return some_readouts(late, wanted[-len(late.times) :])
+
+
+def measure(prepared: Prepared, recording: Recording, c: Condition) -> Mapping[str, pd.DataFrame]:
+    """The tables of a recording, "metrics", "layers" and of a detector "boxes"; without the condition's columns."""
+    answers = _classified if prepared.head is None else _detected
+    return {
+        **answers(prepared, recording, c),
+        "layers": layers(
+            recording,
+            lambda name: activation(prepared.normalised, prepared.images, name),
+            rheobase(c, recording.max_rate),
+            _equivalent_thresholds(prepared, c),
+        ),
+    }
+
+
+def _classified(prepared: Prepared, recording: Recording, c: Condition) -> dict[str, pd.DataFrame]:
+    outputs, k = predict(prepared.graph, prepared.images), c.readout_k or 1
+    spent = _energies(prepared.graph, recording, c)
+    return {"metrics": metrics(recording, prepared.labels, outputs, readout=c.readout, readout_k=k, **spent)}
+
+
+def _detected(prepared: Prepared, recording: Recording, c: Condition) -> dict[str, pd.DataFrame]:
+    graph, images, head = prepared.graph, prepared.images, prepared.head
+    assert head is not None
+    scale = output_scale(_reduced(graph, c), prepared.normalised, images[0])
+    found, ann_found = boxes_over_time(recording, scale, head), detect(predict(graph, images), head)
+    spent = _energies(graph, recording, c)
+    return {
+        "metrics": detection_metrics(recording, found, ann_found, prepared.labels, **spent),
+        "boxes": box_table(recording.times * 1e3, found, ann_found, head),
+    }
+
+
+def _energies(graph: Graph, recording: Recording, c: Condition) -> dict[str, Any]:
+    steps = np.rint(recording.times / recording.dt).astype(np.int64)
+    return {
+        "ann_energy_nj": ann_energy_nj(graph),
+        "input_energy_nj": input_energy_nj(graph, c.encoder, steps),
+    }
+
+
+def _equivalent_thresholds(prepared: Prepared, c: Condition) -> Mapping[str, float]:
+    trained = _reduced(prepared.graph, c)
+    return {name: c.v_th * v_th for name, v_th in equivalent_thresholds(trained, prepared.normalised).items()}
+
+
+def activation(graph: Graph, images: Array, name: str) -> Array:
+    """The ANN's activations of a population, shape (N, *shape); those of the input are the images."""
+    return images if name == INPUT else activations(graph, images, [name])[name]
+
+
+def _check_values(dataset: str, encoder: Encoder, images: Array) -> None:
+    try:
+        check_values(encoder, images)
+    except ValueError as error:
+        raise StudyError(f"dataset {dataset!r}: {error}") from None
+
+
+def _reduced(graph: Graph, c: Condition) -> Graph:
+    """The network without what a condition does away with before it is normalised: pooling layers, leaks."""
+    graph = fold_average_pooling(graph) if c.pooling == "folded" else graph
+    return without_leaks(graph) if c.negative_slope == "drop" else graph
+
+
+def _engine_readout(c: Condition) -> Readout:
+    """The times of output spikes are read where the output counts them."""
+    return "potential" if c.readout == "potential" else "count"
+
+
+def _output_spikes(c: Condition) -> tuple[int, ...]:
+    """Each k for which the answer depends on the time of the k-th output spike."""
+    return (1,) if c.readout == "first_spike" else (c.readout_k,) if c.readout_k is not None else ()

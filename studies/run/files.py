@@ -1,0 +1,92 @@
+"""The files of a job: its network, its test images and those it is calibrated on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.datasets import Dataset, load_dataset
+from models.graph import Array, Shape
+from models.paths import WEIGHTS
+from studies.declare import Condition, StudyError, require_known
+
+
+@dataclass(frozen=True)
+class Job:
+    """A condition with the places of its files. `folder` is the study's: paths in a study are relative to it."""
+
+    condition: Condition
+    folder: Path
+    data_dir: Path | None = None
+
+
+def has_boxes(job: Job) -> bool:
+    """Whether the images of a job show objects in boxes, instead of one class each."""
+    return dataset(job, job.condition.dataset).has_boxes
+
+
+def fit(images: Array, input_shape: Shape) -> Array:
+    """The images as a network reads them; one that reads vectors gets them flattened, as ONNX's Flatten does.
+
+    Raises
+    ------
+    StudyError
+        If they do not fit.
+    """
+    if images.shape[1:] == input_shape:
+        return images
+    if len(input_shape) == 1 and int(np.prod(images.shape[1:])) == input_shape[0]:
+        return images.reshape(-1, *input_shape)
+    raise StudyError(f"the images have shape {images.shape[1:]}, but the network reads {input_shape}")
+
+
+def model_path(job: Job) -> Path:
+    """The ONNX file of a job's network."""
+    name = job.condition.model
+    if name.endswith(".onnx"):
+        return job.folder / name
+    require_known("model", name, sorted(path.stem for path in WEIGHTS.glob("*.onnx")))
+    return WEIGHTS / f"{name}.onnx"
+
+
+def test_images(job: Job) -> tuple[Array, NDArray[Any]]:
+    """The images that are tested and what they show."""
+    data, wanted = dataset(job, job.condition.dataset), job.condition.images
+    if wanted > len(data.x):
+        raise StudyError(f"images is {wanted}, but dataset {job.condition.dataset!r} has {len(data.x)}")
+    return data.x[:wanted], data.y[:wanted]
+
+
+def calibration_images(job: Job) -> Array:
+    """The last images of the calibration dataset; those of the test only where nothing but their sign matters."""
+    c, wanted = job.condition, job.condition.calibration
+    if wanted is None:
+        return dataset(job, c.dataset).x[: c.images]
+    name = c.calibration_dataset or c.dataset
+    data = dataset(job, name)
+    free = len(data.x) - (c.images if name == c.dataset else 0)
+    if wanted > free:
+        raise StudyError(
+            f"calibration is {wanted}, but dataset {name!r} has {free} images that are not tested; "
+            "lower images or calibration, or name another calibration_dataset"
+        )
+    return data.x[-wanted:]
+
+
+def dataset(job: Job, name: str) -> Dataset:
+    """A dataset by name, or from an npz file beside the study."""
+    if not name.endswith(".npz"):
+        return _loaded(name, job.data_dir, 0)
+    path = job.folder / name
+    return _loaded(str(path), job.data_dir, path.stat().st_mtime_ns if path.exists() else 0)
+
+
+@lru_cache(maxsize=2)
+def _loaded(name: str, data_dir: Path | None, changed: int) -> Dataset:
+    """A dataset, kept for the next condition of the same process until its file changes."""
+    return load_dataset(name, data_dir)

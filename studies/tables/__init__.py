@@ -1,0 +1,40 @@
+"""What a study leaves in its folder, and texts made from it: tables, summaries, published figures, chips."""
+
+from studies.tables.chips import CHIPS, describe_energies, load_chips
+from studies.tables.labels import CAVEAT, LABELS
+from studies.tables.published import load_published, published_table, write_between_marks
+from studies.tables.selection import select, select_drawn
+from studies.tables.store import (
+    ResultsError,
+    check_owner,
+    claim_folder,
+    read_rows,
+    read_table,
+    write_rows,
+    write_run,
+    write_table,
+)
+from studies.tables.summary import report, write_summary
+
+__all__ = [
+    "CAVEAT",
+    "CHIPS",
+    "LABELS",
+    "ResultsError",
+    "check_owner",
+    "claim_folder",
+    "describe_energies",
+    "load_chips",
+    "load_published",
+    "published_table",
+    "read_rows",
+    "read_table",
+    "report",
+    "select",
+    "select_drawn",
+    "write_between_marks",
+    "write_rows",
+    "write_run",
+    "write_summary",
+    "write_table",
+]

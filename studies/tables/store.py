@@ -1,0 +1,116 @@
+"""What a study leaves in its folder: rows of each condition as they finish, then metrics.csv, layers.csv, run.json.
+
+Files are written beside their place and moved there, so that a folder never holds half a file.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from models.atomic import write_atomically
+
+FLOATS = "%.6g"
+TEXT = {"class": str}  # even where every class is called by a number
+
+
+class ResultsError(ValueError):
+    """A folder of results that does not belong to the study, or is not there."""
+
+
+def claim_folder(folder: Path, content: Mapping[str, Any]) -> None:
+    """Make a study's folder; run.json says from the start whose it is.
+
+    Raises
+    ------
+    ResultsError
+        If another study's results are there, or files that no study wrote.
+    OSError
+        If it cannot be written.
+    """
+    owner = check_owner(folder, content["title"])
+    if owner is None and folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
+        raise ResultsError(
+            f"{folder} holds files that no study wrote (there is no run.json); choose another --results folder"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    if owner is None:
+        write_run(folder, content)
+    (folder / ".conditions").mkdir(exist_ok=True)
+
+
+def check_owner(folder: Path, title: str) -> str | None:
+    """The title of the study that wrote a folder, None if there is none; raises `ResultsError` if it is another."""
+    owner = owner_of(folder)
+    if owner not in (None, title):
+        raise ResultsError(f"{folder} holds the results of another study, {owner!r}; choose another --results folder")
+    return owner
+
+
+def owner_of(folder: Path) -> str | None:
+    """The title of the study that wrote a folder; None if there is none."""
+    path = folder / "run.json"
+    if not path.exists():
+        return None
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["title"])
+    except (ValueError, KeyError, TypeError):
+        raise ResultsError(f"{path} was not written by a study; choose another --results folder") from None
+
+
+def read_rows(folder: Path, key: str) -> Mapping[str, Any] | None:
+    """The rows of a condition that has finished before; None if it has not."""
+    path = _condition_path(folder, key)
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def write_rows(folder: Path, key: str, rows: Mapping[str, Any]) -> None:
+    """Keep the rows of a finished condition."""
+    write_atomically(_condition_path(folder, key), json.dumps(rows))
+
+
+def write_table(folder: Path, name: str, parts: Iterable[pd.DataFrame]) -> None:
+    """The rows of all conditions as <name>.csv; the same bytes for the same rows."""
+    table = pd.concat(parts, ignore_index=True)
+    write_atomically(folder / f"{name}.csv", table.to_csv(index=False, float_format=FLOATS, lineterminator="\n"))
+
+
+def read_table(folder: Path, name: str) -> pd.DataFrame:
+    """A table that `write_table` wrote.
+
+    Raises
+    ------
+    ResultsError
+        If it is not there, or not a table.
+    """
+    path = folder / f"{name}.csv"
+    if not path.exists():
+        raise ResultsError(f"there is no {path}; run the study first")
+    try:
+        return pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=TEXT)
+    except ValueError as error:  # of pandas, which does not name the file
+        raise ResultsError(f"{path} is not a table: {error}; run the study again") from None
+
+
+def write_run(folder: Path, content: Mapping[str, Any]) -> None:
+    """What was run and with which versions, as run.json."""
+    text = json.dumps(_without_infinity(content), indent=2, ensure_ascii=False, allow_nan=False)
+    write_atomically(folder / "run.json", text + "\n")
+
+
+def _without_infinity(value: Any) -> Any:
+    """The same content with "inf" and "-inf" as text: JSON has no number for them."""
+    if isinstance(value, Mapping):
+        return {key: _without_infinity(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_infinity(item) for item in value]
+    return str(value) if isinstance(value, float) and math.isinf(value) else value
+
+
+def _condition_path(folder: Path, key: str) -> Path:
+    return folder / ".conditions" / f"{key}.json"

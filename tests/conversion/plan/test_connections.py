@@ -1,0 +1,159 @@
+"""Geometry: what one spike delivers is what onnxruntime computes for the image with that one pixel set."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnxruntime
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+
+from conversion.plan import connections
+from conversion.plan.connections import neuron_order
+from conversion.plan.populations import plan
+from models.graph import INPUT, AvgPool2d, Conv2d, Graph, MaxPool2d
+
+FEW = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
+
+
+def onnx_map(operator, shape, weight=None, **attributes):
+    """All one-hot images of `shape` through one operator of onnxruntime: (n_source, *target_shape)."""
+    n = int(np.prod(shape))
+    names = ["x"] if weight is None else ["x", "w"]
+    constants = [] if weight is None else [numpy_helper.from_array(weight, "w")]
+    graph = helper.make_graph(
+        [helper.make_node(operator, names, ["y"], **attributes)],
+        "one operator",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [n, *shape])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, {"x": np.eye(n, dtype=np.float32).reshape(n, *shape)})[0]
+
+
+def delivered(connection, source_shape, target_shape):
+    """What each source element's spike adds to each target element, in both connectivity forms, in ONNX's order."""
+    source, target = neuron_order(source_shape), neuron_order(target_shape)
+    shared = np.zeros((len(source), len(target)), np.float32)
+    for neuron, row in enumerate(shared):
+        connection.deliver(np.array([neuron], np.int32), 0, row, 0)
+    unrolled = connection.unrolled().toarray()
+    return shared[source][:, target], unrolled[source][:, target]
+
+
+def check(layer, shape, expected):
+    graph = Graph(shape, (layer,))
+    connection = plan(graph).projections[0].connection
+    for form in delivered(connection, shape, graph.shapes[layer.name]):
+        np.testing.assert_allclose(form, expected.reshape(len(form), -1), atol=1e-6)
+    return connection
+
+
+@st.composite
+def geometry(draw):
+    pair = st.tuples
+    small = st.integers(1, 3)
+    shape = (draw(st.integers(1, 2)) * 2, draw(st.integers(3, 8)), draw(st.integers(3, 8)))
+    return {
+        "shape": shape,
+        "kernel": draw(pair(st.integers(1, 4), st.integers(1, 4))),
+        "stride": draw(pair(small, small)),
+        "padding": draw(pair(*[st.integers(0, 2)] * 4)),
+        "dilation": draw(pair(small, small)),
+        "groups": draw(st.sampled_from([1, 2])),
+    }
+
+
+@FEW
+@given(geometry(), st.integers(0, 2**32 - 1))
+def test_convolution_of_any_geometry(g, seed):
+    channels, *size = g["shape"]
+    reach = [d * (k - 1) + 1 for d, k in zip(g["dilation"], g["kernel"], strict=True)]
+    assume(all(s + g["padding"][a] + g["padding"][a + 2] >= reach[a] for a, s in enumerate(size)))
+    rng = np.random.default_rng(seed)
+    weight = rng.normal(size=(4, channels // g["groups"], *g["kernel"])).astype(np.float32)
+    fields = {"stride": g["stride"], "padding": g["padding"], "dilation": g["dilation"], "groups": g["groups"]}
+    expected = onnx_map(
+        "Conv", g["shape"], weight, strides=g["stride"], pads=g["padding"], dilations=g["dilation"], group=g["groups"]
+    )
+    layer = Conv2d(name="conv", inputs=(INPUT,), weight=weight, **fields)
+    connection = check(layer, g["shape"], expected)
+    ones = onnx_map(
+        "Conv", g["shape"], np.ones_like(weight), strides=g["stride"], pads=g["padding"], dilations=g["dilation"],
+        group=g["groups"],
+    )  # fmt: skip
+    synapses = ones.reshape(len(ones), -1).sum(axis=1)
+    np.testing.assert_array_equal(connection.fan_out()[neuron_order(g["shape"])], synapses)
+
+
+def pool_fits(g):
+    size = g["shape"][1:]
+    fits = all(s + g["padding"][a] + g["padding"][a + 2] >= g["kernel"][a] for a, s in enumerate(size))
+    return fits and all(g["padding"][a] < g["kernel"][a % 2] for a in range(4))
+
+
+@FEW
+@given(geometry(), st.booleans())
+def test_average_pooling_of_any_geometry(g, count_padding):
+    assume(pool_fits(g))
+    fields = {"kernel": g["kernel"], "stride": g["stride"], "padding": g["padding"]}
+    expected = onnx_map(
+        "AveragePool", g["shape"], kernel_shape=g["kernel"], strides=g["stride"], pads=g["padding"],
+        count_include_pad=int(count_padding),
+    )  # fmt: skip
+    layer = AvgPool2d(name="pool", inputs=(INPUT,), count_padding=count_padding, **fields)
+    connection = check(layer, g["shape"], expected)
+    reached = (expected.reshape(len(expected), -1) > 0).sum(axis=1)
+    np.testing.assert_array_equal(connection.fan_out()[neuron_order(g["shape"])], reached)
+
+
+@FEW
+@given(geometry())
+def test_the_first_spike_of_a_window_passes_max_pooling(g):
+    assume(pool_fits(g))
+    expected = onnx_map("MaxPool", g["shape"], kernel_shape=g["kernel"], strides=g["stride"], pads=g["padding"])
+    layer = MaxPool2d(name="pool", inputs=(INPUT,), kernel=g["kernel"], stride=g["stride"], padding=g["padding"])
+    graph = Graph(g["shape"], (layer,))
+    connection = plan(graph).projections[0].connection
+    source, target = neuron_order(g["shape"]), neuron_order(graph.shapes["pool"])
+    for element in range(len(source)):
+        received = np.zeros(len(target), np.float32)
+        counts, best = np.zeros(len(source), np.int32), np.zeros(len(target), np.int32)
+        connection.deliver(np.array([source[element]], np.int32), 0, received, 0, counts, best)
+        np.testing.assert_array_equal(received[target], expected[element].ravel() > 0)
+
+
+@pytest.mark.parametrize("ceil_mode", [False, True])
+@pytest.mark.parametrize("size", [5, 6, 7])
+def test_windows_that_hang_over_the_end(size, ceil_mode):
+    fields = {"kernel": (3, 3), "stride": (2, 2), "ceil_mode": ceil_mode}
+    attributes = {"kernel_shape": (3, 3), "strides": (2, 2), "ceil_mode": int(ceil_mode)}
+    shape = (1, size, size + 1)
+    check(
+        AvgPool2d(name="pool", inputs=(INPUT,), count_padding=False, **fields),
+        shape,
+        onnx_map("AveragePool", shape, **attributes),
+    )
+
+
+def test_a_dense_layer_reads_a_flattened_map_in_onnx_order():
+    shape = (3, 4, 2)
+    weight = np.random.default_rng(0).normal(size=(5, 24)).astype(np.float32)
+    shared, unrolled = delivered(connections.dense(weight, shape), shape, (5,))
+    np.testing.assert_array_equal(shared, weight.T)
+    np.testing.assert_array_equal(unrolled, weight.T)
+
+
+def test_a_spike_of_the_second_image_reaches_only_the_second_image():
+    shape = (2, 4, 4)
+    layer = Conv2d(name="conv", inputs=(INPUT,), weight=np.ones((3, 2, 3, 3), np.float32))
+    connection = plan(Graph(shape, (layer,))).projections[0].connection
+    received = np.zeros(5 + 2 * 12, np.float32)
+    connection.deliver(np.array([7 + 32 + 10], np.int32), 7, received, 5)
+    assert received[: 5 + 12].sum() == 0
+    assert received[5 + 12 :].sum() == connection.fan_out()[10]

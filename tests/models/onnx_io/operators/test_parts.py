@@ -1,0 +1,85 @@
+"""Slices of maps and channels of zeros, as exporters write the shortcut without weights, against onnxruntime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import NodeProto
+
+from models.graph import Conv2d
+from models.structure import passes_to_junctions
+from tests.models.onnx_files import network
+from tests.models.onnx_io.operators.test_table import MAPS, floats, node, refused, same
+
+END = np.iinfo(np.int64).max
+WEIGHTS = {
+    "w1": floats(4, 2, 3, 3), "w2": floats(8, 4, 3, 3), "w3": floats(8, 8, 3, 3), "w4": floats(3, 8, 1, 1),
+    "b": floats(4), "zeros": np.array([0, 2, 0, 0, 0, 2, 0, 0]), "start": np.zeros(2, int),
+    "end": np.array([END, END]),
+    "maps": np.array([2, 3]), "rows": np.array([2]), "columns": np.array([-1]), "two": np.array([2]),
+    "0": np.array([0]), "step": np.array([2, 2]), "one": np.array([1]), "ends": np.array([END]), "three": np.array([3]),
+    "before_last": np.array([-1]), "channels": np.array([1]), "around": np.array([0, 1, 1, 0, 0, 0, 0, 2]),
+}  # fmt: skip
+IN_ONE = [node("Slice", "r start end maps step", "s")]
+IN_TWO = [node("Slice", "r 0 ends rows two", "h"), node("Slice", "h 0 ends columns two", "s")]
+
+
+def residual(slices: list[NodeProto]) -> list[NodeProto]:
+    """A residual block of two convolutions, the first with stride 2, beside every second pixel and zero channels."""
+    return [
+        node("Conv", "x w1", "a", pads=[1] * 4), node("Relu", "a", "r"),
+        node("Conv", "r w2", "b1", pads=[1] * 4, strides=[2, 2]), node("Relu", "b1", "b2"),
+        node("Conv", "b2 w3", "b3", pads=[1] * 4), *slices, node("Pad", "s zeros", "p"), node("Add", "b3 p", "j"),
+        node("Relu", "j", "q"), node("Conv", "q w4"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("slices", [IN_ONE, IN_TWO])
+def test_the_shortcut_without_weights_is_one_linear_convolution(tmp_path: Path, slices: list[NodeProto]) -> None:
+    graph = same(tmp_path, network(residual(slices), WEIGHTS, MAPS, axes=4))
+    junction = graph.layers[-2]
+    shortcut = graph[junction.inputs[1]]
+    assert isinstance(shortcut, Conv2d)
+    assert passes_to_junctions(graph, shortcut), "no neurons of its own"
+    assert shortcut.stride == (2, 2)
+    np.testing.assert_array_equal(shortcut.weight[:, :, 0, 0], np.eye(8, 4, k=-2))
+    assert len(graph.layers) == 6
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [node("Slice", "x one ends rows two")],
+        [node("Slice", "x one ends columns three", "a"), node("Slice", "a 0 ends rows two")],
+        [node("Conv", "x w1", "a"), node("Slice", "a 0 ends rows")],
+        [node("Conv", "x w1", "a"), node("Slice", "a 0 ends channels")],
+        [node("Pad", "x around")],
+        [node("Conv", "x w1 b", "a"), node("Pad", "a zeros")],
+        [node("Conv", "x w1 b", "a"), node("Slice", "a start end maps step")],
+        [node("Conv", "x w1 b", "a"), node("Relu", "a", "r"), node("Pad", "r zeros")],
+        [node("Conv", "x w1 b", "a"), node("Pad", "a zeros", "p"), node("Slice", "a 0 ends rows two", "s"),
+         node("GlobalAveragePool", "p", "m"), node("GlobalAveragePool", "s", "n"), node("Concat", "m n", axis=1)],
+    ],
+)  # fmt: skip
+def test_parts_are_those_of_onnxruntime(tmp_path: Path, nodes: list[NodeProto]) -> None:
+    same(tmp_path, network(nodes, WEIGHTS, MAPS, axes=4))
+
+
+def test_a_slice_with_attributes(tmp_path: Path) -> None:
+    nodes = [node("Conv", "x w1", "a"), node("Slice", "a", starts=[0], ends=[END], axes=[2])]
+    same(tmp_path, network(nodes, WEIGHTS, MAPS, opset=9, axes=4))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "words"),
+    [
+        ([node("Slice", "x one ends channels")], r"takes 1:\d+:1 of axis 1, of 2; only every n-th row or column"),
+        ([node("Slice", "x 0 before_last rows two")], r"takes 0:-1:2 of axis 2, of 6"),
+        ([node("Slice", "x two ends rows two")], r"takes 2:\d+:2 of axis 2, of 6; .*from one of the first n"),
+        ([node("Slice", "x one ends rows before_last")], r"takes 1:\d+:-1 of axis 2"),
+    ],
+)
+def test_other_parts_are_refused(tmp_path: Path, nodes: list[NodeProto], words: str) -> None:
+    refused(tmp_path, network(nodes, WEIGHTS, MAPS, axes=4), words)

@@ -1,0 +1,147 @@
+"""A study's file: what it becomes, and what is said about one that is wrong."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+from models.paths import STUDIES
+from studies.declare.conditions import StudyError
+from studies.declare.study import Study, load_study, parse_study, study_names
+from tests.studies.conftest import STUDY
+
+
+def parsed(text: str = STUDY, quick: bool = False) -> Study:
+    return parse_study(tomllib.loads(text), "tiny", STUDIES, quick)
+
+
+def test_grid_is_a_product_with_the_last_key_fastest():
+    points = [(c.normalization, c.seed) for c in parsed().conditions]
+    assert points == [("none", 0), ("none", 1), ("none", 2), ("data", 0), ("data", 1), ("data", 2)]
+
+
+def test_seed_is_the_last_column_even_where_the_grid_names_it_first():
+    text = STUDY.replace("seed = [0, 1, 2]\n[quick]", "[quick]").replace("[grid]", "[grid]\nseed = [0, 1]")
+    assert parsed(text).columns == ("normalization", "seed")
+    assert [(c.seed, c.normalization) for c in parsed(text).conditions][:2] == [(0, "none"), (0, "data")]
+
+
+def test_a_point_that_differs_only_in_keys_without_effect_comes_once():
+    text = STUDY.replace("[grid]", '[grid]\nneuron = ["if", "lif"]\ntau_m_ms = [10, 20]')
+    combinations = {(c.neuron, c.tau_m_ms) for c in parsed(text).conditions}
+    assert combinations == {("if", None), ("lif", 10.0), ("lif", 20.0)}
+    assert len(parsed(text).conditions) == 3 * 6
+
+
+def test_quick_replaces_values_and_lists():
+    quick = parsed(quick=True)
+    assert [(c.images, c.normalization, c.seed) for c in quick.conditions] == [(4, "none", 0), (4, "data", 0)]
+
+
+def test_quick_keeps_the_columns_of_the_grid_and_may_add_to_it():
+    quick = parsed(STUDY.replace("images = 4", 'normalization = "data"\nimages = [2, 3]'), quick=True)
+    assert quick.columns == ("normalization", "images", "seed")
+    assert [(c.normalization, c.images) for c in quick.conditions] == [("data", 2), ("data", 3)]
+
+
+@pytest.mark.parametrize("name", study_names())
+@pytest.mark.parametrize("quick", [False, True])
+def test_shipped_studies_are_sound(name, quick):
+    loaded = load_study(name, quick)
+    assert loaded.conditions
+    assert loaded.figures
+    assert loaded.question.endswith("?")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[fixed]", "[fix]", r"unknown key 'fix'; did you mean 'fixed'\?"),
+        ('title = "Tiny"', "", "title is missing; it must be a text"),
+        ('title = "Tiny"', "title = 3", "title is 3; it must be a text"),
+        ("duration_ms = 20", "duration = 20", r"unknown key 'duration'; did you mean 'duration_ms'\?"),
+        ("duration_ms = 20", "duration_ms = [20]", r"duration_ms is \[20\]; it must be a number above 0, in ms"),
+        ('["none", "data"]', '["none", "dta"]', "normalization is 'dta'; it must be one of 'none'"),
+        ('["none", "data"]', "[]", r"grid: normalization is \[\]; it must be a list of at least one value"),
+        ('["none", "data"]', '"data"', "grid: normalization is 'data'; it must be a list"),
+        ('["none", "data"]', '["data", "data"]', "a value is there twice"),
+        ("[grid]", "[grid]\nv_thresh = [1]", r"unknown key 'v_thresh'; did you mean 'v_th'\?"),
+        ("[grid]", "[grid]\nimages = [5]", r"images is in \[fixed\] \(12\) and in \[grid\] \(\[5\]\); keep one"),
+        (
+            "[fixed]",
+            "[fixed]\ntau_m_ms = 5",
+            "tau_m_ms is 5, but has no effect: neuron is 'if', and only 'lif' uses it",
+        ),
+        ("[fixed]", "[fixed]\npercentile = 99", "percentile is 99, but has no effect: normalization is 'none', 'data'"),
+        (
+            '["none", "data"]',
+            '["none", "model"]',
+            r"calibration is 30, but has no effect: normalization is 'none', 'model', and only .* or 'spike' uses it; "
+            "bias_calibration is 'none', and only 'mean' uses it",
+        ),
+        ("[quick]", "[quick]\nimage = 3", r"unknown key 'image'; did you mean 'images'\?"),
+        ("[quick]", "[quick]\nv_th = []", "grid: v_th is"),
+        ("[quick]", "[[quick]]", r"quick is .*; it must be a table, \[quick\]"),
+        ("[[figures]]", "[figures]", r"figures is .*; it must be a list of tables"),
+        ('plot = "lineplot"', 'plot = "piechart"', "unknown plot of figure 'accuracy' 'piechart'.*known: lineplot"),
+        ('plot = "lineplot"', 'plot = "heatmap"', "a heatmap needs `hue`, and has no `ceiling` or `theory`"),
+        ('plot = "lineplot"', "", "figure: plot is missing"),
+        ('y = "accuracy"', 'y = "acuracy"', r"unknown column of metrics .*'acuracy'; did you mean 'accuracy'\?"),
+        ('hue = "normalization"', 'hue = "v_th"', "unknown column of metrics in figure 'accuracy' 'v_th'"),
+        ('hue = "normalization"', 'color = "seed"', "unknown key of a figure 'color'"),
+        ('hue = "normalization"', "hue = 1", "figure: hue is 1; it must be a text"),
+        ('hue = "normalization"', "where = 1", "figure: where is 1; it must be a table"),
+        ('hue = "normalization"', 'table = "rows"', "unknown table of figure 'accuracy' 'rows'"),
+        ('hue = "normalization"', 'log = "z"', "unknown log of figure 'accuracy' 'z'"),
+        ('name = "accuracy"', 'name = "../accuracy"', "figure: name is '../accuracy'"),
+        ('hue = "normalization"', "where = { time_ms = 4 }", "figure 'accuracy': time_ms is 4; .* among 5, 10, 15, 20"),
+        ('hue = "normalization"', "where = { time_ms = [4, 25] }", r"time_ms is \[4, 25\]; it must be 'end' or among"),
+        ('hue = "normalization"', 'where = { time_ms = "last" }', "time_ms is 'last'; it must be 'end' or among 5"),
+    ],
+)
+def test_wrong_study(old, new, message):
+    assert old in STUDY
+    with pytest.raises(StudyError, match=message):
+        parsed(STUDY.replace(old, new, 1))
+
+
+def test_quick_needs_its_section():
+    text = STUDY.replace("[quick]\nimages = 4\nseed = [0]\n", "")
+    with pytest.raises(StudyError, match=r"no \[quick\] section"):
+        parsed(text, quick=True)
+
+
+def test_broken_file_names_file_and_line(tmp_path):
+    path = tmp_path / "broken.toml"
+    path.write_text("title = \n")
+    with pytest.raises(StudyError, match=r"broken.toml: .*line 1"):
+        load_study(path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "first", "last"),
+    [
+        ("", 5, 20),
+        ("evaluation_delay_ms = 7", 10, 20),
+        ("residual_ms = 3", 8, 23),
+        ("dt_ms = 0.1\nresidual_ms = 0.3", 5.3, 20.3),
+    ],
+)
+def test_a_figure_of_a_time_needs_one_that_is_read(settings, first, last):
+    """After the delay and the first stage; it is said before anything is simulated."""
+    text = STUDY.replace("[fixed]", f'[fixed]\nneuron = "if"\n{settings}')
+    for time in (first, last):
+        assert parsed(text.replace("ceiling", f"where = {{ time_ms = {time} }}\nceiling")).figures
+    for time in (first - 5, last + 5):
+        with pytest.raises(StudyError, match=f"time_ms is {time}"):
+            parsed(text.replace("ceiling", f"where = {{ time_ms = {time} }}\nceiling"))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("none.toml", "there is no file none.toml"), ("normalisation", "did you mean 'normalization'")],
+)
+def test_no_such_study(name, message):
+    with pytest.raises(StudyError, match=message):
+        load_study(name)

@@ -1,0 +1,212 @@
+"""Metrics of recordings that are small enough to work out by hand."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import confusion_matrix, r2_score
+
+from conversion.recording import Recording
+from studies.declare.columns import LAYER_COLUMNS, METRIC_COLUMNS
+from studies.measure.metrics import answers, confusion, layers, metrics, scores, share_correct
+from studies.statistics import interval, pareto_front, r_squared, settling_time
+from studies.tables.labels import LABELS
+
+NEVER = math.inf
+SPIKE_TIMES = np.array([[0.015, 0.02, NEVER], [0.01, 0.01, 0.02]])
+
+
+def recording() -> Recording:
+    """Two images, three classes, four steps of 5 ms read twice; four input neurons per image."""
+    counts = np.array([[[0, 0, 0], [1, 1, 0]], [[2, 1, 0], [0, 3, 1]]])
+    return Recording(
+        dt=0.005,
+        duration=0.02,
+        max_rate=200.0,
+        times=np.array([0.01, 0.02]),
+        output_counts=counts,
+        output_spike_times={1: SPIKE_TIMES, 2: SPIKE_TIMES + 0.005},
+        largest_count=4.0,
+        output_potentials=np.array([[[0, 0.5, 0], [0, 0, 0]], [[1, 0, 0], [0, 0, 2]]], np.float32),
+        populations=("input", "fc"),
+        shapes={"input": (4,), "fc": (3,)},
+        spikes=np.array([[2.0, 1.0], [5.0, 3.5]]),
+        synops=np.array([[6.0, 0.0], [15.0, 0.0]]),
+        spike_counts={"input": np.array([[4, 0, 0, 1], [4, 1, 0, 0]]), "fc": counts[-1]},
+    )
+
+
+LABELS_OF_IMAGES = np.array([0, 1])
+ANN_OUTPUTS = np.array([[5.0, 1, 1], [0, 1, 7]])  # answers 0 and 2: one of two is right
+
+
+def test_metrics_by_hand():
+    table = metrics(recording(), LABELS_OF_IMAGES, ANN_OUTPUTS, ann_energy_nj=3.0, input_energy_nj=0.5)
+    assert tuple(table.columns) == METRIC_COLUMNS
+    np.testing.assert_allclose(table["time_ms"], [10, 20])
+    np.testing.assert_allclose(table["accuracy"], [0.25, 1.0])  # silent is wrong, a tie of two is half right
+    np.testing.assert_allclose(table["ann_accuracy"], [0.5, 0.5])
+    np.testing.assert_allclose(table["agreement"], [0.0, 0.5])
+    np.testing.assert_allclose(table["spikes_per_image"], [3, 8.5])
+    np.testing.assert_allclose(table["synops_per_image"], [6, 15])
+    np.testing.assert_allclose(table["energy_nj"], [6 * 0.9e-3 + 0.5, 15 * 0.9e-3 + 0.5])
+    np.testing.assert_allclose(table["ann_energy_nj"], [3, 3])
+    np.testing.assert_allclose(table["time_to_99_ms"], [20, 20])
+    np.testing.assert_allclose(table["time_to_99_9_ms"], [20, 20])
+
+
+def test_nothing_settles_beside_what_is_no_number():
+    times = np.array([1.0, 2.0, 3.0])
+    assert math.isnan(settling_time(times, np.ones(3), math.nan))
+    assert math.isnan(settling_time(times, np.array([1.0, 1.0, math.nan]), 0.5))
+    assert settling_time(times, np.array([math.nan, 1.0, 1.0]), 0.5) == 2
+
+
+def test_potentials_answer_where_the_output_does_not_spike():
+    table = metrics(recording(), LABELS_OF_IMAGES, ANN_OUTPUTS, readout="potential")
+    np.testing.assert_allclose(table["accuracy"], [0.0, 0.5])
+    np.testing.assert_allclose(table["agreement"], [0.0, 1.0])
+
+
+def test_the_first_spike_decides_and_what_is_decided_stays():
+    """Image 0 is undecided at 10 ms, then 0 was first; in image 1 classes 0 and 1 tie for good."""
+    table = metrics(recording(), LABELS_OF_IMAGES, ANN_OUTPUTS, readout="first_spike")
+    np.testing.assert_allclose(table["accuracy"], [0.25, 0.75])
+    np.testing.assert_allclose(table["agreement"], [0.0, 0.5])
+
+
+def test_the_second_spike_decides_later():
+    table = metrics(recording(), LABELS_OF_IMAGES, ANN_OUTPUTS, readout="k_th_spike", readout_k=2)
+    np.testing.assert_allclose(table["accuracy"], [0.0, 0.75])
+
+
+def test_a_later_spike_never_wins_against_an_earlier_one():
+    rng = np.random.default_rng(0)
+    times = rng.choice([0.005, 0.01, 0.015, 0.02, NEVER], (200, 6))
+    labels = rng.integers(0, 6, 200)
+    table = metrics(
+        replace(recording(), output_spike_times={1: times}), labels, np.zeros((200, 6)), readout="first_spike"
+    )
+    for now, accuracy in zip((0.01, 0.02), table["accuracy"], strict=True):
+        shares = []
+        for row, label in zip(times, labels, strict=True):
+            first = min(row)
+            winners = [c for c, time in enumerate(row) if time == first and first <= now]
+            shares.append((label in winners) / len(winners) if 0 < len(winners) < 6 else 0.0)
+        assert accuracy == pytest.approx(np.mean(shares))
+
+
+def test_layers_by_hand():
+    activation = {"input": np.array([[1.0, 0, 0, 0.5], [2.0, 0.5, -1, 0]]), "fc": np.zeros((2, 3))}
+    table = layers(recording(), activation.__getitem__, rheobase=0.5, thresholds={"fc": 2.5}).set_index("layer")
+    rates = np.array([1, 0, 0, 0.25, 1, 0.25, 0, 0])  # spikes / (20 ms * 200 Hz)
+    clipped = np.array([1, 0, 0, 0.5, 1, 0.5, 0, 0])
+    row = table.loc["input"]
+    assert row["spikes_per_image"] == 5
+    assert row["synops_per_image"] == 15
+    assert row["rate_hz"] == pytest.approx(10 / 8 / 0.02)
+    assert row["rmse"] == pytest.approx(math.sqrt(2 * 0.25**2 / 8))
+    covariance = np.mean(rates * clipped) - rates.mean() * clipped.mean()
+    assert row["correlation"] == pytest.approx(covariance / (rates.std() * clipped.std()))
+    assert row["silent_share"] == 4 / 8
+    assert row["subthreshold_share"] == 6 / 8  # all but the activations 1 and 2
+    assert row["saturated_share"] == 2 / 8
+    assert math.isnan(table.loc["fc", "correlation"])
+    assert math.isnan(row["equivalent_v_th"])
+    assert table.loc["fc", "equivalent_v_th"] == 2.5
+    assert table.loc["fc", "rmse"] == pytest.approx(math.sqrt(np.mean(np.square([0.5, 0.25, 0, 0, 0.75, 0.25]))))
+
+
+def test_rates_of_a_signed_layer_have_a_sign():
+    """Of the counts -4, -2, 0, 4 in 4 steps and the activations -3 (clipped to -1), -0.25, 0, 0.5."""
+    counts = np.array([[-4, -2, 0, 4]])
+    signed = replace(
+        recording(), spike_counts={"input": np.zeros((1, 4)), "fc": counts}, signed=("fc",), shapes={"fc": (4,)},
+        populations=("fc",),
+    )  # fmt: skip
+    row = layers(signed, lambda name: np.array([[-3, -0.25, 0, 0.5]]), rheobase=0.3).iloc[0]
+    assert row["rmse"] == pytest.approx(math.sqrt((0 + 0.25**2 + 0 + 0.5**2) / 4))
+    assert row["correlation"] > 0.9
+    assert (row["silent_share"], row["saturated_share"], row["subthreshold_share"]) == (1 / 4, 2 / 4, 2 / 4)
+
+
+def test_ties_are_guessing_among_the_tied():
+    rng = np.random.default_rng(0)
+    scores = rng.integers(0, 4, (1, 300, 5))
+    labels = rng.integers(0, 5, 300)
+    noise = rng.random((2000, 300, 5)) * 0.5  # breaks ties at random
+    answered = ~(scores == scores[..., :1]).all(axis=-1)[0]
+    guesses = ((scores + noise).argmax(axis=-1) == labels) & answered
+    assert share_correct(scores, labels)[0] == pytest.approx(guesses.mean(), abs=0.003)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([0.1, 0.9, 0.9], 2.0), ([0.9, 0.1, 0.9], 3.0), ([0.9, 0.9, 0.9], 1.0), ([0.9, 0.9, 0.8], math.nan)],
+)
+def test_settling_time_is_when_the_level_is_kept(values, expected):
+    assert settling_time(np.array([1.0, 2.0, 3.0]), np.array(values), 0.9) == pytest.approx(expected, nan_ok=True)
+
+
+def test_interval_is_students():
+    low, high = interval(np.array([1.0, 2.0, 3.0]))
+    assert (low, high) == pytest.approx((2 - 4.302653 / math.sqrt(3), 2 + 4.302653 / math.sqrt(3)))
+    assert interval(np.array([2.0])) == (2.0, 2.0)
+
+
+def test_every_column_has_a_label():
+    assert {*METRIC_COLUMNS, *LAYER_COLUMNS} <= LABELS.keys()
+
+
+def test_scores_are_what_the_readout_says():
+    np.testing.assert_array_equal(scores(recording(), "count")[-1], [[2, 1, 0], [0, 3, 1]])
+    np.testing.assert_array_equal(scores(recording(), "potential")[-1], [[1, 0, 0], [0, 0, 2]])
+
+
+def test_answers_by_hand():
+    shares = answers(np.array([[3, 1, 0, 2], [1, 2, 2, 0], [2, 2, 0, 2], [0, 0, 0, 0], [5, 5, 5, 5]]))
+    np.testing.assert_allclose(
+        shares, [[1, 0, 0, 0], [0, 0.5, 0.5, 0], [1 / 3, 1 / 3, 0, 1 / 3], [0, 0, 0, 0], [0, 0, 0, 0]]
+    )
+
+
+def test_confusion_by_hand():
+    shares = np.array([[1, 0], [0.5, 0.5], [0, 0], [0, 1], [0, 1]])
+    np.testing.assert_allclose(confusion(shares, np.array([0, 0, 0, 1, 0])), [[1.5, 1.5, 1], [0, 1, 0]])
+
+
+def test_confusion_is_that_of_scikit_learn_and_its_diagonal_the_accuracy():
+    rng = np.random.default_rng(2)
+    values, labels = rng.normal(size=(400, 7)), rng.integers(0, 7, 400)
+    matrix = confusion(answers(values), labels)
+    np.testing.assert_array_equal(matrix[:, :-1], confusion_matrix(labels, values.argmax(axis=1), labels=range(7)))
+    assert not matrix[:, -1].any()
+    ties = rng.integers(0, 3, (400, 7))
+    assert np.trace(confusion(answers(ties), labels)) / 400 == pytest.approx(share_correct(ties[None], labels)[0])
+
+
+def test_r_squared():
+    observed = np.array([1.0, 2.0, 3.0])
+    assert r_squared(observed, observed) == 1
+    assert r_squared(np.array([1.0, 2.0, 4.0]), observed) == pytest.approx(1 - 1 / 2)
+    assert r_squared(np.full(3, 2.0), observed) == 0
+    assert math.isnan(r_squared(observed, np.ones(3)))
+    rng = np.random.default_rng(0)
+    predicted, observed = rng.normal(size=50), rng.normal(size=50)
+    assert r_squared(predicted, observed) == pytest.approx(r2_score(observed, predicted))
+
+
+def test_pareto_front_by_hand():
+    cost, quality = np.array([1, 2, 2, 3, 4, 4, 0]), np.array([0.2, 0.5, 0.4, 0.5, 0.9, 0.9, 0.0])
+    assert list(pareto_front(cost, quality)) == [True, True, False, False, True, True, True]
+
+
+def test_pareto_front_is_what_no_other_point_dominates():
+    rng = np.random.default_rng(3)
+    cost, quality = rng.integers(0, 12, 60), rng.integers(0, 12, 60)
+    for index, on_front in enumerate(pareto_front(cost, quality)):
+        rivals = [(c, q) for c, q in zip(cost, quality, strict=True) if c <= cost[index] and q >= quality[index]]
+        assert on_front == all((c, q) == (cost[index], quality[index]) for c, q in rivals)

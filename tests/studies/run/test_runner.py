@@ -1,0 +1,184 @@
+"""Running a study: the same bytes with any number of workers, on a cluster, and after any interruption."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+
+from conversion.normalize.schemes import normalize
+from conversion.plan.populations import ConversionError
+from models.graph import Activation, sequential
+from models.onnx_io.reading import load as load_onnx
+from models.onnx_io.writing import save
+from models.paths import ROOT
+from studies.declare.columns import LAYER_COLUMNS, METRIC_COLUMNS
+from studies.declare.study import load_study
+from studies.run import runner
+from studies.run.experiment import rows_of
+from studies.run.runner import run_study
+from studies.tables.store import write_rows
+from tests.studies.conftest import tiny_network
+
+CONDITIONS = 6
+
+
+def tables(folder: Path) -> tuple[bytes, bytes]:
+    return (folder / "metrics.csv").read_bytes(), (folder / "layers.csv").read_bytes()
+
+
+def stored(folder: Path) -> list[Path]:
+    return sorted((folder / ".conditions").glob("*.json"))
+
+
+@pytest.fixture
+def study(study_file):
+    return load_study(study_file)
+
+
+@pytest.fixture
+def expected(study, tmp_path) -> tuple[bytes, bytes]:
+    return tables(run_study(study, tmp_path / "expected"))
+
+
+def test_tables_are_tidy(study, tmp_path):
+    folder = run_study(study, tmp_path / "out")
+    metrics, layers = (pd.read_csv(folder / f"{name}.csv") for name in ("metrics", "layers"))
+    assert tuple(metrics.columns) == ("normalization", "seed", *METRIC_COLUMNS)
+    assert tuple(layers.columns) == ("normalization", "seed", *LAYER_COLUMNS)
+    assert len(metrics) == CONDITIONS * 4
+    assert list(metrics["seed"][::4]) == [0, 1, 2, 0, 1, 2]
+    assert list(layers["layer"][:4]) == ["input", "conv", "pool", "fc"]
+    assert not metrics.drop(columns=["time_to_99_ms", "time_to_99_9_ms"]).isna().any(axis=None)
+
+
+def test_run_json_says_what_was_run(study, tmp_path):
+    account = json.loads((run_study(study, tmp_path / "out") / "run.json").read_text())
+    assert account["title"] == "Tiny"
+    assert account["study"]["grid"] == {"normalization": ["none", "data"], "seed": [0, 1, 2]}
+    assert account["first_condition"]["v_th"] == 1.0
+    assert sorted(f"{key}.json" for key in account["keys"]) == [path.name for path in stored(tmp_path / "out")]
+    assert account["versions"].keys() >= {"python", "brian2", "numpy"}
+    assert account["last_run"]["computed"] == CONDITIONS
+
+
+def test_two_workers_write_the_same_bytes(study, tmp_path, expected):
+    assert tables(run_study(study, tmp_path / "two", jobs=2)) == expected
+
+
+def test_a_second_run_computes_nothing(study, tmp_path, expected, monkeypatch):
+    monkeypatch.setattr(runner, "rows_of", lambda jobs: pytest.fail("computed again"))
+    assert tables(run_study(study, tmp_path / "expected")) == expected
+
+
+def test_a_larger_grid_computes_only_what_is_new(study_file, tmp_path, monkeypatch):
+    folder = run_study(load_study(study_file), tmp_path / "out")
+    study_file.write_text(study_file.read_text().replace("seed = [0, 1, 2]", "seed = [3, 0, 1, 2]"))
+    seen = []
+    original = rows_of
+    monkeypatch.setattr(
+        runner, "rows_of", lambda jobs: seen.extend(job.condition.seed for job in jobs) or original(jobs)
+    )
+    run_study(load_study(study_file), folder)
+    assert seen == [3, 3]
+    assert list(pd.read_csv(folder / "metrics.csv")["seed"].unique()) == [3, 0, 1, 2]
+
+
+def test_what_no_seed_changes_is_simulated_once(study_file, tmp_path, monkeypatch):
+    study_file.write_text(study_file.read_text().replace("[fixed]", '[fixed]\nencoder = "constant"'))
+    seen, original = [], rows_of
+    monkeypatch.setattr(runner, "rows_of", lambda jobs: seen.append(jobs) or original(jobs))
+    metrics = pd.read_csv(run_study(load_study(study_file), tmp_path / "out") / "metrics.csv")
+    assert len(seen) == 2
+    assert [len(rows) for _, rows in metrics.groupby("seed")] == [8, 8, 8]
+
+
+def test_delays_of_the_evaluation_share_a_simulation(study_file, tmp_path, monkeypatch):
+    study_file.write_text(study_file.read_text().replace("[grid]", "[grid]\nevaluation_delay_ms = [0, 5, 10]"))
+    seen, original = [], rows_of
+    monkeypatch.setattr(runner, "rows_of", lambda jobs: seen.append(jobs) or original(jobs))
+    metrics = pd.read_csv(run_study(load_study(study_file), tmp_path / "out") / "metrics.csv")
+    assert [len(jobs) for jobs in seen] == [3] * CONDITIONS
+    assert metrics.groupby("evaluation_delay_ms")["time_ms"].min().to_dict() == {0: 5, 5: 10, 10: 15}
+
+
+def test_new_weights_make_old_rows_stale(study, study_file, tmp_path):
+    folder = run_study(study, tmp_path / "out")
+    model = study_file.with_name("tiny.onnx")
+    graph = load_onnx(model)
+    normalize(graph, np.empty(0), "model")
+    from models.onnx_io.writing import save
+
+    save(normalize(graph, np.empty(0), "model"), model)
+    before = tables(folder)
+    assert tables(run_study(study, folder)) != before
+    assert len(stored(folder)) == 2 * CONDITIONS
+
+
+def test_a_full_disk_in_the_middle_loses_nothing(study, tmp_path, expected, monkeypatch):
+    folder, writes = tmp_path / "full", []
+    original = write_rows
+
+    def store(*args):
+        if len(writes) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        writes.append(original(*args))
+
+    monkeypatch.setattr(runner, "write_rows", store)
+    with pytest.raises(OSError, match="No space left"):
+        run_study(study, folder)
+    assert len(stored(folder)) == 3
+    monkeypatch.setattr(runner, "write_rows", original)
+    assert tables(run_study(study, folder)) == expected
+    assert json.loads((folder / "run.json").read_text())["last_run"]["computed"] == CONDITIONS - 3
+
+
+@pytest.mark.parametrize("neurons", [["signed", "if"], ["if", "signed"]])
+def test_neurons_that_do_not_fit_the_network_are_refused_before_anything_is_simulated(study_file, tmp_path, neurons):
+    leaky = [replace(x, activation=Activation(0.1)) if x.name == "conv" else x for x in tiny_network()]
+    save(sequential((1, 8, 8), *leaky), study_file.parent / "tiny.onnx")
+    study_file.write_text(study_file.read_text().replace("seed = [0, 1, 2]", f"neuron = {neurons}"))
+    with pytest.raises(ConversionError, match="use signed neurons"):
+        run_study(load_study(study_file), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_kill_in_the_middle_and_continue(study_file, tmp_path):
+    """SIGKILL once two conditions are stored; the run that continues writes the bytes of one never interrupted."""
+    study_file.write_text(study_file.read_text().replace("duration_ms = 20", "duration_ms = 400"))
+    folder = tmp_path / "killed" / "tiny"
+    command = [sys.executable, "-m", "studies", "run", str(study_file), "--jobs", "1", "--results", str(folder.parent)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        limit = time.monotonic() + 120
+        while len(stored(folder)) < 2 and process.poll() is None and time.monotonic() < limit:
+            time.sleep(0.005)
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    assert 2 <= len(stored(folder)) < CONDITIONS
+    assert not (folder / "metrics.csv").exists()
+    kept = {path: path.stat().st_mtime_ns for path in stored(folder)}
+    continued = tables(run_study(load_study(study_file), folder))
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert continued == tables(run_study(load_study(study_file), tmp_path / "whole"))
+
+
+def test_a_dask_cluster_writes_the_same_bytes(study, tmp_path, expected):
+    distributed = pytest.importorskip("distributed", reason="pip install 'dask[distributed]' for this test")
+    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
+    with cluster, distributed.Client(cluster) as client, joblib.parallel_config(backend="dask"):
+        assert len(client.scheduler_info()["workers"]) == 2
+        folder = run_study(study, tmp_path / "dask")
+        computed = client.run(lambda: "studies.run.experiment" in sys.modules)
+    assert any(computed.values())
+    assert tables(folder) == expected
