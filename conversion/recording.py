@@ -79,7 +79,7 @@ class Recording:
     output_counts, output_potentials : array, shape (R, N, *output_shape)
         Counts so far, and potentials in units of activation, of the output population.
     evaluated_from : float
-        The time in seconds from which both grow, on the clock of `times`; see `delayed_evaluation`.
+        The time in seconds from which both grow, on the clock of `times`; see `delay_evaluation`.
     populations : tuple of str
         "input" first (absent under constant current), the output last.
     shapes : mapping of str to tuple
@@ -132,7 +132,7 @@ class Recording:
         return {name: int(np.prod(self.shapes[name])) for name in self.populations}
 
 
-def delayed_evaluation(recording: Recording, delay: float) -> Recording:
+def delay_evaluation(recording: Recording, delay: float) -> Recording:
     """What the output says from a delay on, without what it gathered while the layers before it set in.
 
     Source: Hwang et al., "Low-latency spiking neural networks using pre-charged membrane potential and delayed
@@ -158,7 +158,7 @@ def delayed_evaluation(recording: Recording, delay: float) -> Recording:
     if 0 not in steps or steps[-1] <= 0:
         read = ", ".join(f"{time * 1e3:g}" for time in recording.times)
         raise ValueError(f"evaluation begins at {start * 1e3:g} ms; it must be one of {read} ms, and not the last")
-    (first,), later = np.flatnonzero(steps == 0), some_readouts(recording, steps > 0)
+    (first,), later = np.flatnonzero(steps == 0), select_readouts(recording, steps > 0)
     return replace(
         later,
         output_counts=later.output_counts - recording.output_counts[first],
@@ -167,7 +167,7 @@ def delayed_evaluation(recording: Recording, delay: float) -> Recording:
     )
 
 
-def some_readouts(recording: Recording, chosen: NDArray[np.bool_]) -> Recording:
+def select_readouts(recording: Recording, chosen: NDArray[np.bool_]) -> Recording:
     """A recording with those of its readouts that a mask of shape (R,) says."""
     names = ("times", "spikes", "synops", "output_counts", "output_potentials")
     return replace(recording, **{name: getattr(recording, name)[chosen] for name in names})

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from conversion.plan import ConversionError, average, neuron_order, window
+from conversion.plan import ConversionError, average, neuron_order, pooling_regions
 from models.graph import Add, Array, AvgPool2d, Conv2d, Dense, Flatten, Graph, Layer
 
 
@@ -50,7 +50,7 @@ def _reading(layer: Layer, pool: AvgPool2d) -> Layer:
 
 def _into_dense(graph: Graph, pool: AvgPool2d, dense: Dense) -> Dense:
     source, target = graph.shapes[pool.inputs[0]], graph.shapes[pool.name]
-    windows = window(source, target, pool.kernel, pool.stride, pool.padding)
+    windows = pooling_regions(source, target, pool.kernel, pool.stride, pool.padding)
     mean = average(windows, pool.kernel, pool.count_padding).weight
     by_element = mean[neuron_order(source)][:, neuron_order(target)]
     return replace(dense, weight=(by_element @ dense.weight.T).T.astype(np.float32))
@@ -93,7 +93,7 @@ def _cannot(pool: Layer, reader: Layer, why: str) -> ConversionError:
     return ConversionError(f"{pool.name!r} cannot be folded into {reader.name!r}: {why}; let the pooling layer spike")
 
 
-def without_leaks(graph: Graph) -> Graph:
+def drop_negative_slopes(graph: Graph) -> Graph:
     """The same weights with ReLU in the place of every leaky ReLU and PReLU; linear layers stay as they are."""
     return Graph(graph.input_shape, tuple(map(_rectified, graph)))
 

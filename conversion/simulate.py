@@ -21,13 +21,13 @@ from conversion.brian import (
     check_encoder,
     check_values,
     choose_target,
+    make_recording,
     max_rate,
-    recording_of,
     results_of,
     run,
 )
 from conversion.options import Connectivity
-from conversion.plan import Plan, plan
+from conversion.plan import Plan, make_plan
 from conversion.recording import Probe, Recording
 from models.encoders import ConstantCurrent, Encoder, SpikeTrains
 from models.graph import INPUT, LINEAR, Add, Array, Conv2d, Dense, Flatten, Graph, Layer, Shape, sequential
@@ -105,32 +105,32 @@ def simulate(
     _check_images(graph, images)
     check_values(encoder, images)
     readouts = _readout_steps(duration, dt, readout_times)
-    structure = plan(graph, signed=neuron.is_signed, signed_input=bool(np.any(images < 0)))
-    check_encoder(encoder, neuron, structure, dt)
+    plan = make_plan(graph, signed=neuron.is_signed, signed_input=bool(np.any(images < 0)))
+    check_encoder(encoder, neuron, plan, dt)
     rate = float(max_rate(encoder, dt))
     _check_spike_trains(encoder, (int(readouts[-1]) + 1, *images.shape))
-    batch_size = _batch_size(structure, len(images), memory_limit, connectivity)
+    batch_size = _batch_size(plan, len(images), memory_limit, connectivity)
     slices = [slice(start, start + batch_size) for start in range(0, len(images), batch_size)]
-    batches = [partial(batch, graph, structure, encoder, rate, images, silent or {}, part, seed) for part in slices]
+    batches = [partial(batch, graph, plan, encoder, rate, images, silent or {}, part, seed) for part in slices]
     results: list[dict[str, Any]] = []
 
     def collect(counter: Counter) -> None:
         results.append(results_of(counter, len(results) * batch_size))
 
-    with choose_target(_size(structure) * len(images) * int(readouts[-1] + 1)):
+    with choose_target(_size(plan) * len(images) * int(readouts[-1] + 1)):
         network = build(
-            structure, neuron=neuron, encoder=encoder, dt=dt, readouts=readouts, batch_size=batch_size,
+            plan, neuron=neuron, encoder=encoder, dt=dt, readouts=readouts, batch_size=batch_size,
             connectivity=connectivity, readout=readout, probe=probe, thresholds=thresholds,
             half_threshold_offset=half_threshold_offset,
         )  # fmt: skip
         _check_silent(network, silent or {}, len(images))
         run(network, encoder, batches, collect, progress)
-    return recording_of(network, results, readouts, dt, rate)
+    return make_recording(network, results, readouts, dt, rate)
 
 
 def batch(
     graph: Graph,
-    structure: Plan,
+    plan: Plan,
     encoder: Encoder,
     rate: float,
     images: Array,
@@ -143,7 +143,7 @@ def batch(
     Parameters
     ----------
     graph : Graph
-    structure : Plan
+    plan : Plan
         Its plan.
     encoder : Encoder
     rate : float
@@ -158,27 +158,27 @@ def batch(
     values = encoder.spikes[:, part] if isinstance(encoder, SpikeTrains) else images[part]
     return Batch(
         values=_by_neuron(values, graph.input_shape),
-        currents={name: rate * c for name, c in _currents(graph, structure, encoder, images[part]).items()},
+        currents={name: rate * c for name, c in _currents(graph, plan, encoder, images[part]).items()},
         seed=int(np.random.SeedSequence([seed, part.start]).generate_state(1)[0]),
         silent={name: _by_neuron(which[part], which.shape[1:]) for name, which in silent.items()},
     )
 
 
-def bytes_per_image(structure: Plan, connectivity: Connectivity) -> int:
+def bytes_per_image(plan: Plan, connectivity: Connectivity) -> int:
     """About how much memory one image of a batch takes: neurons with their state and counts, and unrolled synapses."""
-    synapses = sum(int(p.connection.fan_out().sum()) for p in structure.projections)
-    return 60 * _size(structure) + (48 * synapses if connectivity == "synapses" else 0)
+    synapses = sum(int(p.connection.fan_out().sum()) for p in plan.projections)
+    return 60 * _size(plan) + (48 * synapses if connectivity == "synapses" else 0)
 
 
-def _size(structure: Plan) -> int:
+def _size(plan: Plan) -> int:
     """How many neurons there are, those of the input included."""
-    return sum(population.size for population in structure.populations)
+    return sum(population.size for population in plan.populations)
 
 
-def _batch_size(structure: Plan, n_images: int, memory_limit: float, connectivity: Connectivity) -> int:
+def _batch_size(plan: Plan, n_images: int, memory_limit: float, connectivity: Connectivity) -> int:
     """As many images as fit in memory and are fast, in batches of equal size."""
-    fitting = int(memory_limit // bytes_per_image(structure, connectivity))
-    cached = NEURONS_IN_CACHE // _size(structure)
+    fitting = int(memory_limit // bytes_per_image(plan, connectivity))
+    cached = NEURONS_IN_CACHE // _size(plan)
     largest = max(1, min(fitting, cached, LARGEST_BATCH))
     return math.ceil(n_images / math.ceil(n_images / largest))
 
@@ -230,11 +230,11 @@ def _whole_steps(name: str, times: Quantity, dt: Quantity) -> NDArray[np.int64]:
     return np.rint(steps).astype(np.int64)
 
 
-def _currents(graph: Graph, structure: Plan, encoder: Encoder, images: Array) -> Mapping[str, Array]:
+def _currents(graph: Graph, plan: Plan, encoder: Encoder, images: Array) -> Mapping[str, Array]:
     """The constant current of each population in units of activation: its bias, and the image where it enters so."""
-    currents = {name: np.broadcast_to(bias, (len(images), *bias.shape)) for name, bias in structure.biases.items()}
+    currents = {name: np.broadcast_to(bias, (len(images), *bias.shape)) for name, bias in plan.biases.items()}
     if isinstance(encoder, ConstantCurrent):
-        for projection in (p for p in structure.projections if p.source == INPUT):
+        for projection in (p for p in plan.projections if p.source == INPUT):
             currents[projection.target] = currents[projection.target] + _drive(graph, projection.layer, images)
     return {name: _by_neuron(current, current.shape[1:]) for name, current in currents.items()}
 

@@ -106,7 +106,7 @@ class Conv2d(Layer):
         reads = f"weight {self.weight.shape} with {self.groups} groups reads {per_group * self.groups} channels"
         _require(channels_in == per_group * self.groups, reads)
         _require(channels_out % self.groups == 0, f"{channels_out} channels do not divide into {self.groups} groups")
-        shape = (channels_out, *window_positions(size, kernel, self.stride, self.padding, self.dilation))
+        shape = (channels_out, *kernel_positions(size, kernel, self.stride, self.padding, self.dilation))
         _require_bias(self.bias, shape)
         return shape
 
@@ -123,7 +123,7 @@ class Pool2d(Layer):
     def output_shape(self, *shapes: Shape) -> Shape:
         _require(len(shapes[0]) == 3, "a pooling layer reads maps (channels, height, width)")
         channels, *size = shapes[0]
-        return (channels, *window_positions(size, self.kernel, self.stride, self.padding, (1, 1), self.ceil_mode))
+        return (channels, *kernel_positions(size, self.kernel, self.stride, self.padding, (1, 1), self.ceil_mode))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -225,7 +225,7 @@ def sequential(input_shape: Shape, *layers: Layer) -> Graph:
     return Graph(input_shape, tuple(replace(layer, inputs=(name,)) for name, layer in zip(names, layers, strict=False)))
 
 
-def window_positions(
+def kernel_positions(
     size: tuple[int, ...] | list[int],
     kernel: tuple[int, ...] | list[int],
     stride: tuple[int, int],

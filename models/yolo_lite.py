@@ -14,7 +14,7 @@ from pathlib import Path
 import onnx
 
 from models.atomic import write_atomically
-from models.datasets import PHOTO_SIDE, DatasetError, found_file, npz_arrays
+from models.datasets import PHOTO_SIDE, DatasetError, find_file, npz_arrays
 from models.detection import Head, metadata
 from models.graph import LINEAR, Activation, Array, Conv2d, Graph, Layer, MaxPool2d, sequential
 from models.onnx_io import to_onnx
@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="the data directory")
     arguments = parser.parse_args()
     try:
-        model = to_onnx(yolo_lite(found_file(WEIGHTS, arguments.data)))
+        model = to_onnx(yolo_lite(find_file(WEIGHTS, arguments.data)))
         onnx.helper.set_model_props(model, dict(metadata(VOC)))
         write_atomically(arguments.output, model.SerializeToString(deterministic=True))
     except (ValueError, OSError) as error:

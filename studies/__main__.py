@@ -139,9 +139,9 @@ def _look(options: argparse.Namespace) -> None:
 
 
 def _bench(options: argparse.Namespace) -> None:
-    from studies.bench import large_networks, main
+    from studies.bench import measure_all, measure_large_networks
 
-    (large_networks if options.networks else main)()
+    (measure_large_networks if options.networks else measure_all)()
 
 
 def _folder(options: argparse.Namespace, name: str) -> Path:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from conversion.options import Scheme
-from conversion.plan import plan
+from conversion.plan import make_plan
 from conversion.recording import Probe, Recording
 from models.graph import INPUT, Array, Conv2d
 from models.onnx_io import activations, predict
@@ -89,7 +89,7 @@ def typical_neuron(activation: Array) -> int:
 
 def probe_of(prepared: Prepared, c: Condition, image: int) -> Probe:
     """Every spike of every population that spikes, and the potential of a typical neuron of each with a threshold."""
-    populations = plan(prepared.normalised, signed=True).populations
+    populations = make_plan(prepared.normalised, signed=True).populations
     silent = {INPUT} if c.encoder == "constant" else set()
     silent |= {populations[-1].name} if c.readout == "potential" else set()
     spiking = [p.name for p in populations if p.name not in silent]

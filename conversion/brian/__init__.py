@@ -1,7 +1,7 @@
 """Everything that is a Brian2 object: groups, input, projections, monitors, and the network they make."""
 
 from conversion.brian.code_generation import can_compile, choose_target
-from conversion.brian.collect import recording_of, results_of
+from conversion.brian.collect import make_recording, results_of
 from conversion.brian.encoding import check_encoder, check_values, max_rate
 from conversion.brian.monitors import Counter
 from conversion.brian.network import Readout, SpikingNetwork, build, members_of
@@ -19,9 +19,9 @@ __all__ = [
     "check_values",
     "choose_target",
     "device_network",
+    "make_recording",
     "max_rate",
     "members_of",
-    "recording_of",
     "results_of",
     "run",
 ]

@@ -34,7 +34,7 @@ def results_of(counter: Counter, first_image: int) -> dict[str, Any]:
     }
 
 
-def recording_of(
+def make_recording(
     network: SpikingNetwork, batches: list[dict[str, Any]], readouts: NDArray[np.int64], dt: Quantity, max_rate: float
 ) -> Recording:
     """A recording of the results of all batches, read after the steps `readouts`."""

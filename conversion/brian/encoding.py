@@ -22,7 +22,7 @@ BURST_CALIBRATION = 4 * second
 LONGEST_BURST_STEP = 1 * ms
 
 
-def check_encoder(encoder: Encoder, neuron: Neuron, structure: Plan, dt: Quantity) -> None:
+def check_encoder(encoder: Encoder, neuron: Neuron, plan: Plan, dt: Quantity) -> None:
     """Raise unless an input code goes with the neurons, the layers and the time step.
 
     Raises
@@ -41,9 +41,9 @@ def check_encoder(encoder: Encoder, neuron: Neuron, structure: Plan, dt: Quantit
         case Burst() if dt > LONGEST_BURST_STEP * (1 + 1e-9):
             raise ValueError(f"dt is {dt}; the steps of an Izhikevich neuron are at most {LONGEST_BURST_STEP}")
         case Phase():
-            _require_no_max_pooling(structure)
+            _require_no_max_pooling(plan)
         case ConstantCurrent():
-            _require_no_relays_of_the_input(structure)
+            _require_no_relays_of_the_input(plan)
 
 
 def check_values(encoder: Encoder, images: Array) -> None:
@@ -65,16 +65,16 @@ def _require_the_same_code(encoder: Encoder, neuron: Neuron) -> None:
         )
 
 
-def _require_no_relays_of_the_input(structure: Plan) -> None:
-    for projection in structure.projections:
+def _require_no_relays_of_the_input(plan: Plan) -> None:
+    for projection in plan.projections:
         if projection.source == INPUT and isinstance(projection.layer, MaxPool2d | Concat):
             raise ConversionError(
                 f"{projection.target!r} relays spikes, and a constant-current input has none; use Poisson"
             )
 
 
-def _require_no_max_pooling(structure: Plan) -> None:
-    for projection in structure.projections:
+def _require_no_max_pooling(plan: Plan) -> None:
+    for projection in plan.projections:
         if isinstance(projection.connection, MaxConnection):
             raise ConversionError(
                 f"{projection.target!r} compares numbers of spikes, but phase coding weights them; use average pooling"

@@ -96,7 +96,7 @@ def signed_relay() -> Neuron:
     )
 
 
-def signed_where_needed(
+def make_signed(
     plan: Plan, neurons: Mapping[str, Neuron], members: Mapping[str, Iterable[Population]]
 ) -> dict[str, Neuron]:
     """The models of neurons and relays: they send negative spikes if any of theirs can be negative, and only then.

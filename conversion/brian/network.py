@@ -19,9 +19,9 @@ from brian2 import Clock, Quantity, Synapses
 from numpy.typing import NDArray
 
 from conversion.brian.encoding import equation_neurons, input_group, output_accumulator, spike_weights
-from conversion.brian.groups import SCHEDULE, make_group, relay, signed_where_needed, write_slopes
+from conversion.brian.groups import SCHEDULE, make_group, make_signed, relay, write_slopes
 from conversion.brian.monitors import Conductor, Counter, Window, WindowOpener
-from conversion.brian.projections import Place, SharedProjection, unrolled_synapses
+from conversion.brian.projections import Place, SharedProjection, unroll_synapses
 from conversion.options import Connectivity
 from conversion.plan import ConversionError, Plan, Population, Projection
 from conversion.recording import Probe, check_probe
@@ -87,7 +87,7 @@ def build(
     neurons = {"neurons": neuron, "relays": relay(), "outputs": output_accumulator(encoder, neuron)}
     members = members_of(plan, readout)
     sizes = {name: batch_size * sum(p.size for p in populations) for name, populations in members.items()}
-    neurons |= signed_where_needed(plan, neurons, members)
+    neurons |= make_signed(plan, neurons, members)
     groups = {name: make_group(name, neurons[name], sizes[name], clock) for name in neurons if sizes[name]}
     write_slopes(plan, neurons, groups, members, batch_size)
     groups |= input_group(encoder, sizes["input"], clock)
@@ -198,7 +198,7 @@ def _variables(name: str, neurons: Mapping[str, Neuron]) -> tuple[str, str]:
 def _projections(
     plan: Plan, places: Mapping[str, Place], neurons: Mapping[str, Neuron], connectivity: Connectivity, clock: Clock
 ) -> Iterator[tuple[Projection, SharedProjection | Synapses]]:
-    make = {"shared": SharedProjection, "synapses": unrolled_synapses}
+    make = {"shared": SharedProjection, "synapses": unroll_synapses}
     if connectivity not in make:
         raise ValueError(f"connectivity is {connectivity!r}; known are {', '.join(map(repr, make))}")
     for projection in plan.projections:

@@ -1,6 +1,6 @@
 """A projection in Brian2, in two forms that deliver the same spikes.
 
-`SharedProjection` runs in the synapses slot and adds the shared weights of the layer; `unrolled_synapses` makes plain
+`SharedProjection` runs in the synapses slot and adds the shared weights of the layer; `unroll_synapses` makes plain
 `Synapses`, one per connection, which are slow and large but can be read, edited and run on every Brian2 device.
 """
 
@@ -104,9 +104,7 @@ class SharedProjection(BrianObject):
         return np.flatnonzero(~variable.conditional_write.get_value())
 
 
-def unrolled_synapses(
-    projection: Projection, source: Place, target: Place, input_unit: float, clock: Clock
-) -> Synapses:
+def unroll_synapses(projection: Projection, source: Place, target: Place, input_unit: float, clock: Clock) -> Synapses:
     """The projection as plain `Synapses`, with the weight `w` of each in the unit of the variable it raises."""
     pooling = isinstance(projection.connection, MaxConnection)
     weights = projection.connection.unrolled().tocoo()

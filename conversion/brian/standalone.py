@@ -21,13 +21,13 @@ from conversion.brian.groups import (
     SCHEDULE,
     initialise,
     make_group,
+    make_signed,
     relay,
-    signed_where_needed,
     write_slopes,
 )
 from conversion.brian.network import members_of, places_of
-from conversion.brian.projections import unrolled_synapses
-from conversion.plan import ConversionError, neuron_order, plan
+from conversion.brian.projections import unroll_synapses
+from conversion.plan import ConversionError, make_plan, neuron_order
 from models.encoders import Poisson
 from models.graph import Array, Graph
 from models.neurons import Neuron, accumulator
@@ -66,28 +66,28 @@ def device_network(graph: Graph, images: Array, neuron: Neuron, max_rate: Quanti
         If a layer has a bias: without windows its current would start before its input. Or if the neurons do not read
         Poisson spikes.
     """
-    structure = plan(graph, signed=neuron.is_signed)
-    check_encoder(Poisson(max_rate), neuron, structure, dt)
-    biased = [name for name, bias in structure.biases.items() if np.any(bias)]
+    plan = make_plan(graph, signed=neuron.is_signed)
+    check_encoder(Poisson(max_rate), neuron, plan, dt)
+    biased = [name for name, bias in plan.biases.items() if np.any(bias)]
     if biased:
         raise ConversionError(f"{biased[0]!r} has a bias, which needs the windows of conversion.simulate")
     clock = Clock(dt, name="network_clock")
     neurons = {"neurons": neuron, "relays": relay(), "outputs": accumulator()}
-    members = members_of(structure, "count")
-    neurons |= signed_where_needed(structure, neurons, members)
+    members = members_of(plan, "count")
+    neurons |= make_signed(plan, neurons, members)
     sizes = {name: len(images) * sum(p.size for p in populations) for name, populations in members.items()}
     groups = {name: make_group(name, neurons[name], sizes[name], clock) for name in neurons if sizes[name]}
     for name, group in groups.items():
         initialise(group, neurons[name])
-    write_slopes(structure, neurons, groups, members, len(images))
+    write_slopes(plan, neurons, groups, members, len(images))
     rates = images.reshape(len(images), -1)[:, np.argsort(neuron_order(graph.input_shape))].ravel() * max_rate
     groups["input"] = PoissonGroup(sizes["input"], rates, clock=clock, name="input", namespace={})
-    places = places_of(members, groups, neurons, len(images), structure.slopes)
+    places = places_of(members, groups, neurons, len(images), plan.slopes)
     synapses = [
-        unrolled_synapses(
+        unroll_synapses(
             p, places[p.source], places[p.target], float(neurons[places[p.target].group.name].input_unit), clock
         )
-        for p in structure.projections
+        for p in plan.projections
     ]
     monitors = {name: SpikeMonitor(group, record=False, name=f"{name}_count") for name, group in groups.items()}
     negative = {

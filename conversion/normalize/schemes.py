@@ -20,7 +20,7 @@ from typing import get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from conversion.normalize.rescale import Scales, per_weight, propagated, rescale
+from conversion.normalize.scales import Scales, per_weight, propagate, rescale
 from conversion.options import CALIBRATED, Scheme
 from models.graph import Add, Array, Conv2d, Dense, Graph
 from models.onnx_io import activations
@@ -89,7 +89,7 @@ def model_scales(graph: Graph, signed_input: bool = False) -> Scales:
     above: dict[str, Array] = {}
     below: dict[str, Array] = {}
     for layer in (layer for layer in graph if isinstance(layer, Conv2d | Dense | Add)):
-        bounds = propagated(graph, above), propagated(graph, below, at_input=lowest_input)
+        bounds = propagate(graph, above), propagate(graph, below, at_input=lowest_input)
         slope = max(0.0, float(np.max(layer.activation.negative_slope)))
         above[layer.name], lowest = _reach(graph, layer, *bounds)
         below[layer.name] = slope * lowest

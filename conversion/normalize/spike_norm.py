@@ -16,7 +16,7 @@ import pandas as pd
 from brian2 import Quantity, ms
 from numpy.typing import NDArray
 
-from conversion.normalize.rescale import balance, peers
+from conversion.normalize.scales import peers, rescale_by_thresholds
 from conversion.plan import ConversionError
 from conversion.recording import Probe
 from conversion.simulate import simulate
@@ -54,7 +54,7 @@ class PositiveInputs:
         return min(float(end), self.largest)
 
 
-def spike_norm(
+def balance_thresholds(
     graph: Graph,
     images: Array,
     *,
@@ -69,8 +69,8 @@ def spike_norm(
 ) -> pd.DataFrame:
     """Balance the thresholds of a network, one simulation of its first layers for each.
 
-    The spikes of `rescale.balance(graph, table["scale"])` with its thresholds and those of
-    `rescale.rescale(graph, table["scale"])` are the same.
+    The spikes of `rescale_by_thresholds(graph, table["scale"])` with its thresholds and those of
+    `rescale(graph, table["scale"])` are the same.
 
     Biases and constant-current input count as input of every step, `dt * max_rate` times the current. Paths that meet
     at a junction get one scale, the largest of theirs, so that the junction adds what the network added; layers between
@@ -107,7 +107,7 @@ def spike_norm(
         raise ConversionError(f"{encoder} gives every step a weight of its own; Spike-Norm needs steps that are alike")
 
     def measure(part: Graph, scales: Mapping[str, float]) -> tuple[float, float]:
-        network, thresholds = balance(part, {**scales, part.output.name: 1.0})
+        network, thresholds = rescale_by_thresholds(part, {**scales, part.output.name: 1.0})
         inputs = PositiveInputs()
         simulate(
             network, images, neuron=neuron, encoder=encoder, duration=duration, dt=dt, seed=seed, readout="potential",
@@ -126,7 +126,7 @@ def spike_norm(
                 )
 
     scales, seconds = _layer_by_layer(graph, measure, check_silent)
-    _, thresholds = balance(graph, scales)
+    _, thresholds = rescale_by_thresholds(graph, scales)
     table = pd.DataFrame({"threshold": thresholds, "scale": scales, "seconds": seconds}, index=list(thresholds))
     return table.rename_axis("layer")
 

@@ -1,8 +1,8 @@
 """From layers to populations and projections, and what a spike delivers through each connection."""
 
-from conversion.plan.connections import Connection, MaxConnection, average, neuron_order, window
+from conversion.plan.connections import Connection, MaxConnection, average, neuron_order, pooling_regions
 from conversion.plan.kernels import count_spikes
-from conversion.plan.populations import ConversionError, Plan, Population, Projection, plan
+from conversion.plan.populations import ConversionError, Plan, Population, Projection, make_plan
 
 __all__ = [
     "Connection",
@@ -13,7 +13,7 @@ __all__ = [
     "Projection",
     "average",
     "count_spikes",
+    "make_plan",
     "neuron_order",
-    "plan",
-    "window",
+    "pooling_regions",
 ]

@@ -233,7 +233,7 @@ def elementwise(weight: Array | float, source_shape: Shape, target_shape: Shape,
     return SparseConnection(_in_neuron_order(weight, elements, elements + offset, source_shape, target_shape))
 
 
-def window(
+def pooling_regions(
     source_shape: Shape,
     target_shape: Shape,
     kernel: tuple[int, int],

@@ -74,7 +74,7 @@ class Plan:
         return self.populations[-1]
 
 
-def plan(graph: Graph, signed: bool = False, signed_input: bool = False) -> Plan:
+def make_plan(graph: Graph, signed: bool = False, signed_input: bool = False) -> Plan:
     """Populations, projections and biases of a network; the slopes too if its neurons are `signed`, as Kim 2020's.
 
     A `signed_input` has negative values as well, as images have after their mean is subtracted.
@@ -137,14 +137,14 @@ def _incoming(graph: Graph, layer: Layer) -> Iterator[tuple[str, Layer, Connecti
     offset = 0
     for name in layer.inputs:
         if isinstance(layer, Add) and name != INPUT and passes_to_junctions(graph, graph[name]):
-            linear = scaled(graph[name], layer.gain)
+            linear = scale(graph[name], layer.gain)
             yield source_of(graph, linear.inputs[0]), linear, _connection(graph, linear, linear.inputs[0], 0)
         else:
             yield source_of(graph, name), layer, _connection(graph, layer, name, offset)
         offset += math.prod(graph.shapes[name])
 
 
-def scaled(layer: Layer, gain: float | Array) -> Layer:
+def scale(layer: Layer, gain: float | Array) -> Layer:
     """A convolution or dense layer whose output is `gain` times what it was, per channel or as a whole."""
     assert isinstance(layer, Conv2d | Dense)
     factor = np.broadcast_to(np.asarray(gain, np.float32), layer.weight.shape[:1])
@@ -165,10 +165,10 @@ def _connection(graph: Graph, layer: Layer, name: str, offset: int) -> Connectio
             )
         case MaxPool2d():
             return connections.MaxConnection(
-                connections.window(source, target, layer.kernel, layer.stride, layer.padding)
+                connections.pooling_regions(source, target, layer.kernel, layer.stride, layer.padding)
             )
         case AvgPool2d():
-            windows = connections.window(source, target, layer.kernel, layer.stride, layer.padding)
+            windows = connections.pooling_regions(source, target, layer.kernel, layer.stride, layer.padding)
             return connections.average(windows, layer.kernel, layer.count_padding)
         case Add():
             gain = np.broadcast_to(per_channel(layer.gain, len(target)), target).ravel()

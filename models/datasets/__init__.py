@@ -1,10 +1,10 @@
 """Images and what they show, by name or from a file; nothing is ever unpickled."""
 
 from models.datasets.files import DatasetError, npz_arrays
-from models.datasets.loading import Dataset, content_hash, found_file, load_dataset
+from models.datasets.loading import Dataset, content_hash, find_file, load_dataset
 from models.datasets.photos import SIDE as PHOTO_SIDE
-from models.datasets.preprocessing import CIFAR10_MEAN, CROP, centred, rectified
-from models.datasets.scenes import scenes
+from models.datasets.preprocessing import CIFAR10_MEAN, CROP, centre, rectify
+from models.datasets.scenes import compose_scenes
 
 __all__ = [
     "CIFAR10_MEAN",
@@ -12,11 +12,11 @@ __all__ = [
     "PHOTO_SIDE",
     "Dataset",
     "DatasetError",
-    "centred",
+    "centre",
+    "compose_scenes",
     "content_hash",
-    "found_file",
+    "find_file",
     "load_dataset",
     "npz_arrays",
-    "rectified",
-    "scenes",
+    "rectify",
 ]

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from models.datasets.downloads import download
 from models.datasets.files import DatasetError, as_images, read_cifar, read_idx, read_npz
 from models.datasets.photos import PHOTOGRAPHS, read_photographs
-from models.datasets.preprocessing import centre_crop, centred, rectified
-from models.datasets.scenes import scenes
+from models.datasets.preprocessing import centre, centre_crop, rectify
+from models.datasets.scenes import compose_scenes
 from models.graph import Array
 from models.paths import DATA
 
@@ -75,10 +75,10 @@ SOURCES = {
 DERIVED: dict[str, tuple[str, Callable[[Array], Array]]] = {
     "cifar10_crop": ("cifar10", centre_crop),
     "cifar10_crop_train": ("cifar10_train", centre_crop),
-    "cifar10_abs": ("cifar10_crop", rectified),
-    "cifar10_abs_train": ("cifar10_crop_train", rectified),
-    "cifar10_centred": ("cifar10", centred),
-    "cifar10_centred_train": ("cifar10_train", centred),
+    "cifar10_abs": ("cifar10_crop", rectify),
+    "cifar10_abs_train": ("cifar10_crop_train", rectify),
+    "cifar10_centred": ("cifar10", centre),
+    "cifar10_centred_train": ("cifar10_train", centre),
 }
 NAMES = ("digits", "digits8", *SOURCES, *DERIVED, "digit_scenes", *PHOTOGRAPHS)
 
@@ -107,9 +107,9 @@ def load_dataset(name_or_path: str, data_dir: Path | str | None = None) -> Datas
         return _digits8()
     if name == "digit_scenes":
         digits = _digits()
-        return Dataset(name, *scenes(digits.x, digits.y, np.random.default_rng(0)))
+        return Dataset(name, *compose_scenes(digits.x, digits.y, np.random.default_rng(0)))
     if name in PHOTOGRAPHS:
-        return Dataset(name, *read_photographs(found_file(f"{name}.npz", data_dir)))
+        return Dataset(name, *read_photographs(find_file(f"{name}.npz", data_dir)))
     if name in DERIVED:
         original, change = DERIVED[name]
         data = load_dataset(original, data_dir)
@@ -121,7 +121,7 @@ def load_dataset(name_or_path: str, data_dir: Path | str | None = None) -> Datas
     raise DatasetError(f"dataset is {name!r}; known are {', '.join(NAMES)}, or the path of an npz file")
 
 
-def found_file(name: str, data_dir: Path | str | None = None) -> Path:
+def find_file(name: str, data_dir: Path | str | None = None) -> Path:
     """A file of a data directory (see `load_dataset`); raises `DatasetError`."""
     directories = _directories(data_dir)
     for directory in directories:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.datasets.files import DatasetError, as_images, encoded_images, npz_arrays
-from models.detection import COLUMNS, padded
+from models.detection import COLUMNS, pad_boxes
 from models.graph import Array
 
 SIDE = 224
@@ -33,7 +33,7 @@ def read_photographs(path: Path) -> tuple[Array, NDArray[np.float32]]:
         image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR) for image in encoded_images(path, arrays)
     ]
     x = as_images(str(path), np.stack([np.asarray(image) for image in images]))
-    return x, padded(_boxes(path, arrays, len(images)))
+    return x, pad_boxes(_boxes(path, arrays, len(images)))
 
 
 def _boxes(path: Path, arrays: dict[str, NDArray], count: int) -> list[Array]:

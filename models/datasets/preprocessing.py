@@ -17,12 +17,12 @@ def centre_crop(x: Array) -> Array:
     return np.ascontiguousarray(x[:, :, top : top + CROP, left : left + CROP])
 
 
-def centred(x: Array) -> Array:
+def centre(x: Array) -> Array:
     """x - mean of RGB images in [0, 1] (Sengupta 2019): values in [-1, 1], which spikes of an ON and OFF pair carry."""
     return x - CIFAR10_MEAN
 
 
-def rectified(x: Array) -> Array:
+def rectify(x: Array) -> Array:
     """abs(x - mean) of RGB images in [0, 1], divided per channel by the largest value it can take.
 
     Subtracting the mean helps to train; the abs makes of the result an intensity, which spikes can carry.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.detection import padded
+from models.detection import pad_boxes
 from models.graph import Array
 
 SIDE = 96
@@ -21,7 +21,7 @@ TRIES = 50
 Rng = np.random.Generator
 
 
-def scenes(digits: Array, labels: NDArray[np.int64], rng: Rng) -> tuple[Array, NDArray[np.float32]]:
+def compose_scenes(digits: Array, labels: NDArray[np.int64], rng: Rng) -> tuple[Array, NDArray[np.float32]]:
     """Scenes made of digits, a fifth as many.
 
     Parameters
@@ -38,7 +38,7 @@ def scenes(digits: Array, labels: NDArray[np.int64], rng: Rng) -> tuple[Array, N
     """
     parts = [slice(start, start + DIGITS) for start in range(0, len(digits) - DIGITS + 1, DIGITS)]
     made = [_scene(digits[part, 0], labels[part], rng) for part in parts]
-    return np.stack([image for image, _ in made]), padded([boxes for _, boxes in made])
+    return np.stack([image for image, _ in made]), pad_boxes([boxes for _, boxes in made])
 
 
 def _scene(digits: Array, labels: NDArray[np.int64], rng: Rng) -> tuple[Array, Array]:

@@ -1,7 +1,7 @@
 """Boxes around objects: as plain arrays, out of a network's head, and how good they are."""
 
 from models.detection.average_precision import mean_average_precision
-from models.detection.boxes import COLUMNS, NO_BOX, padded, unpadded
+from models.detection.boxes import COLUMNS, NO_BOX, pad_boxes, unpad_boxes
 from models.detection.yolo import Head, check_output, detect, metadata, read_head
 
 __all__ = [
@@ -12,7 +12,7 @@ __all__ = [
     "detect",
     "mean_average_precision",
     "metadata",
-    "padded",
+    "pad_boxes",
     "read_head",
-    "unpadded",
+    "unpad_boxes",
 ]

@@ -18,7 +18,7 @@ NO_BOX = -1
 COLUMNS = 6
 
 
-def padded(boxes: Sequence[Array]) -> NDArray[np.float32]:
+def pad_boxes(boxes: Sequence[Array]) -> NDArray[np.float32]:
     """The boxes of N images, each (m, 6), as one array (N, M, 6)."""
     result = np.zeros((len(boxes), max(map(len, boxes), default=0), COLUMNS), np.float32)
     result[..., 0] = NO_BOX
@@ -27,7 +27,7 @@ def padded(boxes: Sequence[Array]) -> NDArray[np.float32]:
     return result
 
 
-def unpadded(boxes: Array) -> list[Array]:
+def unpad_boxes(boxes: Array) -> list[Array]:
     """The boxes of each image of an array (N, M, 6), each (m, 6)."""
     return [image[image[:, 0] != NO_BOX] for image in boxes]
 
@@ -41,7 +41,7 @@ def overlaps(one: Array, other: Array) -> NDArray[np.float64]:
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
-def suppressed(found: Array, overlap: float) -> Array:
+def suppress(found: Array, overlap: float) -> Array:
     """Non-maximum suppression per class: found boxes (m, 6), best score first, without the copies of better ones.
 
     A box goes if its intersection over union with a better one of its class, which itself stays, is above `overlap`.

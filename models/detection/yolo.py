@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 from scipy.special import expit, softmax
 
-from models.detection.boxes import suppressed
+from models.detection.boxes import suppress
 from models.graph import Array, Shape
 
 SCORE = 0.005  # boxes of a lower score are left out, as in the authors' validation
@@ -101,7 +101,7 @@ def decode(raw: Array, head: Head) -> tuple[Array, Array]:
 
 def detect(raw: Array, head: Head) -> list[Array]:
     """The boxes (class, x0, y0, x1, y1, score) that an output finds in each image, best first; see `boxes`."""
-    return [suppressed(_above(*image), OVERLAP) for image in zip(*decode(raw, head), strict=True)]
+    return [suppress(_above(*image), OVERLAP) for image in zip(*decode(raw, head), strict=True)]
 
 
 def _above(corners: Array, scores: Array) -> Array:

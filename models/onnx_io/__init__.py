@@ -5,9 +5,9 @@ Most need `load`, `save`, `predict` and `activations`; the rest is for the tailo
 
 from models.onnx_io.half import in_half
 from models.onnx_io.names import free
-from models.onnx_io.node import Missing, Node, Readout, Value, attributes_of
+from models.onnx_io.node import BehindLogits, Missing, Node, Value, attributes_of
 from models.onnx_io.operators import NORMS, QUANTISED, READOUT_FOLLOWERS, SMOOTH, UNBOUNDED
-from models.onnx_io.reading import evaluate, finished, follow, load, opset_of, read
+from models.onnx_io.reading import evaluate, finish, follow, load, opset_of, read
 from models.onnx_io.running import activations, predict
 from models.onnx_io.trace import OnnxError, Signal, Trace
 from models.onnx_io.writing import save, to_onnx
@@ -18,17 +18,17 @@ __all__ = [
     "READOUT_FOLLOWERS",
     "SMOOTH",
     "UNBOUNDED",
+    "BehindLogits",
     "Missing",
     "Node",
     "OnnxError",
-    "Readout",
     "Signal",
     "Trace",
     "Value",
     "activations",
     "attributes_of",
     "evaluate",
-    "finished",
+    "finish",
     "follow",
     "free",
     "in_half",

@@ -15,7 +15,7 @@ from models.onnx_io.trace import OnnxError, Signal
 
 
 @dataclass(frozen=True, eq=False)
-class Readout:
+class BehindLogits:
     """Class labels or probabilities: what stands behind the logits, which are the signal."""
 
     signal: Signal
@@ -29,7 +29,7 @@ class Missing:
     name: str
 
 
-Value = NDArray[Any] | Signal | Readout | Missing
+Value = NDArray[Any] | Signal | BehindLogits | Missing
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ class Node:
         value = self.inputs[position] if position < len(self.inputs) else None
         if isinstance(value, Signal):
             return value
-        if isinstance(value, Readout):
+        if isinstance(value, BehindLogits):
             raise OnnxError(f"reads what {value.operator} made, and {value.operator} can only stand at the end")
         raise OnnxError(f"input {position + 1} is a constant; it must depend on the images")
 
@@ -85,7 +85,7 @@ class Node:
         """What older opsets write as an attribute and newer ones as an input."""
         value = self.inputs[position] if position < len(self.inputs) else None
         value = self.attributes.get(name) if value is None else value
-        if isinstance(value, Signal | Readout):
+        if isinstance(value, Signal | BehindLogits):
             raise OnnxError(f"{name} depends on the images; it must be a constant")
         return default if value is None else value
 

@@ -20,7 +20,7 @@ from onnx import external_data_helper, helper, inliner, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from models.graph import INPUT, Graph, GraphError, Shape
-from models.onnx_io.node import Missing, Node, Readout, Value, attributes_of
+from models.onnx_io.node import BehindLogits, Missing, Node, Value, attributes_of
 from models.onnx_io.operators.table import ADVICE, OPERATORS, READOUT_FOLLOWERS
 from models.onnx_io.trace import OnnxError, Signal, Trace
 from models.onnx_io.writing import PRODUCER
@@ -43,7 +43,7 @@ def load(path: str | Path) -> Graph:
     """
     try:
         model = read(path)
-        return finished(model, *follow(model))
+        return finish(model, *follow(model))
     except OnnxError as error:
         raise OnnxError(f"{path}: {error}") from None
 
@@ -111,7 +111,7 @@ def evaluate(trace: Trace, node: Node, model: onnx.ModelProto) -> Value:
         If it cannot become spikes.
     """
     given = [value for value in node.inputs if value is not None]
-    readouts = [value for value in given if isinstance(value, Readout)]
+    readouts = [value for value in given if isinstance(value, BehindLogits)]
     try:
         for value in given:
             if isinstance(value, Missing):
@@ -174,7 +174,7 @@ def _constant(node: Node, model: onnx.ModelProto) -> Value:
     return np.asarray(results[0])
 
 
-def finished(model: onnx.ModelProto, trace: Trace, values: Mapping[str, Value]) -> Graph:
+def finish(model: onnx.ModelProto, trace: Trace, values: Mapping[str, Value]) -> Graph:
     """The graph up to the one layer that all outputs come from: the logits, when there are labels and probabilities."""
     signals: dict[str, Signal] = {}
     for name in (output.name for output in model.graph.output):
@@ -183,7 +183,7 @@ def finished(model: onnx.ModelProto, trace: Trace, values: Mapping[str, Value]) 
             raise OnnxError(f"output {name!r} does not depend on the input")
         if isinstance(value, Missing):
             raise OnnxError(f"output {name!r} is one that no node writes as its first output")
-        signals[name] = value.signal if isinstance(value, Readout) else value
+        signals[name] = value.signal if isinstance(value, BehindLogits) else value
     if len({signal.layer for signal in signals.values()}) != 1:
         raise OnnxError(f"the outputs {', '.join(map(repr, signals))} come from different layers; export one of them")
     last = trace.plain(next(iter(signals.values())))

@@ -13,10 +13,10 @@ import onnx
 import pandas as pd
 
 from models.graph import Add, AvgPool2d, Concat, Flatten, Graph, GraphError, Layer, MaxPool2d
-from models.onnx_io import Missing, OnnxError, Readout, Signal, finished, read
+from models.onnx_io import BehindLogits, Missing, OnnxError, Signal, finish, read
 from models.structure import negative_senders, passes_to_junctions
 from models.tailor.file import File
-from models.tailor.rewrites import rewritten
+from models.tailor.rewrites import rewrite
 from models.tailor.walk import Step, Walk, walk
 
 SPIKES, AWAY, FOLDED, REWRITTEN = "becomes spikes", "falls away", "folded", "rewritten exactly"
@@ -33,7 +33,7 @@ def tailor(model: onnx.ModelProto) -> onnx.ModelProto:
     OnnxError
         If the file as a whole cannot be followed: its opset, or the number or shape of its inputs.
     """
-    return rewritten(walk(model)).written()
+    return rewrite(walk(model)).written()
 
 
 def report(path: str | Path) -> pd.DataFrame:
@@ -71,7 +71,7 @@ def tailor_and_report(path: str | Path) -> tuple[pd.DataFrame, onnx.ModelProto]:
 
 def _report(model: onnx.ModelProto) -> tuple[pd.DataFrame, onnx.ModelProto]:
     original = walk(model)
-    file = rewritten(original)
+    file = rewrite(original)
     after = walk(file.written())
     graph, problem = _graph(after)
     verdicts = {output: _verdict(step, after, graph) for output, step in after.steps.items()}
@@ -87,7 +87,7 @@ def _report(model: onnx.ModelProto) -> tuple[pd.DataFrame, onnx.ModelProto]:
 
 def _graph(after: Walk) -> tuple[Graph | None, str]:
     try:
-        return finished(after.model, after.trace, after.values), ""
+        return finish(after.model, after.trace, after.values), ""
     except (OnnxError, GraphError) as error:
         return None, str(error)
 
@@ -110,7 +110,7 @@ def _verdict(step: Step, after: Walk, graph: Graph | None) -> Verdict:
     match step.value:
         case Missing():
             return UNKNOWN, "lies behind an obstacle"
-        case Readout():
+        case BehindLogits():
             return AWAY, "stands behind the logits"
         case Signal() if any(not isinstance(layers[name], Flatten) for name in step.made):
             made = [layers[name] for name in step.made if not isinstance(layers[name], Flatten)]

@@ -132,7 +132,7 @@ RULES: Mapping[str, tuple[Rule, str]] = {
 }
 
 
-def rewritten(walk: Walk) -> File:
+def rewrite(walk: Walk) -> File:
     """A file with every rule applied, in the order of its nodes; as it was if parts of it are graphs of their own."""
     file = File(walk)
     if opset_of(walk.model) < OLDEST_MIN or any(a.HasField("g") for node in file.nodes for a in node.attribute):

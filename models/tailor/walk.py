@@ -17,10 +17,10 @@ from models.onnx_io import (
     QUANTISED,
     READOUT_FOLLOWERS,
     SMOOTH,
+    BehindLogits,
     Missing,
     Node,
     OnnxError,
-    Readout,
     Signal,
     Trace,
     Value,
@@ -115,7 +115,7 @@ def _stand_in(trace: Trace, node: Node) -> Value:
 def _blame_readouts(node: Node, steps: dict[str, Step]) -> None:
     """A softmax whose result a layer reads is the obstacle, not that layer."""
     for value in node.inputs:
-        if isinstance(value, Readout) and node.operator not in READOUT_FOLLOWERS:
+        if isinstance(value, BehindLogits) and node.operator not in READOUT_FOLLOWERS:
             maker = next(step for step in steps.values() if step.value is value)
             obstacle = f"{value.operator} can only stand at the end; train without it"
             steps[maker.output] = replace(maker, obstacle=obstacle)
@@ -128,7 +128,7 @@ def _resolved(trace: Trace, node: Node, shapes: Mapping[str, Shape]) -> Node:
         if isinstance(value, Missing) and value.name in shapes:
             name = free(value.name, trace.shapes)
             value = trace.add(Unknown(name=name, inputs=(INPUT,), shape=shapes[value.name]))
-        elif isinstance(value, Readout) and node.operator not in READOUT_FOLLOWERS:
+        elif isinstance(value, BehindLogits) and node.operator not in READOUT_FOLLOWERS:
             value = value.signal
         resolved.append(value)
     return replace(node, inputs=tuple(resolved))

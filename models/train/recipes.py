@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Optimizer
 
-from models.datasets import CROP, Dataset, DatasetError, centred, load_dataset, rectified, scenes
-from models.detection import Head, detect, mean_average_precision, metadata, unpadded
+from models.datasets import CROP, Dataset, DatasetError, centre, compose_scenes, load_dataset, rectify
+from models.detection import Head, detect, mean_average_precision, metadata, unpad_boxes
 from models.graph import Array
 from models.train import architectures
 from models.train.architectures import cifar_cnn, resnet, vgg
@@ -33,7 +33,7 @@ def share_correct(outputs: Array, labels: Labels) -> float:
 
 def map_50(outputs: Array, boxes: Labels, head: Head) -> float:
     """mAP@0.5 of the boxes that the outputs of a YOLO head find."""
-    return mean_average_precision(detect(outputs, head), unpadded(boxes))
+    return mean_average_precision(detect(outputs, head), unpad_boxes(boxes))
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def cropped(images: Array, rng: Rng) -> Array:
 
 
 def cropped_and_rectified(images: Array, rng: Rng) -> Array:
-    return rectified(cropped(images, rng))
+    return rectify(cropped(images, rng))
 
 
 def cropped_and_rectified_with_holes(images: Array, rng: Rng) -> Array:
@@ -103,7 +103,7 @@ def cropped_and_rectified_with_holes(images: Array, rng: Rng) -> Array:
 
 def jittered_and_centred(images: Array, rng: Rng) -> Array:
     """Each image moved by up to four pixels, the mean coming in, every second one mirrored; less the mean."""
-    moved = shifted(centred(images), rng, largest=4)
+    moved = shifted(centre(images), rng, largest=4)
     mirrored = rng.random(len(images)) < 0.5
     moved[mirrored] = moved[mirrored, ..., ::-1]
     return moved
@@ -122,7 +122,7 @@ _detector = partial(
     Recipe,
     training=mnist_without_digits,
     augment=lambda images, rng: images,  # no scene comes twice
-    compose=scenes,
+    compose=compose_scenes,
     tests=("digit_scenes",),
     epochs=15,
     optimizers=muon_and_adam,

@@ -1,5 +1,5 @@
 """How fast the engine is: engines side by side, large networks, where a step goes."""
 
-from studies.bench.bench import large_networks, main
+from studies.bench.bench import measure_all, measure_large_networks
 
-__all__ = ["large_networks", "main"]
+__all__ = ["measure_all", "measure_large_networks"]

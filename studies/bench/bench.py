@@ -58,7 +58,7 @@ class Task:
         return " ".join(map(str, (self.tables[0], *self.columns.values())))
 
 
-def main(folder: Path = FOLDER) -> None:
+def measure_all(folder: Path = FOLDER) -> None:
     """Measure everything (some ten minutes), write the tables and figures, and print them.
 
     Raises
@@ -78,7 +78,7 @@ def main(folder: Path = FOLDER) -> None:
     print(report(tables, missing, drawn))
 
 
-def large_networks() -> None:
+def measure_large_networks() -> None:
     """Measure the large networks only (a minute), and print them; no results are touched."""
     missing = _missing_networks()
     tables = measure(list(network_tasks(missing)))

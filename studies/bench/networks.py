@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from conversion.brian import SpikingNetwork
-from models.datasets import DatasetError, found_file
+from models.datasets import DatasetError, find_file
 from models.graph import Array, Graph, Layer, Shape
 from models.neurons import integrate_and_fire
 from studies.bench import large_networks
@@ -78,7 +78,7 @@ def missing_files() -> str:
         return "there is no data/yolo_lite.onnx; python -m models.yolo_lite data/yolo_lite.onnx makes it"
     for name in (job.condition.dataset, job.condition.calibration_dataset):
         try:
-            found_file(f"{name}.npz")
+            find_file(f"{name}.npz")
         except DatasetError:  # whose message names directories of this machine
             return f"{name}.npz is in no data directory"
     return ""

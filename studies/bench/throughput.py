@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from conversion.brian import Counter, Readout, SpikingNetwork, build, choose_target, device_network, max_rate, run
 from conversion.normalize import normalize
 from conversion.options import Connectivity
-from conversion.plan import Population, plan
+from conversion.plan import Population, make_plan
 from conversion.simulate import batch
 from models.datasets import load_dataset
 from models.encoders import Encoder, Poisson
@@ -127,15 +127,15 @@ def show(
     With `profile` the settled steps of the last batch are profiled; they are a run of their own, so that what Brian2
     and numba do at first is not part of it.
     """
-    structure = plan(graph, signed=neuron.is_signed)
+    plan = make_plan(graph, signed=neuron.is_signed)
     network = build(
-        structure, neuron=neuron, encoder=encoder, dt=DT, readouts=np.array([steps - 1]), batch_size=len(images),
+        plan, neuron=neuron, encoder=encoder, dt=DT, readouts=np.array([steps - 1]), batch_size=len(images),
         connectivity=connectivity, readout=readout,
     )  # fmt: skip
     stopwatch = Stopwatch(network.clock)
     network.network.add(stopwatch)
     rate, part = float(max_rate(encoder, DT)), slice(0, len(images))
-    batches = [partial(batch, graph, structure, encoder, rate, images, {}, part, seed) for seed in range(n_batches)]
+    batches = [partial(batch, graph, plan, encoder, rate, images, {}, part, seed) for seed in range(n_batches)]
     totals: list[NDArray[np.int64]] = []
 
     def collect(counter: Counter) -> None:
@@ -169,7 +169,7 @@ def standalone(n_images: int, steps: int, repeats: int) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder, np.errstate(over="ignore"):  # see conversion.brian.presentation
         brian2.set_device("cpp_standalone", directory=folder, build_on_run=False)
         network = device_network(graph, images, integrate_and_fire(), MAX_RATE, DT)
-        network.run((steps + plan(graph).output.depth) * ms)
+        network.run((steps + make_plan(graph).output.depth) * ms)
         device: Any = brian2.get_device()
         start = time.perf_counter()
         device.build(directory=folder, run=False, with_output=False)
@@ -217,7 +217,7 @@ def cost(timing: Timing, n_images: int) -> Row:
 
 def _enough(graph: Graph, images: Array) -> Timing:
     """A batch for about half a second."""
-    neurons = len(images) * sum(population.size for population in plan(graph).populations)
+    neurons = len(images) * sum(population.size for population in make_plan(graph).populations)
     steps = int(np.clip(1e8 / neurons, 20, 1000))
     return show(graph, images, integrate_and_fire(v_init="uniform"), SETTLING + steps)
 

@@ -86,8 +86,8 @@ class Condition:
     current_offset : str
         "half" brings every neuron half a threshold in the window, as a constant current (Deng and Gu 2021).
     residual_ms : float
-        Above 0, length of a first stage after which neurons of negative potential are silenced (Hao 2023, see
-        `conversion.residual`); `duration_ms` is that of the second, and `time_ms` counts both. Not while calibrating.
+        Above 0, length of a first stage after which neurons of negative potential are silenced (Hao 2023); `duration_ms` is
+        that of the second, and `time_ms` counts both. Not while calibrating.
     v_min : float
         The potential is never below it (Cao 2015, with 0).
     pooling : str
@@ -100,7 +100,7 @@ class Condition:
         often it is read (by default 50 times).
     evaluation_delay_ms : float
         The count or potential of the output begins after this part of `duration_ms` (Hwang 2021, see
-        `conversion.recording.delayed_evaluation`).
+        `conversion.recording.delay_evaluation`).
     memory_gb : float
         What a batch of images may take; it sets the size of the batches, and so how the random numbers are dealt.
     """

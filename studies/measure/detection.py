@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from conversion.recording import Recording
-from models.detection import Head, detect, mean_average_precision, unpadded
+from models.detection import Head, detect, mean_average_precision, unpad_boxes
 from models.graph import Array, Graph
 from models.onnx_io import predict
 from studies.declare import BOX_COLUMNS, DETECTION_COLUMNS
@@ -71,7 +71,7 @@ def detection_metrics(
         Columns `DETECTION_COLUMNS`. `fidelity_map_50` is the mAP@0.5 with the ANN's boxes of a score above 0.3 as the
         truth; costs and times are those of `metrics`, with mAP in the place of accuracy.
     """
-    truth, expected = unpadded(boxes), as_truth(ann_found)
+    truth, expected = unpad_boxes(boxes), as_truth(ann_found)
     map_50 = np.array([mean_average_precision(each, truth) for each in found])
     ann_map_50 = mean_average_precision(ann_found, truth)
     table = costs(recording, ann_energy_nj, input_energy_nj)

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from conversion.plan import Projection, plan
+from conversion.plan import Projection, make_plan
 from models.graph import INPUT, Concat, Conv2d, Dense, Graph
 
 MAC_PJ = 4.6
@@ -27,7 +27,7 @@ IZHIKEVICH_STEP = (8, 1)  # MACs and ACs: twice (0.04 v + 5) v + J with J = 140 
 def operations(graph: Graph) -> Mapping[str, tuple[int, int]]:
     """(MACs, ACs) of the ANN for each population, per image; a synapse that would read the padding is not counted."""
     counts: dict[str, tuple[int, int]] = {}
-    for projection in plan(graph, signed=True).projections:
+    for projection in make_plan(graph, signed=True).projections:
         macs, acs = counts.get(projection.target, (0, 0))
         more_macs, more_acs = _operations(projection)
         counts[projection.target] = (macs + more_macs, acs + more_acs)
@@ -47,7 +47,7 @@ def input_energy_nj(graph: Graph, encoder: str, steps: NDArray[np.int64]) -> NDA
     """
     match encoder:
         case "constant":
-            first = [_operations(p) for p in plan(graph, signed=True).projections if p.source == INPUT]
+            first = [_operations(p) for p in make_plan(graph, signed=True).projections if p.source == INPUT]
             return np.full(len(steps), sum(map(_energy_pj, first)) / 1000)
         case "burst":
             return steps * math.prod(graph.input_shape) * _energy_pj(IZHIKEVICH_STEP) / 1000

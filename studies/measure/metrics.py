@@ -99,7 +99,7 @@ def layers(
     rheobase : float
         The smallest activation that lets a leaky neuron spike.
     thresholds : mapping of str to float, optional
-        For the column `equivalent_v_th`; see `conversion.normalize.rescale.equivalent_thresholds`.
+        For the column `equivalent_v_th`; see `conversion.normalize.scales.equivalent_thresholds`.
 
     Returns
     -------

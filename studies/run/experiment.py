@@ -15,11 +15,11 @@ from brian2 import ms
 from numpy.typing import NDArray
 
 from conversion.brian import Readout, check_encoder, check_values, members_of
-from conversion.normalize import calibrate_biases, equivalent_thresholds, normalize, rescale, spike_norm
-from conversion.plan import plan
-from conversion.recording import Probe, Recording, delayed_evaluation, some_readouts
-from conversion.reduce import fold_average_pooling, without_leaks
-from conversion.residual import simulate_without_residual
+from conversion.normalize import balance_thresholds, calibrate_biases, equivalent_thresholds, normalize, rescale
+from conversion.plan import make_plan
+from conversion.recording import Probe, Recording, delay_evaluation, select_readouts
+from conversion.reduce import drop_negative_slopes, fold_average_pooling
+from conversion.residual_potential import simulate_in_two_stages
 from conversion.simulate import simulate
 from models.datasets import content_hash
 from models.detection import NO_BOX, Head, check_output, detect, read_head
@@ -79,9 +79,9 @@ def check_job(job: Job) -> None:
     graph = load_onnx(model_path(job))
     c = job.condition
     neuron, encoder, (images, labels) = neuron_of(c), encoder_of(c), test_images(job)
-    structure = plan(_reduced(graph, c), signed=neuron.is_signed, signed_input=bool(np.any(images < 0)))
-    check_encoder(encoder, neuron, structure, c.dt_ms * ms)
-    members_of(structure, _engine_readout(c))
+    plan = make_plan(_reduced(graph, c), signed=neuron.is_signed, signed_input=bool(np.any(images < 0)))
+    check_encoder(encoder, neuron, plan, c.dt_ms * ms)
+    members_of(plan, _engine_readout(c))
     for name, some in ((c.dataset, images), (c.calibration_dataset or c.dataset, calibration_images(job))):
         fit(some[:1], graph.input_shape)
         _check_values(name, encoder, some)
@@ -157,7 +157,7 @@ def _normalised(graph: Graph, calibration: Array, c: Condition) -> Graph:
     if c.normalization != "spike":
         return normalize(graph, calibration, c.normalization, c.percentile, 1.0 if c.headroom is None else c.headroom)
     percentile = 100.0 if c.percentile is None else c.percentile
-    table = spike_norm(graph, calibration, percentile=percentile, **calibration_settings(c))
+    table = balance_thresholds(graph, calibration, percentile=percentile, **calibration_settings(c))
     return rescale(graph, table["scale"].to_dict())
 
 
@@ -175,7 +175,7 @@ def simulate_at_delays(
     steps = readout_steps(c)
     read = np.union1d(steps, [round(delay / c.dt_ms) for delay in delays_ms if delay])
     stages = {"first_stage": c.residual_ms * ms} if c.residual_ms else {}
-    recording = (simulate_without_residual if stages else simulate)(
+    recording = (simulate_in_two_stages if stages else simulate)(
         converted,
         images,
         **stages,
@@ -190,8 +190,8 @@ def simulate_at_delays(
 
 def _evaluated(recording: Recording, delay: float, wanted: NDArray[np.bool_]) -> Recording:
     """Those readouts after a delay in seconds that a mask of all of them says."""
-    late = delayed_evaluation(recording, delay) if delay else recording
-    return some_readouts(late, wanted[-len(late.times) :])
+    late = delay_evaluation(recording, delay) if delay else recording
+    return select_readouts(late, wanted[-len(late.times) :])
 
 
 def measure(prepared: Prepared, recording: Recording, c: Condition) -> Mapping[str, pd.DataFrame]:
@@ -254,7 +254,7 @@ def _check_values(dataset: str, encoder: Encoder, images: Array) -> None:
 def _reduced(graph: Graph, c: Condition) -> Graph:
     """The network without what a condition does away with before it is normalised: pooling layers, leaks."""
     graph = fold_average_pooling(graph) if c.pooling == "folded" else graph
-    return without_leaks(graph) if c.negative_slope == "drop" else graph
+    return drop_negative_slopes(graph) if c.negative_slope == "drop" else graph
 
 
 def _engine_readout(c: Condition) -> Readout:

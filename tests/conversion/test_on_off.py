@@ -9,7 +9,7 @@ import pytest
 from brian2 import Hz, ms
 
 from conversion.normalize.schemes import normalize
-from conversion.plan.populations import ConversionError, plan
+from conversion.plan.populations import ConversionError, make_plan
 from conversion.recording import Probe
 from conversion.simulate import simulate
 from models.encoders import Burst, ConstantCurrent, OnOff, Phase, Poisson
@@ -184,5 +184,5 @@ def test_model_based_normalisation_bounds_signed_images():
 
 
 def test_without_negative_values_the_plan_is_as_ever():
-    assert INPUT not in plan(POOLED).slopes
-    assert INPUT in plan(networks()["dense"], signed_input=True).slopes
+    assert INPUT not in make_plan(POOLED).slopes
+    assert INPUT in make_plan(networks()["dense"], signed_input=True).slopes

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from brian2 import Hz, ms
 
-from conversion.recording import Probe, check_probe, delayed_evaluation
+from conversion.recording import Probe, check_probe, delay_evaluation
 from conversion.simulate import simulate
 from models.encoders import ConstantCurrent, Poisson
 from models.graph import LINEAR, Dense, sequential
@@ -66,7 +66,7 @@ def test_delayed_evaluation_counts_the_output_spikes_that_come_later() -> None:
         graph, images, neuron=integrate_and_fire(), encoder=Poisson(), duration=30 * ms,
         readout_times=[5, 12, 20] * ms, probe=Probe(rasters=(graph.output.name,)),
     )  # fmt: skip
-    late = delayed_evaluation(whole, 0.012)
+    late = delay_evaluation(whole, 0.012)
     np.testing.assert_allclose(late.times, [0.020, 0.030])
     spikes = whole.rasters[graph.output.name]
     for time, counts in zip((20, 30), late.output_counts, strict=True):
@@ -86,8 +86,8 @@ def test_delayed_evaluation_leaves_of_a_potential_what_it_gathers_later() -> Non
         sequential((4,), Dense(name="fc", inputs=("",), weight=weight, activation=LINEAR)), images,
         neuron=integrate_and_fire(), encoder=ConstantCurrent(1000 * Hz), duration=20 * ms, readout="potential",
     )  # fmt: skip
-    once = delayed_evaluation(whole, 0.008)
-    twice = delayed_evaluation(delayed_evaluation(whole, 0.005), 0.003)
+    once = delay_evaluation(whole, 0.008)
+    twice = delay_evaluation(delay_evaluation(whole, 0.005), 0.003)
     for late in (once, twice):
         assert late.evaluated_from == pytest.approx(0.008)
         np.testing.assert_allclose(late.times, 1e-3 * np.arange(9, 21))
@@ -104,4 +104,4 @@ def test_a_delay_that_was_not_read_or_leaves_nothing_is_refused(delay_ms: float)
     )
     message = f"^evaluation begins at {delay_ms:g} ms; it must be one of 2, 5, 9 ms, and not the last$"
     with pytest.raises(ValueError, match=message):
-        delayed_evaluation(whole, delay_ms * 1e-3)
+        delay_evaluation(whole, delay_ms * 1e-3)

@@ -26,8 +26,8 @@ from models.graph import (
     GraphError,
     Layer,
     MaxPool2d,
+    kernel_positions,
     sequential,
-    window_positions,
 )
 from models.onnx_io.writing import to_onnx
 
@@ -84,7 +84,7 @@ NUMBERS = {"size": st.integers(1, 12), "kernel": st.integers(1, 4), "stride": st
 def positions(size: int, kernel: int, stride: int, dilation: int, before: int, after: int, ceil_mode: bool) -> int:
     """The same along both axes."""
     padding = (before, before, after, after)
-    rows, columns = window_positions(
+    rows, columns = kernel_positions(
         (size, size), (kernel, kernel), (stride, stride), padding, (dilation, dilation), ceil_mode
     )
     assert rows == columns
@@ -93,7 +93,7 @@ def positions(size: int, kernel: int, stride: int, dilation: int, before: int, a
 
 @given(**NUMBERS, dilation=st.integers(1, 3), before=st.integers(0, 3), after=st.integers(0, 3))
 @settings(max_examples=300, deadline=None)
-def test_window_positions_are_those_where_the_window_fits(size, kernel, stride, dilation, before, after) -> None:
+def test_kernel_positions_are_those_where_the_window_fits(size, kernel, stride, dilation, before, after) -> None:
     reach, end = dilation * (kernel - 1) + 1, before + size + after
     if reach > end:
         with pytest.raises(GraphError, match=f"a window of {reach} is larger than the padded map of {end}"):
@@ -115,7 +115,7 @@ def test_with_ceil_mode_a_last_window_may_hang_over(size, kernel, stride, data) 
 
 
 def test_rows_and_columns_are_counted_on_their_own() -> None:
-    assert window_positions((10, 7), (3, 2), (2, 1), (1, 0, 0, 3), (1, 2), False) == (5, 8)
+    assert kernel_positions((10, 7), (3, 2), (2, 1), (1, 0, 0, 3), (1, 2), False) == (5, 8)
 
 
 # What is not a graph

@@ -12,7 +12,7 @@ import pytest
 
 from models.datasets.loading import NAMES, load_dataset
 from models.detection.average_precision import mean_average_precision
-from models.detection.boxes import unpadded
+from models.detection.boxes import unpad_boxes
 from models.detection.yolo import detect, read_head
 from models.graph import Conv2d, Graph, MaxPool2d
 from models.onnx_io.reading import load
@@ -84,7 +84,7 @@ def test_the_boxes_of_the_detector_are_as_good_as_entered() -> None:
     found = detect(predict(load(path), data.x), read_head(path))
     entered = ENTRIES["digit_detector"]["map_50"]["digit_scenes"]
     assert entered >= 0.85
-    assert mean_average_precision(found, unpadded(data.y)) == pytest.approx(entered, abs=2e-3)
+    assert mean_average_precision(found, unpad_boxes(data.y)) == pytest.approx(entered, abs=2e-3)
 
 
 @pytest.mark.parametrize("name", sorted(TANH & ENTRIES.keys()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conversion.plan.populations import plan
+from conversion.plan.populations import make_plan
 from models.graph import INPUT
 from studies.__main__ import main
 from studies.declare.conditions import StudyError
@@ -77,7 +77,7 @@ def test_what_spikes_is_recorded(here, changes, rasters, traced):
     assert list(probe.traces) == traced
     recording = simulate_condition(prepared.normalised, prepared.images[3:4], c, probe)
     assert recording.traces["conv"].shape == (20, 1, 1)
-    names = {p.name for p in plan(prepared.normalised).populations} - {INPUT}
+    names = {p.name for p in make_plan(prepared.normalised).populations} - {INPUT}
     for name in names & set(rasters):
         assert len(recording.rasters[name]) == recording.spike_counts[name].sum()
 

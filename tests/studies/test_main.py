@@ -346,12 +346,12 @@ def test_a_table_that_is_none(cli, ran: Path, content: str, words: str) -> None:
 # The benchmark
 
 
-@pytest.mark.parametrize(("options", "measured"), [((), "main"), (("--networks",), "large_networks")])
+@pytest.mark.parametrize(("options", "measured"), [((), "measure_all"), (("--networks",), "measure_large_networks")])
 def test_bench_measures_everything_or_the_large_networks(
     cli, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], measured: str
 ) -> None:
     called = []
-    for name in ("main", "large_networks"):
+    for name in ("measure_all", "measure_large_networks"):
         monkeypatch.setattr(f"studies.bench.{name}", lambda name=name: called.append(name))
     assert cli("bench", *options)[0] == 0
     assert called == [measured]

@@ -14,7 +14,7 @@ from onnx import TensorProto
 
 from models.graph import LINEAR, Array, Conv2d
 from models.onnx_io.fold import identity
-from models.onnx_io.node import Node, Readout, Value
+from models.onnx_io.node import BehindLogits, Node, Value
 from models.onnx_io.trace import OnnxError, Signal, Trace
 
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
@@ -90,7 +90,7 @@ def cast_like(trace: Trace, node: Node) -> Value:
 
 
 def readout(trace: Trace, node: Node) -> Value:
-    return Readout(node.signal(), node.operator)
+    return BehindLogits(node.signal(), node.operator)
 
 
 def every_nth(trace: Trace, node: Node) -> Value:

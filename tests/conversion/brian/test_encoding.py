@@ -9,7 +9,7 @@ import pytest
 from brian2 import Hz, ms, mV
 
 from conversion.brian.encoding import check_encoder, max_rate
-from conversion.plan.populations import ConversionError, plan
+from conversion.plan.populations import ConversionError, make_plan
 from conversion.recording import Probe
 from conversion.simulate import simulate
 from models.encoders import Burst, ConstantCurrent, Phase, Poisson
@@ -146,7 +146,7 @@ def test_phase_coded_potential_is_the_weighted_sum_of_what_the_hidden_layer_send
 )
 def test_codes_that_do_not_go_with_the_rest_are_refused(name, encoder, neuron, dt, message):
     with pytest.raises(ValueError, match=message):
-        check_encoder(encoder, neuron, plan(networks()[name]), dt * ms)
+        check_encoder(encoder, neuron, make_plan(networks()[name]), dt * ms)
 
 
 def izhikevich(current, steps, dt=1.0):
@@ -232,7 +232,7 @@ def test_relays_of_the_input_need_spikes_to_relay(kind):
         "max pooling": MaxPool2d(name="relay", inputs=(INPUT,), kernel=(2, 2), stride=(1, 1)),
         "concatenation": Concat(name="relay", inputs=(INPUT, INPUT)),
     }[kind]
-    structure = plan(Graph((1, 3, 3), (relay,)))
-    check_encoder(Poisson(), integrate_and_fire(), structure, 1 * ms)
+    plan = make_plan(Graph((1, 3, 3), (relay,)))
+    check_encoder(Poisson(), integrate_and_fire(), plan, 1 * ms)
     with pytest.raises(ConversionError, match="'relay' relays spikes, and a constant-current input has none; use Poi"):
-        check_encoder(ConstantCurrent(), integrate_and_fire(), structure, 1 * ms)
+        check_encoder(ConstantCurrent(), integrate_and_fire(), plan, 1 * ms)

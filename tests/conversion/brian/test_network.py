@@ -9,7 +9,7 @@ from brian2 import Hz, ms
 from conversion.brian.groups import SCHEDULE
 from conversion.brian.network import build, members_of
 from conversion.brian.presentation import Batch, run
-from conversion.plan.populations import ConversionError, plan
+from conversion.plan.populations import ConversionError, make_plan
 from models.encoders import ConstantCurrent, Poisson
 from models.graph import Graph, MaxPool2d, sequential
 from models.neurons import integrate_and_fire, leaky_integrate_and_fire
@@ -18,7 +18,7 @@ from tests.conversion.networks import conv, dense, networks, pool
 
 def built(graph: Graph, neuron=None, encoder=None, **settings):
     return build(
-        plan(graph), neuron=neuron or integrate_and_fire(), encoder=encoder or Poisson(), dt=1 * ms,
+        make_plan(graph), neuron=neuron or integrate_and_fire(), encoder=encoder or Poisson(), dt=1 * ms,
         readouts=np.arange(4), batch_size=3, **settings,
     )  # fmt: skip
 
@@ -69,10 +69,10 @@ def test_only_neurons_that_nothing_drives_are_not_integrated(neuron, encoder, na
 
 
 def test_the_output_accumulates_or_spikes() -> None:
-    structure = plan(networks()["dense"])
-    names = {kind: [p.name for p in found] for kind, found in members_of(structure, "potential").items()}
+    plan = make_plan(networks()["dense"])
+    names = {kind: [p.name for p in found] for kind, found in members_of(plan, "potential").items()}
     assert names == {"input": ["input"], "neurons": ["fc1"], "relays": [], "outputs": ["fc2"]}
-    assert [p.name for p in members_of(structure, "count")["neurons"]] == ["fc1", "fc2"]
+    assert [p.name for p in members_of(plan, "count")["neurons"]] == ["fc1", "fc2"]
 
 
 def test_an_output_that_only_relays_has_no_potential() -> None:

@@ -12,7 +12,7 @@ from conversion import simulate as engine
 from conversion.brian.monitors import Counter
 from conversion.brian.network import build
 from conversion.brian.presentation import Batch, run
-from conversion.plan.populations import plan
+from conversion.plan.populations import make_plan
 from conversion.recording import Probe
 from conversion.simulate import bytes_per_image, simulate
 from models.encoders import ConstantCurrent, Poisson, SpikeTrains
@@ -60,7 +60,7 @@ def test_a_bias_does_not_act_before_the_window_of_its_layer(connectivity: str, b
     graph, steps, bias = chain(bias=0.0625), 20, 0.0625
     recording = shown(
         graph, np.zeros((steps, 3, 2), bool), connectivity=connectivity, probe=Probe(traces={"fc6": (0, 1)}),
-        memory_limit=batch * bytes_per_image(plan(graph), connectivity),
+        memory_limit=batch * bytes_per_image(make_plan(graph), connectivity),
     )  # fmt: skip
     so_far = bias * np.arange(1, steps + 1)
     spiked = so_far >= 1
@@ -88,7 +88,7 @@ def test_a_batch_that_is_not_full_answers_like_any_other(name: str) -> None:
     """Five images in batches of up to three are three and two."""
     graph = networks()[name]
     spikes = np.random.default_rng(0).random((12, 5, *graph.input_shape)) < 0.4
-    recording = shown(graph, spikes, memory_limit=3 * bytes_per_image(plan(graph), "shared"))
+    recording = shown(graph, spikes, memory_limit=3 * bytes_per_image(make_plan(graph), "shared"))
     for layer, counts in zero_delay_loop(graph, spikes).items():
         np.testing.assert_array_equal(recording.spike_counts[layer], counts, err_msg=layer)
 
@@ -107,7 +107,7 @@ def test_batches_get_random_numbers_of_their_own() -> None:
     images = np.full((6, 7), 0.5, np.float32)
     counts = simulate(
         graph, images, neuron=integrate_and_fire(), encoder=Poisson(1000 * Hz), duration=60 * ms,
-        memory_limit=2 * bytes_per_image(plan(graph), "shared"),
+        memory_limit=2 * bytes_per_image(make_plan(graph), "shared"),
     ).spike_counts["input"]  # fmt: skip
     assert len({row.tobytes() for row in counts}) == 6
 
@@ -117,7 +117,7 @@ def test_what_fills_the_last_batch_is_not_counted() -> None:
     graph, images = networks()["dense with biases"], np.random.default_rng(0).random((3, 5)).astype(np.float32)
     settings = {"neuron": integrate_and_fire(), "encoder": ConstantCurrent(1000 * Hz), "duration": 30 * ms}
     whole = simulate(graph, images, **settings)
-    split = simulate(graph, images, memory_limit=2 * bytes_per_image(plan(graph), "shared"), **settings)
+    split = simulate(graph, images, memory_limit=2 * bytes_per_image(make_plan(graph), "shared"), **settings)
     assert whole.spikes[-1].min() > 0
     np.testing.assert_allclose(split.spikes, whole.spikes)
     np.testing.assert_allclose(split.synops, whole.synops)
@@ -132,9 +132,9 @@ def batch_sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The batch size of every network that is built."""
     sizes: list[int] = []
 
-    def build(structure, *, batch_size: int, original=engine.build, **settings):
+    def build(plan, *, batch_size: int, original=engine.build, **settings):
         sizes.append(batch_size)
-        return original(structure, batch_size=batch_size, **settings)
+        return original(plan, batch_size=batch_size, **settings)
 
     monkeypatch.setattr(engine, "build", build)
     return sizes
@@ -147,7 +147,7 @@ def batch_sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_batches_are_as_equal_and_as_few_as_the_memory_allows(batch_sizes, n_images, fitting, expected) -> None:
     """10 images of which 4 fit need three batches, of 4, 4 and 2; never more at once than fit, but one at least."""
     graph = networks()["dense"]
-    limit = fitting * bytes_per_image(plan(graph), "shared")
+    limit = fitting * bytes_per_image(make_plan(graph), "shared")
     shown(graph, np.zeros((2, n_images, 7), bool), memory_limit=limit)
     assert batch_sizes == [expected]
 
@@ -177,7 +177,7 @@ def test_an_image_takes_about_the_memory_that_is_predicted(connectivity: str, ba
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     per_image = (peaks[2] - peaks[1]) / (batches[1] - batches[0])
-    predicted = bytes_per_image(plan(graph), connectivity)
+    predicted = bytes_per_image(make_plan(graph), connectivity)
     assert predicted / 1.5 < per_image < predicted * 1.5
 
 
@@ -212,10 +212,8 @@ def test_profiling_the_last_steps_changes_no_spike(profiled: int) -> None:
     """A neuron of the chain passes on every spike of its own window, over whichever runs of Brian2 it stretches."""
     graph, spikes = chain(), np.zeros((5, 2, 2), bool)
     spikes[[0, 4], 0, 0] = spikes[2, 1, 1] = True
-    structure, encoder = plan(graph), SpikeTrains(spikes)
-    network = build(
-        structure, neuron=integrate_and_fire(), encoder=encoder, dt=1 * ms, readouts=np.arange(5), batch_size=2
-    )
+    plan, encoder = make_plan(graph), SpikeTrains(spikes)
+    network = build(plan, neuron=integrate_and_fire(), encoder=encoder, dt=1 * ms, readouts=np.arange(5), batch_size=2)
     counts = []
 
     def batch() -> Batch:

@@ -10,8 +10,8 @@ import pytest
 from brian2 import ms, mV, volt
 
 from conversion.brian.groups import SCHEDULE, make_group
-from conversion.brian.projections import Place, SharedProjection, unrolled_synapses
-from conversion.plan.populations import plan
+from conversion.brian.projections import Place, SharedProjection, unroll_synapses
+from conversion.plan.populations import make_plan
 from models.graph import INPUT, Dense, Graph
 from models.neurons import signed_integrate_and_fire
 
@@ -43,12 +43,12 @@ def test_a_group_that_never_spikes_has_no_spikes(clock) -> None:
     assert Place(group, 0, 3).spikes().size == 0
 
 
-@pytest.mark.parametrize("make", [SharedProjection, unrolled_synapses])
+@pytest.mark.parametrize("make", [SharedProjection, unroll_synapses])
 @pytest.mark.parametrize("delay", [0, 2])
 def test_negative_spikes_take_the_weight_away_after_the_same_delay(clock, make, delay: int) -> None:
     """Both neurons of a signed population spike in step 0, the second one negatively."""
     graph = Graph((2,), (Dense(name="fc", inputs=(INPUT,), weight=WEIGHT),))
-    projection = replace(plan(graph).projections[0], delay=delay)
+    projection = replace(make_plan(graph).projections[0], delay=delay)
     neuron = signed_integrate_and_fire()
     source = make_group("source", neuron, 2, clock)
     target = brian2.NeuronGroup(3, "v : 1", clock=clock, dtype=np.float32, name="target")
@@ -64,12 +64,12 @@ def test_negative_spikes_take_the_weight_away_after_the_same_delay(clock, make, 
     np.testing.assert_array_equal(source.v, [0, 0])
 
 
-@pytest.mark.parametrize("make", [SharedProjection, unrolled_synapses])
+@pytest.mark.parametrize("make", [SharedProjection, unroll_synapses])
 @pytest.mark.parametrize("delay", [0, 1, 3])
 def test_spikes_arrive_after_the_delay_with_the_weight_in_the_unit_of_the_variable(clock, make, delay: int) -> None:
     """Of two images, each with two source and three target neurons behind two others; 5 mV for a weight of 1."""
     graph = Graph((2,), (Dense(name="fc", inputs=(INPUT,), weight=WEIGHT),))
-    projection = replace(plan(graph).projections[0], delay=delay)
+    projection = replace(make_plan(graph).projections[0], delay=delay)
     source = spiking(clock, [(2, 0), (5, 1), (1, 1)])  # neuron 2 is the first of image 0, 5 the second of image 1
     target = brian2.NeuronGroup(8, "v : volt", clock=clock, dtype=np.float32, name="target")
     places = Place(source, 2, 6), Place(target, 2, 8, "v")

@@ -9,7 +9,7 @@ import pytest
 from brian2 import Hz, ms
 
 from conversion.brian.network import build
-from conversion.plan.populations import ConversionError, plan
+from conversion.plan.populations import ConversionError, make_plan
 from conversion.recording import Probe
 from conversion.simulate import simulate
 from models.encoders import ConstantCurrent, Poisson, SpikeTrains
@@ -164,7 +164,7 @@ def test_the_rate_is_that_of_the_leaky_relu_on_both_sides(slope, v_th):
 
 def built(graph, neuron, readout="count"):
     return build(
-        plan(graph, signed=neuron.is_signed), neuron=neuron, encoder=Poisson(), dt=1 * ms, readouts=np.arange(4),
+        make_plan(graph, signed=neuron.is_signed), neuron=neuron, encoder=Poisson(), dt=1 * ms, readouts=np.arange(4),
         batch_size=2, readout=readout,
     )  # fmt: skip
 

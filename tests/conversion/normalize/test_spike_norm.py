@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from brian2 import Hz, ms
 
-from conversion.normalize.rescale import balance, rescale
+from conversion.normalize.scales import rescale, rescale_by_thresholds
 from conversion.normalize.schemes import channel_scales
-from conversion.normalize.spike_norm import PositiveInputs, spike_norm
+from conversion.normalize.spike_norm import PositiveInputs, balance_thresholds
 from conversion.plan.populations import ConversionError
 from conversion.recording import Probe
 from conversion.simulate import simulate
@@ -177,7 +177,8 @@ def images_for(graph):
 
 def check(graph, order, inputs, encoder, images=None, neuron=INTEGRATE, percentile=100.0, rtol=1e-5, **oracle):
     images = images_for(graph) if images is None else images
-    table = spike_norm(graph, images, neuron=neuron, encoder=encoder, duration=len(inputs) * ms, percentile=percentile)
+    duration = len(inputs) * ms
+    table = balance_thresholds(graph, images, neuron=neuron, encoder=encoder, duration=duration, percentile=percentile)
     expected = expected_scales(graph, order, inputs, **oracle)
     assert table.index.tolist() == [layer.name for layer in graph if layer.name in expected]
     np.testing.assert_allclose(table["scale"], [expected[name] for name in table.index], rtol=rtol)
@@ -206,8 +207,8 @@ def test_poisson_input_is_that_of_the_seed():
     raster, spikes = recording.rasters[INPUT], np.zeros((STEPS, IMAGES, 60), bool)
     spikes[np.rint(raster["time_ms"]).astype(int) - 1, raster["image"], raster["neuron"]] = True
     check(graph, ["conv1", "fc"], spikes.reshape(STEPS, IMAGES, 2, 6, 5), Poisson(), images)
-    other = spike_norm(graph, images, encoder=Poisson(), seed=1, **settings)
-    assert not other["scale"].equals(spike_norm(graph, images, encoder=Poisson(), **settings)["scale"])
+    other = balance_thresholds(graph, images, encoder=Poisson(), seed=1, **settings)
+    assert not other["scale"].equals(balance_thresholds(graph, images, encoder=Poisson(), **settings)["scale"])
 
 
 def test_the_layers_before_spike_as_the_neuron_does():
@@ -254,7 +255,7 @@ def test_a_junction_of_two_trains_that_always_spike_gets_twice_their_scale():
     for gain in (1.0, 0.5):
         graph = Graph((1,), (dense("a", INPUT, 3), dense("b", INPUT, 5), Add(name="add", inputs=("a", "b"), gain=gain)))
         spikes = np.ones((20, 1, 1), bool)
-        table = spike_norm(
+        table = balance_thresholds(
             graph, np.ones((1, 1), np.float32), neuron=INTEGRATE, encoder=SpikeTrains(spikes), duration=20 * ms
         )
         assert table["scale"].to_dict() == pytest.approx({"a": 5, "b": 5, "add": 10 * gain})
@@ -265,7 +266,8 @@ def test_paths_that_meet_the_input_keep_its_scale():
     layers = conv("conv1", INPUT, 2, 2, 3, 3, **SAME), add("add", "conv1", INPUT), conv("conv2", "add", 2, 2, 3, 3)
     graph = Graph((2, 4, 4), layers)
     spikes = input_spikes(graph)
-    table = spike_norm(graph, images_for(graph), neuron=INTEGRATE, encoder=SpikeTrains(spikes), duration=STEPS * ms)
+    encoder = SpikeTrains(spikes)
+    table = balance_thresholds(graph, images_for(graph), neuron=INTEGRATE, encoder=encoder, duration=STEPS * ms)
     assert table["scale"]["conv1"] == table["threshold"]["conv1"] == 1
     assert table["scale"]["add"] == 2
 
@@ -275,7 +277,7 @@ def test_a_layer_that_is_never_excited_keeps_its_threshold():
         Dense(name=n, inputs=(), weight=np.full((2, 2), w, np.float32)) for n, w in (("a", 3), ("b", -1), ("c", 1))
     )
     graph = sequential((2,), *layers)
-    table = spike_norm(graph, np.ones((1, 2), np.float32), neuron=INTEGRATE, encoder=Poisson(), duration=9 * ms)
+    table = balance_thresholds(graph, np.ones((1, 2), np.float32), neuron=INTEGRATE, encoder=Poisson(), duration=9 * ms)
     assert table["threshold"].to_dict() == pytest.approx({"a": 6, "b": 1, "c": 1})
 
 
@@ -286,7 +288,7 @@ def test_a_path_that_is_never_excited_takes_the_scale_of_the_one_it_meets(silent
     paths = paths[1:] + paths[:1] if silent_first else paths
     graph = Graph((1,), (*paths, Add(name="add", inputs=("a", "c")), dense("d", "add", 2)))
     settings = {"neuron": INTEGRATE, "encoder": SpikeTrains(np.ones((9, 1, 1), bool)), "duration": 9 * ms}
-    table = spike_norm(graph, np.ones((1, 1), np.float32), **settings)
+    table = balance_thresholds(graph, np.ones((1, 1), np.float32), **settings)
     assert table["scale"].to_dict() == pytest.approx({"a": 3, "b": 100, "c": 3, "add": 3, "d": 6})
 
 
@@ -297,14 +299,14 @@ def test_a_layer_that_only_the_ann_excites_is_refused():
     graph = Graph((2,), (first, second))
     images = np.array([[1, 1], [0.25, 0]], np.float32)
     settings = {"neuron": INTEGRATE, "encoder": ConstantCurrent()}
-    table = spike_norm(graph, images, duration=4 * ms, **settings)
+    table = balance_thresholds(graph, images, duration=4 * ms, **settings)
     assert table["scale"].to_dict() == pytest.approx({"a": 1, "b": 1})
     message = (
         r"no positive input reaches 'b' within 3\. ms of 2 calibration images, but its activation in the ANN is up to "
         r"0\.25; calibrate for longer, on more images or with a percentile below 100"
     )
     with pytest.raises(ConversionError, match=message):
-        spike_norm(graph, images, duration=3 * ms, **settings)
+        balance_thresholds(graph, images, duration=3 * ms, **settings)
 
 
 def power_of_two_scales(graph, seed=0):
@@ -320,7 +322,7 @@ def test_thresholds_and_weights_give_the_same_spikes(name):
     run = {"neuron": neuron, "encoder": SpikeTrains(spikes), "duration": STEPS * ms}
     images = images_for(graph)
     by_weights = simulate(rescale(graph, scales), images, **run)
-    balanced, thresholds = balance(graph, scales)
+    balanced, thresholds = rescale_by_thresholds(graph, scales)
     by_thresholds = simulate(balanced, images, thresholds=thresholds, **run)
     assert by_weights.spike_counts.keys() == by_thresholds.spike_counts.keys()
     for layer, counts in by_weights.spike_counts.items():
@@ -332,7 +334,7 @@ def test_thresholds_and_weights_give_the_same_spikes(name):
 
 def test_thresholds_leave_the_weights_of_a_sequence_as_trained():
     graph = GRAPHS["strides, oblong kernels, borders"]
-    balanced, thresholds = balance(graph, {"conv1": 0.3, "conv2": 7.7})
+    balanced, thresholds = rescale_by_thresholds(graph, {"conv1": 0.3, "conv2": 7.7})
     assert thresholds == pytest.approx({"conv1": 0.3, "conv2": 7.7 / 0.3})
     for name in ("conv1", "conv2"):
         np.testing.assert_array_equal(balanced[name].weight, graph[name].weight)
@@ -342,7 +344,7 @@ def test_thresholds_leave_the_weights_of_a_sequence_as_trained():
 def test_a_layer_has_one_threshold():
     graph = GRAPHS["conv, flatten, dense"]
     with pytest.raises(ValueError, match="'conv1' has 3 scales; a layer has one threshold"):
-        balance(graph, channel_scales(graph, images_for(graph), 100.0))
+        rescale_by_thresholds(graph, channel_scales(graph, images_for(graph), 100.0))
 
 
 @pytest.mark.parametrize(
@@ -379,7 +381,7 @@ def test_bad_settings_are_named(changes, message):
     graph = GRAPHS["dense"]
     settings = {"neuron": INTEGRATE, "encoder": Poisson(), "duration": 5 * ms} | changes
     with pytest.raises(ValueError, match=message):
-        spike_norm(graph, images_for(graph), **settings)
+        balance_thresholds(graph, images_for(graph), **settings)
 
 
 def test_the_weighted_input_of_an_output_that_spikes_is_refused():

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from conversion.plan import connections
 from conversion.plan.connections import neuron_order
-from conversion.plan.populations import plan
+from conversion.plan.populations import make_plan
 from models.graph import INPUT, AvgPool2d, Conv2d, Graph, MaxPool2d
 
 FEW = settings(
@@ -48,7 +48,7 @@ def delivered(connection, source_shape, target_shape):
 
 def check(layer, shape, expected):
     graph = Graph(shape, (layer,))
-    connection = plan(graph).projections[0].connection
+    connection = make_plan(graph).projections[0].connection
     for form in delivered(connection, shape, graph.shapes[layer.name]):
         np.testing.assert_allclose(form, expected.reshape(len(form), -1), atol=1e-6)
     return connection
@@ -119,7 +119,7 @@ def test_the_first_spike_of_a_window_passes_max_pooling(g):
     expected = onnx_map("MaxPool", g["shape"], kernel_shape=g["kernel"], strides=g["stride"], pads=g["padding"])
     layer = MaxPool2d(name="pool", inputs=(INPUT,), kernel=g["kernel"], stride=g["stride"], padding=g["padding"])
     graph = Graph(g["shape"], (layer,))
-    connection = plan(graph).projections[0].connection
+    connection = make_plan(graph).projections[0].connection
     source, target = neuron_order(g["shape"]), neuron_order(graph.shapes["pool"])
     for element in range(len(source)):
         received = np.zeros(len(target), np.float32)
@@ -152,7 +152,7 @@ def test_a_dense_layer_reads_a_flattened_map_in_onnx_order():
 def test_a_spike_of_the_second_image_reaches_only_the_second_image():
     shape = (2, 4, 4)
     layer = Conv2d(name="conv", inputs=(INPUT,), weight=np.ones((3, 2, 3, 3), np.float32))
-    connection = plan(Graph(shape, (layer,))).projections[0].connection
+    connection = make_plan(Graph(shape, (layer,))).projections[0].connection
     received = np.zeros(5 + 2 * 12, np.float32)
     connection.deliver(np.array([7 + 32 + 10], np.int32), 7, received, 5)
     assert received[: 5 + 12].sum() == 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conversion.plan.populations import ConversionError, plan
+from conversion.plan.populations import ConversionError, make_plan
 from models.graph import (
     INPUT,
     LINEAR,
@@ -28,11 +28,11 @@ SAME = {"padding": (1, 1, 1, 1)}
 
 
 def populations(graph: Graph) -> list[tuple[str, str, int]]:
-    return [(p.name, p.role, p.depth) for p in plan(graph).populations]
+    return [(p.name, p.role, p.depth) for p in make_plan(graph).populations]
 
 
 def projections(graph: Graph) -> list[tuple[str, str, str, int]]:
-    return [(p.source, p.target, p.layer.name, p.delay) for p in plan(graph).projections]
+    return [(p.source, p.target, p.layer.name, p.delay) for p in make_plan(graph).projections]
 
 
 def test_the_linear_end_of_a_residual_path_is_no_population() -> None:
@@ -67,17 +67,17 @@ def test_flattening_disappears_and_max_pooling_relays() -> None:
         (INPUT, "max"), ("max", "mean"), ("mean", "fc"),
     ]  # fmt: skip
     assert source_of(graph, "flat2") == "mean"
-    assert plan(graph).output.size == 3
+    assert make_plan(graph).output.size == 3
 
 
 @pytest.mark.parametrize("name", networks())
 def test_every_path_to_a_population_takes_as_many_steps_as_it_is_deep(name: str) -> None:
-    structure = plan(networks()[name])
-    depth = {p.name: p.depth for p in structure.populations}
-    for p in structure.projections:
+    plan = make_plan(networks()[name])
+    depth = {p.name: p.depth for p in plan.populations}
+    for p in plan.projections:
         assert depth[p.source] + p.delay + 1 == depth[p.target]
         assert p.delay >= 0
-    assert all(any(p.delay == 0 for p in structure.projections if p.target == name) for name in list(depth)[1:])
+    assert all(any(p.delay == 0 for p in plan.projections if p.target == name) for name in list(depth)[1:])
 
 
 def shortcut(gain, **fields) -> Graph:
@@ -98,12 +98,12 @@ def test_the_gain_of_a_junction_reaches_weights_and_biases(gain, shape: tuple[in
     bias = np.arange(1, 1 + np.prod(shape), dtype=np.float32).reshape(shape) / 16
     graph = shortcut(gain, bias=bias)
     factor = np.broadcast_to(gain, 3).astype(np.float32)
-    structure = plan(graph)
-    direct = next(p.layer for p in structure.projections if p.layer.name == "linear")
+    plan = make_plan(graph)
+    direct = next(p.layer for p in plan.projections if p.layer.name == "linear")
     np.testing.assert_allclose(direct.weight, graph["linear"].weight * factor[:, None, None, None])
     by_pixel = np.broadcast_to(bias if len(shape) == 3 else bias[:, None, None], (3, 4, 4))
-    np.testing.assert_allclose(structure.biases["add"], by_pixel * factor[:, None, None])
-    spiking = next(p.connection for p in structure.projections if p.source == "path")
+    np.testing.assert_allclose(plan.biases["add"], by_pixel * factor[:, None, None])
+    spiking = next(p.connection for p in plan.projections if p.source == "path")
     np.testing.assert_allclose(np.unique(spiking.unrolled().data), np.unique(factor))
 
 
@@ -117,8 +117,8 @@ def test_biases_of_several_linear_paths_add_up() -> None:
             Add(name="add", inputs=("a", "b", "c"), gain=0.5, activation=RELU),
         ),
     )
-    np.testing.assert_allclose(plan(graph).biases["add"], [5.5, 11])
-    assert [p.name for p in plan(graph).populations] == [INPUT, "c", "add"]
+    np.testing.assert_allclose(make_plan(graph).biases["add"], [5.5, 11])
+    assert [p.name for p in make_plan(graph).populations] == [INPUT, "c", "add"]
 
 
 def test_a_linear_layer_that_something_else_reads_keeps_its_neurons() -> None:
@@ -128,7 +128,7 @@ def test_a_linear_layer_that_something_else_reads_keeps_its_neurons() -> None:
     assert passes_to_junctions(graph, graph["a"])
     alone = sequential((4,), dense("a", "", 4, 4, activation=LINEAR))
     assert not passes_to_junctions(alone, alone["a"])
-    assert [p.name for p in plan(alone).populations] == [INPUT, "a"]
+    assert [p.name for p in make_plan(alone).populations] == [INPUT, "a"]
 
 
 def test_two_projections_between_the_same_populations_have_names_of_their_own() -> None:
@@ -141,7 +141,7 @@ def test_two_projections_between_the_same_populations_have_names_of_their_own() 
             add("add", "conv2", "conv1", activation=RELU),
         ),
     )
-    assert [p.name for p in plan(graph).projections] == ["input_to_conv1", "conv1_to_add", "conv1_to_add__2"]
+    assert [p.name for p in make_plan(graph).projections] == ["input_to_conv1", "conv1_to_add", "conv1_to_add__2"]
 
 
 SIGNED_SLOPES = np.array([0.5, 0.0, 0.25])
@@ -162,18 +162,18 @@ def test_slopes_are_those_of_populations_that_can_be_negative() -> None:
             conv("last", "rectified", 1, 3, 2, 2, activation=LINEAR),
         ),
     )
-    slopes = plan(graph, signed=True).slopes
+    slopes = make_plan(graph, signed=True).slopes
     assert slopes.keys() == {"leaky", "max", "mean", "sum", "last"}
     np.testing.assert_array_equal(slopes["leaky"], np.broadcast_to(SIGNED_SLOPES[:, None, None], (3, 4, 4)))
     assert all((slopes[name] == 1).all() for name in ("max", "mean", "sum", "last"))
-    assert plan(networks()["residual block"]).slopes == {}
+    assert make_plan(networks()["residual block"]).slopes == {}
 
 
 def test_slopes_below_zero_are_refused_between_layers() -> None:
     prelu = dense("fc1", "", 2, 2, activation=Activation(np.array([0.5, -0.25])))
     with pytest.raises(ConversionError, match=r"'fc1' has a slope of -0.25 below zero and 'fc2' reads it"):
-        plan(sequential((2,), prelu, dense("fc2", "", 2, 2)), signed=True)
-    output = plan(sequential((2,), prelu), signed=True).slopes["fc1"]
+        make_plan(sequential((2,), prelu, dense("fc2", "", 2, 2)), signed=True)
+    output = make_plan(sequential((2,), prelu), signed=True).slopes["fc1"]
     np.testing.assert_array_equal(output, [0.5, 0])
 
 
@@ -184,12 +184,12 @@ def test_slopes_below_zero_are_refused_between_layers() -> None:
 def test_a_layer_between_others_must_not_be_negative(activation: Activation) -> None:
     graph = sequential((2,), dense("fc1", "", 3, 2, activation=activation), dense("fc2", "", 2, 3))
     with pytest.raises(ConversionError, match=r"'fc1' can be negative .* 'fc2' reads it.*train it with ReLU"):
-        plan(graph)
+        make_plan(graph)
 
 
 def test_the_output_may_be_negative_even_behind_a_flattening() -> None:
     graph = sequential((2, 4, 4), conv("conv", "", 3, 2, 3, 3, activation=LINEAR), Flatten(name="flat", inputs=()))
-    assert plan(graph).output.name == "conv"
+    assert make_plan(graph).output.name == "conv"
 
 
 def test_a_layer_of_another_kind_is_named() -> None:
@@ -198,7 +198,7 @@ def test_a_layer_of_another_kind_is_named() -> None:
             return shapes[0]
 
     with pytest.raises(TypeError, match="'odd' is a Other, which has no connection"):
-        plan(Graph((4,), (Other(name="odd", inputs=(INPUT,)),)))
+        make_plan(Graph((4,), (Other(name="odd", inputs=(INPUT,)),)))
 
 
 def test_kinds_of_layers_have_the_connections_of_their_geometry() -> None:
@@ -206,12 +206,12 @@ def test_kinds_of_layers_have_the_connections_of_their_geometry() -> None:
     layer = Conv2d(
         name="conv", inputs=(INPUT,), weight=np.ones((4, 1, 3, 3), np.float32), groups=2, stride=(2, 2), **SAME
     )
-    connection = plan(Graph((2, 5, 5), (layer,))).projections[0].connection
+    connection = make_plan(Graph((2, 5, 5), (layer,))).projections[0].connection
     per_axis = np.array([1, 2, 1, 2, 1])  # positions 0, 2, 4 are read by one window, 1 and 3 by two
     expected = np.repeat(2 * np.outer(per_axis, per_axis).ravel(), 2)
     np.testing.assert_array_equal(connection.fan_out(), expected)
     dense_layer = Dense(name="fc", inputs=(INPUT,), weight=np.ones((7, 3), np.float32))
-    np.testing.assert_array_equal(plan(Graph((3,), (dense_layer,))).projections[0].connection.fan_out(), [7, 7, 7])
+    np.testing.assert_array_equal(make_plan(Graph((3,), (dense_layer,))).projections[0].connection.fan_out(), [7, 7, 7])
 
 
 def test_up_to_a_layer_is_it_and_all_that_it_depends_on() -> None:

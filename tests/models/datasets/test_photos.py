@@ -12,7 +12,7 @@ from PIL import Image
 from models.datasets.files import DatasetError
 from models.datasets.loading import load_dataset
 from models.datasets.photos import SIDE, read_photographs
-from models.detection.boxes import unpadded
+from models.detection.boxes import unpad_boxes
 
 GT = np.array([[11, 0.1, 0.2, 0.3, 0.4, 0], [3, 0, 0, 1, 1, 1], [5, 0.5, 0.5, 0.6, 0.7, 0]], np.float32)
 
@@ -47,7 +47,7 @@ def test_photographs_of_any_size_are_stretched(tmp_path: Path, arrays) -> None:
         np.testing.assert_array_equal(image[:, :, 20], np.array([1, 0, 0])[:, None].repeat(SIDE, axis=1))
         np.testing.assert_array_equal(image[:, :, -20], np.array([0, 0, 1])[:, None].repeat(SIDE, axis=1))
     np.testing.assert_allclose(x[2], 0.2)
-    for got, wanted in zip(unpadded(y), (GT[:2], GT[:0], GT[2:]), strict=True):
+    for got, wanted in zip(unpad_boxes(y), (GT[:2], GT[:0], GT[2:]), strict=True):
         np.testing.assert_array_equal(got, wanted)
 
 

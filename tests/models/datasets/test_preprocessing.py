@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.datasets.preprocessing import CIFAR10_MEAN, centre_crop, centred, rectified
+from models.datasets.preprocessing import CIFAR10_MEAN, centre, centre_crop, rectify
 
 
 @pytest.mark.parametrize(("size", "first"), [((32, 32), (4, 4)), ((24, 30), (0, 3)), ((27, 25), (1, 0))])
@@ -21,7 +21,7 @@ def test_the_mean_is_dark_and_the_extremes_are_at_most_one() -> None:
     images = np.stack(
         [np.full((3, 2, 2), value, np.float32) for value in (0.0, 1.0)] + [CIFAR10_MEAN + np.zeros((2, 2))]
     )
-    black, white, mean = rectified(images.astype(np.float32))
+    black, white, mean = rectify(images.astype(np.float32))
     assert (mean == 0).all()
     np.testing.assert_array_equal(white, np.ones((3, 2, 2)))  # every mean is below one half
     for channel, value in enumerate((0.4914, 0.4822, 0.4465)):
@@ -30,13 +30,13 @@ def test_the_mean_is_dark_and_the_extremes_are_at_most_one() -> None:
 
 def test_both_sides_of_the_mean_are_the_same_intensity() -> None:
     step = np.random.default_rng(0).uniform(0, 0.4, (5, 3, 4, 4)).astype(np.float32)
-    above, below = rectified(CIFAR10_MEAN + step), rectified(CIFAR10_MEAN - step)
+    above, below = rectify(CIFAR10_MEAN + step), rectify(CIFAR10_MEAN - step)
     np.testing.assert_allclose(above, below, atol=1e-6)
     assert above.dtype == np.float32
 
 
 def test_centred_images_keep_the_side_of_the_mean_that_they_are_on() -> None:
-    black, white = centred(np.zeros((1, 3, 2, 2), np.float32)), centred(np.ones((1, 3, 2, 2), np.float32))
+    black, white = centre(np.zeros((1, 3, 2, 2), np.float32)), centre(np.ones((1, 3, 2, 2), np.float32))
     for channel, value in enumerate((0.4914, 0.4822, 0.4465)):
         np.testing.assert_allclose(black[0, channel], -value, rtol=1e-6)
         np.testing.assert_allclose(white[0, channel], 1 - value, rtol=1e-6)

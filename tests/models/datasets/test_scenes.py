@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.datasets.scenes import SIDE, resized, scenes
-from models.detection.boxes import unpadded
+from models.datasets.scenes import SIDE, compose_scenes, resized
+from models.detection.boxes import unpad_boxes
 
 RNG = np.random.default_rng
 
@@ -23,7 +23,7 @@ def digits(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def made() -> tuple[np.ndarray, np.ndarray]:
-    return scenes(*digits(250), RNG(1))
+    return compose_scenes(*digits(250), RNG(1))
 
 
 def pixels(box: np.ndarray) -> np.ndarray:
@@ -35,13 +35,13 @@ def test_a_scene_for_five_digits(made) -> None:
     assert images.shape == (50, 1, SIDE, SIDE)
     assert images.dtype == np.float32
     assert boxes.shape == (50, 5, 6)
-    numbers = [len(rows) for rows in unpadded(boxes)]
+    numbers = [len(rows) for rows in unpad_boxes(boxes)]
     assert set(numbers) == {2, 3, 4, 5}
 
 
 def test_every_digit_is_in_one_scene_at_most_and_in_its_box(made) -> None:
     seen = []
-    for scene, (image, rows) in enumerate(zip(made[0][:, 0], unpadded(made[1]), strict=True)):
+    for scene, (image, rows) in enumerate(zip(made[0][:, 0], unpad_boxes(made[1]), strict=True)):
         for row in rows:
             x0, y0, x1, y1 = pixels(row)
             assert scene == int(row[0]) // 5
@@ -52,7 +52,7 @@ def test_every_digit_is_in_one_scene_at_most_and_in_its_box(made) -> None:
 
 
 def test_outside_the_boxes_all_is_black(made) -> None:
-    for image, rows in zip(made[0][:, 0].copy(), unpadded(made[1]), strict=True):
+    for image, rows in zip(made[0][:, 0].copy(), unpad_boxes(made[1]), strict=True):
         for x0, y0, x1, y1 in map(pixels, rows):
             image[y0:y1, x0:x1] = 0
         assert not image.any()
@@ -60,7 +60,7 @@ def test_outside_the_boxes_all_is_black(made) -> None:
 
 def test_sizes_and_overlaps_are_within_bounds(made) -> None:
     longest = []
-    for rows in unpadded(made[1]):
+    for rows in unpad_boxes(made[1]):
         places = [pixels(row) for row in rows]
         longest += [max(x1 - x0, y1 - y0) for x0, y0, x1, y1 in places]
         areas = [(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in places]
@@ -74,7 +74,7 @@ def test_sizes_and_overlaps_are_within_bounds(made) -> None:
 
 
 def test_the_seed_makes_the_scene() -> None:
-    one, same, other = (scenes(*digits(10), RNG(seed))[0] for seed in (3, 3, 4))
+    one, same, other = (compose_scenes(*digits(10), RNG(seed))[0] for seed in (3, 3, 4))
     np.testing.assert_array_equal(one, same)
     assert not np.array_equal(one, other)
 

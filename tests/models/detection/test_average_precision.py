@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from models.datasets.files import DatasetError
-from models.datasets.loading import found_file
+from models.datasets.loading import find_file
 from models.detection.average_precision import mean_average_precision
-from models.detection.boxes import overlaps, unpadded
+from models.detection.boxes import overlaps, unpad_boxes
 from models.detection.yolo import detect
 from models.onnx_io.running import predict
 from models.yolo_lite import VOC, WEIGHTS, yolo_lite
@@ -123,12 +123,12 @@ def test_as_pascal_voc_counts(levels: int, seed: int) -> None:
 def test_yolo_lite_finds_what_others_measured_with_eleven_levels(real_data, dataset: str, measured: float) -> None:
     photographs = real_data(dataset)
     raw = predict(yolo_lite(weights()), photographs.x)
-    found = mean_average_precision(detect(raw, VOC), unpadded(photographs.y), 11)
+    found = mean_average_precision(detect(raw, VOC), unpad_boxes(photographs.y), 11)
     assert 100 * found == pytest.approx(measured, abs=0.1)
 
 
 def weights() -> Path:
     try:
-        return found_file(WEIGHTS)
+        return find_file(WEIGHTS)
     except DatasetError as error:
         pytest.skip(str(error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.detection.boxes import NO_BOX, overlaps, padded, suppressed, unpadded
+from models.detection.boxes import NO_BOX, overlaps, pad_boxes, suppress, unpad_boxes
 
 
 def random_corners(count: int, rng: np.random.Generator) -> np.ndarray:
@@ -55,22 +55,22 @@ def test_suppression_is_greedy_and_per_class(overlap: float) -> None:
     rng = np.random.default_rng(1)
     found = np.column_stack([rng.integers(0, 3, 60), random_corners(60, rng) / 20, rng.permutation(60) / 60])
     expected = greedy(found, overlap)
-    np.testing.assert_array_equal(suppressed(found, overlap), expected)
+    np.testing.assert_array_equal(suppress(found, overlap), expected)
     assert len(expected) < 60 or overlap == 0.9
 
 
 def test_a_suppressed_box_suppresses_none() -> None:
     """Three boxes in a row: each is a copy of the next, but the last is none of the first."""
     row = np.array([[0, 0.0, 0, 0.4, 1, 0.9], [0, 0.1, 0, 0.5, 1, 0.8], [0, 0.2, 0, 0.6, 1, 0.7]])
-    np.testing.assert_array_equal(suppressed(row, 0.5), row[[0, 2]])
-    assert len(suppressed(np.empty((0, 6)), 0.5)) == 0
+    np.testing.assert_array_equal(suppress(row, 0.5), row[[0, 2]])
+    assert len(suppress(np.empty((0, 6)), 0.5)) == 0
 
 
 def test_images_with_different_numbers_of_boxes_become_one_array_and_back() -> None:
     boxes = [np.full((2, 6), 3.0), np.empty((0, 6)), np.zeros((3, 6))]
-    array = padded(boxes)
+    array = pad_boxes(boxes)
     assert array.shape == (3, 3, 6)
     np.testing.assert_array_equal(array[..., 0], [[3, 3, NO_BOX], [NO_BOX] * 3, [0, 0, 0]])
-    for got, wanted in zip(unpadded(array), boxes, strict=True):
+    for got, wanted in zip(unpad_boxes(array), boxes, strict=True):
         np.testing.assert_array_equal(got, wanted)
-    assert padded([np.empty((0, 6))] * 2).shape == (2, 0, 6)
+    assert pad_boxes([np.empty((0, 6))] * 2).shape == (2, 0, 6)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conversion.plan.populations import ConversionError, plan
+from conversion.plan.populations import ConversionError, make_plan
 from models.graph import Conv2d, Dense, GraphError
 from models.onnx_io.reading import load
 from models.onnx_io.running import predict
@@ -54,7 +54,7 @@ def same_function(model: onnx.ModelProto, shape: Sequence[int]) -> onnx.ModelPro
 def can_spike(path: Path) -> bool:
     """The oracle of the verdicts: whether the importer reads the file, and the conversion takes the network."""
     try:
-        plan(load(path))
+        make_plan(load(path))
     except (OnnxError, ConversionError, GraphError):
         return False
     return True
@@ -144,7 +144,7 @@ def test_rewritten_networks_can_spike(middle: list, tmp_path: Path) -> None:
     graph, table = tailored_network([CONV, *middle, HEAD], tmp_path)
     assert table["it"] == REWRITTEN
     assert OBSTACLE not in table.values()
-    plan(graph)
+    make_plan(graph)
 
 
 def test_the_absolute_value_of_a_centred_image(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_the_absolute_value_of_a_centred_image(tmp_path: Path) -> None:
     nodes = [node("Sub", "x c", "a"), node("Abs", "a", "h", name="abs"), node("Conv", "h w")]
     model = network(nodes, {"c": 0.5 + floats(2, 1, 1), "w": WEIGHTS["w"]}, MAPS, axes=4)
     graph = load(written(tmp_path / "new.onnx", same_function(model, MAPS[1:])))
-    plan(graph)
+    make_plan(graph)
     assert [type(layer).__name__ for layer in graph] == ["Conv2d", "Conv2d", "Add", "Conv2d"]
 
 
@@ -169,7 +169,7 @@ def test_a_leaky_relu_before_a_fully_connected_layer(flatten: str, transposed: i
         node(flatten, "h shape" if flatten == "Reshape" else "h", "f"), node("Gemm", "f m q", transB=transposed),
     ]  # fmt: skip
     graph = load(written(tmp_path / "new.onnx", same_function(network(nodes, weights, MAPS), MAPS[1:])))
-    plan(graph)
+    make_plan(graph)
     assert isinstance(graph.output, Dense)
     assert graph.output.weight.shape == (3, 96)
 
@@ -180,7 +180,7 @@ def test_older_forms_of_clip(opset: int, tmp_path: Path) -> None:
     clip = node("Clip", "a", "h", name="it", min=-0.5, max=1.5) if old else node("Clip", "a one two", "h", name="it")
     graph, table = tailored_network([CONV, clip, HEAD], tmp_path, opset=opset)
     assert table["it"] == REWRITTEN
-    plan(graph)
+    make_plan(graph)
 
 
 def test_before_opset_8_nothing_is_rewritten() -> None:
@@ -196,7 +196,7 @@ def test_images_of_bytes_that_the_network_casts(tmp_path: Path) -> None:
     new = tailor(model)
     x = np.random.default_rng(0).integers(0, 5, (3, *MAPS[1:])).astype(np.uint8)
     np.testing.assert_allclose(outputs(new, x)[0], outputs(model, x)[0], rtol=1e-4, atol=1e-4)
-    plan(load(written(tmp_path / "new.onnx", new)))
+    make_plan(load(written(tmp_path / "new.onnx", new)))
 
 
 @pytest.mark.parametrize("transposed", [0, 1])

@@ -11,7 +11,7 @@ from torch import nn  # noqa: E402
 
 from models.datasets.files import DatasetError  # noqa: E402
 from models.datasets.loading import NAMES, Dataset  # noqa: E402
-from models.datasets.preprocessing import rectified  # noqa: E402
+from models.datasets.preprocessing import rectify  # noqa: E402
 from models.train import recipes  # noqa: E402
 from models.train.recipes import RECIPES, cropped, cropped_and_rectified, mnist_without_digits, shifted  # noqa: E402
 
@@ -60,7 +60,7 @@ def test_cropped_takes_a_part_of_every_image_and_mirrors_half() -> None:
 
 def test_cropped_and_rectified_is_one_after_the_other() -> None:
     images = rng().random((20, 3, 32, 32)).astype(np.float32)
-    np.testing.assert_array_equal(cropped_and_rectified(images, rng()), rectified(cropped(images, rng())))
+    np.testing.assert_array_equal(cropped_and_rectified(images, rng()), rectify(cropped(images, rng())))
 
 
 def test_holes_are_squares_that_the_border_may_cut() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[train]'")
 
-from models.detection.boxes import padded  # noqa: E402
+from models.detection.boxes import pad_boxes  # noqa: E402
 from models.detection.yolo import Head, detect  # noqa: E402
 from models.train.yolo_loss import yolo_loss  # noqa: E402
 
@@ -45,13 +45,13 @@ def by_hand(raw: np.ndarray) -> float:
 
 def test_the_loss_is_the_sum_of_its_parts_per_box() -> None:
     raw = np.random.default_rng(0).normal(size=(2, 16, ROWS, COLUMNS)).astype(np.float32)
-    loss = yolo_loss(torch.from_numpy(raw), torch.from_numpy(padded(BOXES)), HEAD)
+    loss = yolo_loss(torch.from_numpy(raw), torch.from_numpy(pad_boxes(BOXES)), HEAD)
     assert loss.item() == pytest.approx(by_hand(raw), rel=1e-5)
 
 
 def test_an_output_that_minimises_it_finds_the_boxes() -> None:
     raw = torch.zeros(2, 16, ROWS, COLUMNS, requires_grad=True)
-    optimizer, truth = torch.optim.Adam([raw], lr=0.3), torch.from_numpy(padded(BOXES))
+    optimizer, truth = torch.optim.Adam([raw], lr=0.3), torch.from_numpy(pad_boxes(BOXES))
     for _ in range(150):
         optimizer.zero_grad()
         yolo_loss(raw, truth, HEAD).backward()
@@ -63,5 +63,5 @@ def test_an_output_that_minimises_it_finds_the_boxes() -> None:
 
 def test_a_box_at_the_far_border_belongs_to_the_last_cell() -> None:
     corner = [np.array([[1, 1.0, 1.0, 1.0 + 1e-3, 1.0 + 1e-3, 0]])]
-    loss = yolo_loss(torch.zeros(1, 16, ROWS, COLUMNS), torch.from_numpy(padded(corner)), HEAD)
+    loss = yolo_loss(torch.zeros(1, 16, ROWS, COLUMNS), torch.from_numpy(pad_boxes(corner)), HEAD)
     assert math.isfinite(loss.item())

@@ -83,7 +83,7 @@ def test_large_networks_alone_are_printed_and_not_written(monkeypatch, capsys):
     monkeypatch.setattr(bench.bench_networks, "missing_files", lambda: "there is no file")
     monkeypatch.setattr(bench, "write_table", refused)
     monkeypatch.setattr(bench, "write_run", refused)
-    bench.large_networks()
+    bench.measure_large_networks()
     assert labels == ["networks VGG-16", "networks Tiny YOLO"]
     printed = capsys.readouterr().out
     assert "time per step of Tiny YOLO (ms)" in printed

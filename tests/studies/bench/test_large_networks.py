@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from brian2 import Hz, ms
 
-from conversion.plan.populations import plan
+from conversion.plan.populations import make_plan
 from conversion.simulate import simulate
 from models.encoders import Poisson
 from models.graph import Conv2d
@@ -35,22 +35,22 @@ VGG_POOLED = 32**2 * 64 + 16**2 * 128 + 8**2 * 256 + 4**2 * 512 + 2**2 * 512  # 
 
 
 def test_neurons_and_synapses_of_vgg16():
-    structure = plan(vgg16())
+    plan = make_plan(vgg16())
     neurons = sum(side**2 * channels for side, _, channels in VGG_CONVOLUTIONS)
     pools = VGG_POOLED // 4
-    assert sum(p.size for p in structure.populations) == 32**2 * 3 + neurons + pools + 4096 + 4096 + 10 == 318_986
+    assert sum(p.size for p in plan.populations) == 32**2 * 3 + neurons + pools + 4096 + 4096 + 10 == 318_986
     convolved = sum((3 * side - 2) ** 2 * n_in * n_out for side, n_in, n_out in VGG_CONVOLUTIONS)
-    synapses = sum(int(p.connection.fan_out().sum()) for p in structure.projections)
+    synapses = sum(int(p.connection.fan_out().sum()) for p in plan.projections)
     assert synapses == convolved + VGG_POOLED + 512 * 4096 + 4096 * 4096 + 4096 * 10
-    assert not any(bias.any() for bias in structure.biases.values())
+    assert not any(bias.any() for bias in plan.biases.values())
 
 
 def test_neurons_and_synapses_of_tiny_yolo_at_full_size():
-    structure = plan(tiny_yolo())
-    assert {p.name: p.size for p in structure.populations} == NEURONS
+    plan = make_plan(tiny_yolo())
+    assert {p.name: p.size for p in plan.populations} == NEURONS
     assert sum(NEURONS.values()) == 7_765_381
     convolved = sum((3 * side - 2) ** 2 * n_in * n_out for side, n_in, n_out in CONVOLUTIONS)
-    synapses = sum(int(p.connection.fan_out().sum()) for p in structure.projections)
+    synapses = sum(int(p.connection.fan_out().sum()) for p in plan.projections)
     assert synapses == convolved + 13**2 * 1024 * 125 + POOLED
 
 
@@ -103,5 +103,6 @@ def test_scaling_changes_no_more_than_one_factor_per_layer(small):
 
 def test_neurons_spike_at_the_rate(small):
     graph, images = small
-    convolutions = [p for p, population in enumerate(plan(graph).populations) if population.name.startswith("conv")]
+    names = [population.name for population in make_plan(graph).populations]
+    convolutions = [p for p, name in enumerate(names) if name.startswith("conv")]
     assert shares(graph, images)[convolutions] == pytest.approx(0.03, rel=0.25)

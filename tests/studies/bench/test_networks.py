@@ -110,13 +110,13 @@ def test_missing_photographs_are_said_without_naming_directories(monkeypatch: py
         raise DatasetError(f"{name} is not in {tmp_path}")
 
     monkeypatch.setattr(bench_networks, "model_path", lambda job: Path(__file__))
-    monkeypatch.setattr(bench_networks, "found_file", absent)
+    monkeypatch.setattr(bench_networks, "find_file", absent)
     assert bench_networks.missing_files() == "voc2007_test14.npz is in no data directory"
 
 
 def test_nothing_is_said_where_all_files_are(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(bench_networks, "model_path", lambda job: Path(__file__))
-    monkeypatch.setattr(bench_networks, "found_file", lambda name: Path(__file__))
+    monkeypatch.setattr(bench_networks, "find_file", lambda name: Path(__file__))
     assert bench_networks.missing_files() == ""
 
 

@@ -10,7 +10,7 @@ import pytest
 from brian2 import Hz
 
 from conversion.brian.network import build
-from conversion.plan.populations import plan
+from conversion.plan.populations import make_plan
 from models.encoders import ConstantCurrent
 from models.graph import LINEAR, Conv2d, Flatten, MaxPool2d, sequential
 from models.graph import Dense as DenseLayer
@@ -74,9 +74,9 @@ def timing_of(step_ms):
     second = 100 + 1e-3 * np.cumsum([500.0] * (SETTLING + 1) + step_ms)
     ends = np.stack([np.linspace(0, 100, len(second)), second])
     totals = np.tile([[10, 40]], (len(second) - 3, 1, 1)).repeat(4, axis=1)
-    structure = plan(network())
+    plan = make_plan(network())
     built = build(
-        structure, neuron=integrate_and_fire(), encoder=POISSON, dt=DT, readouts=np.array([len(totals) - 1]),
+        plan, neuron=integrate_and_fire(), encoder=POISSON, dt=DT, readouts=np.array([len(totals) - 1]),
         batch_size=2,
     )  # fmt: skip
     return Timing(built, ends, totals)

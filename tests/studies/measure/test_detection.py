@@ -9,10 +9,10 @@ import onnx
 import pandas as pd
 import pytest
 
-from conversion.recording import Recording, delayed_evaluation
+from conversion.recording import Recording, delay_evaluation
 from models.datasets.files import DatasetError
-from models.datasets.loading import found_file
-from models.detection.boxes import padded
+from models.datasets.loading import find_file
+from models.detection.boxes import pad_boxes
 from models.detection.yolo import Head, detect, metadata
 from models.graph import INPUT, LINEAR, Conv2d, sequential
 from models.onnx_io.writing import to_onnx
@@ -62,7 +62,7 @@ def test_boxes_of_a_delayed_evaluation_are_those_of_the_steady_output():
     """For 20 ms nothing arrives, then the output; over the whole time so far it would be half of it at 40 ms."""
     output = raw((0, 2.0), (1, 1.0))
     slow = recording(output * 0, output / 2, output * 2 / 3)
-    (whole, *_), (steady, *_) = (boxes_over_time(each, 1.0, HEAD)[0] for each in (slow, delayed_evaluation(slow, 0.02)))
+    (whole, *_), (steady, *_) = (boxes_over_time(each, 1.0, HEAD)[0] for each in (slow, delay_evaluation(slow, 0.02)))
     np.testing.assert_allclose(steady, detect(output[None], HEAD)[0], rtol=1e-5)
     assert whole[0, 5] != pytest.approx(steady[0, 5], rel=0.01)
 
@@ -71,7 +71,7 @@ def test_metrics_by_hand():
     """First nothing, then a dog where the ANN has a cat and a dog, then both; the truth has the dog and another cat."""
     ann = detect(raw((0, 2.0), (1, 2.0))[None], HEAD)
     over_time = recording(raw(), raw((1, 2.0)), raw((0, 2.0), (1, 2.0)))
-    truth = padded([np.array([DOG, [0, 0.0, 0.5, 0.5, 1.0, 0]])])
+    truth = pad_boxes([np.array([DOG, [0, 0.0, 0.5, 0.5, 1.0, 0]])])
     found = boxes_over_time(over_time, 1.0, HEAD)
     table = detection_metrics(over_time, found, ann, truth, ann_energy_nj=3.0, input_energy_nj=0.5)
     assert tuple(table.columns) == DETECTION_COLUMNS
@@ -132,7 +132,7 @@ def test_the_spiking_yolo_lite_finds_what_is_in_the_photographs(real_data, tmp_p
     """dog.jpg shows a bicycle, a dog and a car, person.jpg a person and a dog (and a horse, which the ANN misses)."""
     real_data("photos")
     try:
-        graph = yolo_lite(found_file(YOLO_LITE))
+        graph = yolo_lite(find_file(YOLO_LITE))
     except DatasetError as error:
         pytest.skip(str(error))
     model = to_onnx(graph)

@@ -11,7 +11,7 @@ import pytest
 from brian2 import Hz, ms
 
 from conversion.normalize.schemes import normalize
-from conversion.normalize.spike_norm import spike_norm
+from conversion.normalize.spike_norm import balance_thresholds
 from conversion.plan.populations import ConversionError
 from models.datasets.loading import load_dataset
 from models.detection.yolo import Head, HeadError, metadata
@@ -187,7 +187,7 @@ def test_spike_norm_simulates_the_calibration_images_as_the_condition_says(folde
     base = {"normalization": "spike", "percentile": 90, "neuron": "if", "tau_m_ms": None}
     prepared = prepare(job(folder, **base))
     calibration = load_dataset("digits8").x[-20:]
-    table = spike_norm(
+    table = balance_thresholds(
         prepared.graph, calibration, neuron=integrate_and_fire(), encoder=Poisson(1000 * Hz), duration=24 * ms,
         percentile=90,
     )  # fmt: skip

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conversion.normalize.rescale import equivalent_thresholds, rescale
+from conversion.normalize.scales import equivalent_thresholds, rescale
 from models.graph import sequential
 from tests.conversion.forward import forward
 from tests.conversion.networks import dense, networks

@@ -29,12 +29,12 @@ def rescale(graph: Graph, scales: Given) -> Graph:
         For each layer with weights and each junction. Layers without weights inherit the scale of what they read; paths
         that meet at a junction all get the largest of their scales.
     """
-    effective = propagated(graph, _alike_at_junctions(graph, scales))
+    effective = propagate(graph, _alike_at_junctions(graph, scales))
     layers = (_rescaled(graph, layer, effective[layer.inputs[0]], effective[layer.name]) for layer in graph)
     return Graph(graph.input_shape, tuple(layers))
 
 
-def balance(graph: Graph, scales: Given) -> tuple[Graph, Mapping[str, float]]:
+def rescale_by_thresholds(graph: Graph, scales: Given) -> tuple[Graph, Mapping[str, float]]:
     """The same spikes as those of `rescale`, by thresholds in the place of weights (Diehl 2015).
 
     The threshold of a layer is its scale over that of its input, and its weights stay as trained. What does change: a
@@ -51,7 +51,7 @@ def balance(graph: Graph, scales: Given) -> tuple[Graph, Mapping[str, float]]:
     Graph, mapping of str to float
         The network, and the `thresholds` of `conversion.simulate`.
     """
-    effective = propagated(graph, _alike_at_junctions(graph, scales))
+    effective = propagate(graph, _alike_at_junctions(graph, scales))
     layers, thresholds = [], {}
     for layer in graph:
         before = effective[layer.inputs[0]]
@@ -125,7 +125,7 @@ def _owners(graph: Graph, name: str, through: Layer | None = None) -> list[str]:
     return [owner for source in graph[name].inputs for owner in _owners(graph, source)]
 
 
-def propagated(graph: Graph, scales: Scales, at_input: float = 1.0) -> Scales:
+def propagate(graph: Graph, scales: Scales, at_input: float = 1.0) -> Scales:
     """A scale for every layer up to the last that `scales` names, inherited where a layer has none of its own."""
     complete: dict[str, Array] = {INPUT: np.asarray(at_input)}
     for layer in graph:

@@ -10,7 +10,7 @@ from brian2 import Hz, ms
 
 from conversion.plan.populations import ConversionError
 from conversion.recording import Probe
-from conversion.residual import simulate_without_residual
+from conversion.residual_potential import simulate_in_two_stages
 from conversion.simulate import simulate
 from models.encoders import ConstantCurrent, Phase, Poisson, SpikeTrains
 from models.graph import INPUT, Conv2d, Dense, Graph, sequential
@@ -44,7 +44,7 @@ def images_for(graph, n=5):
 
 def run(graph, images, **settings):
     settings = {"neuron": integrate_and_fire(), "encoder": ConstantCurrent(1000 * Hz)} | settings
-    return simulate_without_residual(graph, images, first_stage=FIRST * ms, duration=STEPS * ms, **settings)
+    return simulate_in_two_stages(graph, images, first_stage=FIRST * ms, duration=STEPS * ms, **settings)
 
 
 def two_loops(graph, images, v_init=0.0):
@@ -91,7 +91,7 @@ def test_a_spike_without_cause_by_hand():
     plain = simulate(graph, np.ones((1, 1), np.float32), probe=Probe(traces={"c": (0,)}), **settings)
     np.testing.assert_allclose(plain.traces["c"][:, 0, 0], [0, 0, -1, 0, -1])
     np.testing.assert_array_equal(plain.output_counts[:, 0, 0], [0, 1, 1, 1, 1])
-    removed = simulate_without_residual(graph, np.ones((1, 1), np.float32), first_stage=5 * ms, **settings)
+    removed = simulate_in_two_stages(graph, np.ones((1, 1), np.float32), first_stage=5 * ms, **settings)
     np.testing.assert_array_equal(removed.output_counts[:, 0, 0], 0)
     np.testing.assert_array_equal(removed.spike_counts["ab"], [[2, 2]])
     np.testing.assert_allclose(removed.times * 1e3, [6, 7, 8, 9, 10])

@@ -35,7 +35,7 @@ from models.graph import Array, Graph
 from models.neurons import Neuron
 
 
-def simulate_without_residual(
+def simulate_in_two_stages(
     graph: Graph,
     images: Array,
     *,
