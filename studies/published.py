@@ -12,10 +12,10 @@ import pandas as pd
 
 from studies import results
 from studies.conditions import StudyError, require_known
-from studies.figure import TABLES, Figure
-from studies.figures import select
-from studies.metrics import interval
+from studies.figure import TABLES
+from studies.quoted import OF_IMAGES, Source, images, plain, selected, shown, unit
 from studies.report import markdown
+from studies.templates import fill
 
 PUBLISHED = Path(__file__).parents[1] / "results" / "published.toml"
 BEGIN, END = "<!-- published: begin -->", "<!-- published: end -->"
@@ -35,7 +35,7 @@ class Published:
     where : mapping
         As in `studies.figure.Figure`.
     comment : str
-        Why the two differ.
+        Why the two differ; a template as those of pages (`studies.templates`).
     """
 
     paper: str
@@ -79,25 +79,20 @@ def update(readme: Path, text: str) -> None:
 
 
 def ours(entry: Published, folder: Path) -> str:
-    """Mean and 95 % confidence interval over the seeds, as text."""
-    metrics = results.read_table(folder / entry.study, "metrics")
-    rows = select(metrics, Figure(name=entry.quantity, plot="", x="", y="", where=entry.where))
-    if rows["seed"].duplicated().any():
-        raise StudyError(f"{entry.quantity!r}: `where` leaves {len(rows)} rows for {rows['seed'].nunique()} seeds")
-    return _text(rows[entry.column])
-
-
-def _text(values: pd.Series) -> str:
-    share = any(part in str(values.name) for part in ("accuracy", "map_50", "agreement"))
-    scale, unit = (100, " %") if share else (1, " ms" if str(values.name).endswith("_ms") else "")
-    if values.isna().any():
-        return "not reached"
-    low, high = interval(values)
-    spread = f" ± {scale * (high - low) / 2:.2g}" if high > low else ""
-    return f"{scale * values.mean():.{'2f' if share else '4g'}}{spread}{unit}"
+    """The mean over seeds as text, with its 95 % confidence interval and what that is over."""
+    source = Source(folder, entry.study)
+    values = selected(source, "metrics", **entry.where)[entry.column]
+    if values.isna().any() or values.nunique() > 1:
+        over = "" if values.isna().any() else f" over {len(values)} seeds"
+        return f"{plain(values, None, unit(entry.column))}{over}"
+    if entry.column not in OF_IMAGES:
+        return plain(values, None, unit(entry.column))
+    n = images(source, **entry.where)
+    return shown(values, n).removesuffix(")") + f" over {n:,} images)"
 
 
 def _row(entry: Published, folder: Path) -> tuple[str, ...]:
     settings = ", ".join(f"{key} {value}" for key, value in entry.where.items())
-    name = f"`{entry.study}`"
-    return entry.paper, entry.quantity, entry.published, ours(entry, folder), settings, name, entry.comment
+    name = f"[{entry.study}]({entry.study}/README.md)"
+    comment = fill(entry.comment, f"{PUBLISHED.name}, {entry.quantity!r}", Source(folder, entry.study))
+    return entry.paper, entry.quantity, entry.published, ours(entry, folder), settings, name, comment
