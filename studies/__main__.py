@@ -55,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     _add(
         commands, "published", "write the table of results/README.md: published figures beside ours", _published, common
     )
+    prose = _add(commands, "prose", "fill the pages of results/ from the tables", _prose, common)
+    prose.add_argument("--check", action="store_true", help="only say which pages are not up to date")
     look = _add(commands, "look", "figures of what happens inside a network", _look, results)
     look.add_argument("model", metavar="MODEL", help="a shipped network, or the path of an .onnx file")
     look.add_argument("--image", type=int, default=0, metavar="N", help="the test image to follow (default: 0)")
@@ -125,6 +127,15 @@ def _published(_: argparse.Namespace) -> None:
     text = published.table(published.load(), RESULTS)
     published.update(RESULTS / "README.md", text)
     print(text)
+
+
+def _prose(options: argparse.Namespace) -> None:
+    from studies import prose
+
+    if options.check:
+        prose.check()
+    else:
+        print(*prose.render_all(), sep="\n")
 
 
 def _look(options: argparse.Namespace) -> None:

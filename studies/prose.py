@@ -1,4 +1,4 @@
-"""Pages of text whose numbers are filled from the committed tables: studies/<name>.md.j2 -> results/<name>/README.md."""
+"""Pages whose numbers are filled from the committed tables: studies/<name>.md.j2 -> results/<name>/README.md."""
 
 from __future__ import annotations
 

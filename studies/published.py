@@ -13,7 +13,7 @@ import pandas as pd
 from studies import results
 from studies.conditions import StudyError, require_known
 from studies.figure import TABLES
-from studies.quoted import OF_IMAGES, Source, images, plain, selected, shown, unit
+from studies.quoted import OF_IMAGES, SHARES, Source, images, plain, selected, shown, unit
 from studies.report import markdown
 from studies.templates import fill
 
@@ -82,13 +82,12 @@ def ours(entry: Published, folder: Path) -> str:
     """The mean over seeds as text, with its 95 % confidence interval and what that is over."""
     source = Source(folder, entry.study)
     values = selected(source, "metrics", **entry.where)[entry.column]
-    if values.isna().any() or values.nunique() > 1:
-        over = "" if values.isna().any() else f" over {len(values)} seeds"
-        return f"{plain(values, None, unit(entry.column))}{over}"
-    if entry.column not in OF_IMAGES:
-        return plain(values, None, unit(entry.column))
-    n = images(source, **entry.where)
-    return shown(values, n).removesuffix(")") + f" over {n:,} images)"
+    digits = 2 if entry.column in SHARES else None
+    if values.nunique() == 1 and entry.column in OF_IMAGES:
+        n = images(source, **entry.where)
+        return f"{shown(values, n, digits).removesuffix(')')} over {n:,} images)"
+    over = f" over {len(values)} seeds" if values.nunique(dropna=False) > 1 and values.notna().all() else ""
+    return f"{plain(values, digits, unit(entry.column))}{over}"
 
 
 def _row(entry: Published, folder: Path) -> tuple[str, ...]:

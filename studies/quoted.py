@@ -18,7 +18,7 @@ import pandas as pd
 
 from studies import results
 from studies.conditions import StudyError, require_known
-from studies.figure import TABLES, Figure
+from studies.figure import Figure
 from studies.figures import select
 from studies.metrics import interval, settling_time
 from studies.statistics import ROUNDING, paired_interval, wilson_interval
@@ -45,7 +45,7 @@ def functions(source: Source) -> Mapping[str, Callable[..., Any]]:
     the condition, with the value to keep, as `where` of a figure does. `time_ms` is "end" where it is not given;
     "reached" is the time from which the result stays at 99 % of the ANN's. An error says which call it is.
     """
-    calls = (accuracy, loss, value, number, each, within, images, seeds, reading)
+    calls = (accuracy, loss, value, number, median, each, span, within, images, header, reading)
     return {call.__name__: _naming(partial(call, source), call.__name__) for call in calls} | {
         "weights": _naming(weights, "weights")
     }
@@ -61,15 +61,15 @@ def accuracy(source: Source, column: str = "accuracy", digits: int = 1, **where:
 def loss(source: Source, digits: int = 1, **where: Any) -> str:
     """How many points the ANN's accuracy is above, with the interval over images that it has at most."""
     means = selected(source, "metrics", **where)[list(OF_IMAGES)].mean()
-    low, high = paired_interval(*means, n=images(source, **where))
-    points = means["ann_accuracy"] - means["accuracy"]
-    return f"{_decimals(100 * points, digits)} points ({_decimals(100 * low, digits)} to {_decimals(100 * high, digits)})"
+    ours, ann, agreement = means
+    low, high = paired_interval(ours, ann, agreement, images(source, **where))
+    return f"{_decimals(100 * (ann - ours), digits)} points ({_decimals(100 * low, digits)} to {_decimals(100 * high, digits)})"
 
 
 def value(
     source: Source, column: str, digits: int | None = None, table: str = "metrics", bare: bool = False, **where: Any
 ) -> str:
-    """A mean over seeds, with half of their interval where they differ; shares in %. "not reached" if a seed has none."""
+    """A mean over seeds with half of their interval where they differ; shares in %. "not reached" if a seed has none."""
     values = selected(source, table, **where)[column]
     return plain(values, digits, "" if bare else unit(column))
 
@@ -82,11 +82,22 @@ def number(source: Source, column: str, table: str = "metrics", **where: Any) ->
     return mean
 
 
+def median(source: Source, column: str, table: str, **where: Any) -> float:
+    """The median of repeated measurements, to calculate with."""
+    return float(_rows(source, table, **where)[column].median())
+
+
 def each(source: Source, column: str, table: str = "metrics", **where: Any) -> list[float]:
     """The means over seeds of several conditions, in the order of the table, without those that have none."""
     rows = _rows(source, table, **where)
     groups = rows.groupby(_without_seed(_keys(rows, table)), sort=False, dropna=False)[column]
     return groups.agg(lambda values: values.mean(skipna=False)).dropna().tolist()
+
+
+def span(source: Source, column: str, digits: int = 1, table: str = "metrics", **where: Any) -> str:
+    """From the smallest to the largest mean over seeds of several conditions; shares in %."""
+    values = [100 * mean if column in SHARES else mean for mean in each(source, column, table, **where)]
+    return f"{_decimals(min(values), digits)} to {_decimals(max(values), digits)}{unit(column)}"
 
 
 def within(source: Source, points: float, column: str = "accuracy", **where: Any) -> str:
@@ -97,13 +108,13 @@ def within(source: Source, points: float, column: str = "accuracy", **where: Any
     means = rows.groupby("time_ms")[[column, f"ann_{column}"]].mean()
     time_ms, below = means.index.to_numpy(), (means[f"ann_{column}"] - means[column]).to_numpy()
     first = settling_time(time_ms, -below, -points / 100 - ROUNDING)
-    return "not within the window" if np.isnan(first) else f"{first:g} ms"
+    return "not within the window" if np.isnan(first) else f"{first:,g} ms"
 
 
 def images(source: Source, **where: Any) -> int:
     """How many images a condition saw; without columns all conditions of a study, which must then agree."""
     source, where = _source(source, where)
-    content = json.loads((source.folder / source.study / "run.json").read_text(encoding="utf-8"))["study"]
+    content = _account(source)["study"]
     variants = content.get("variants", {})
     named = where.get("variant", list(variants))
     each_has = [variants[name].get("images") for name in ([named] if isinstance(named, str) else named)] or [None]
@@ -113,12 +124,7 @@ def images(source: Source, **where: Any) -> int:
     return int(counts.pop())
 
 
-def seeds(source: Source, **where: Any) -> int:
-    """How many seeds the tables hold."""
-    return int(_rows(source, "metrics", **where)["seed"].nunique())
-
-
-def weights(model: str, dataset: str = "", digits: int = 1) -> str:
+def weights(model: str, dataset: str = "", digits: int = 2) -> str:
     """The accuracy of a trained ANN on all test images of a dataset, which may be left out if there is but one."""
     known = json.loads(WEIGHTS.read_text(encoding="utf-8"))
     require_known("network", model, known)
@@ -129,15 +135,25 @@ def weights(model: str, dataset: str = "", digits: int = 1) -> str:
     return shown(pd.Series([of[dataset or next(iter(of))]]), TESTED, digits)
 
 
+def header(source: Source) -> str:
+    """What a page begins with: the study's title, its question and its command."""
+    account = _account(source)
+    return f"# {account['title']}\n\n{account['question']}\n\n    brianize run {source.study}"
+
+
 def reading(source: Source, **where: Any) -> str:
     """The sentence that says what the intervals of a page are over."""
     rows = _rows(source, "metrics", **where)
     many = rows["seed"].nunique()
-    over_seeds = f"± is half of the interval over {many} seeds (Student's t). " if many > 1 else ""
+    over_seeds = f"± over {many} seeds (Student's t); " if many > 1 else ""
     if "accuracy" not in rows:
-        return f"{'Intervals are 95 %. ' if over_seeds else ''}{over_seeds}A mAP has no interval over images."
-    of = f"{images(source, **where):,} images"
-    return f"Intervals are 95 %. {over_seeds}Brackets are over the {of}: Wilson's of an accuracy, of a loss at most."
+        return (
+            f"Intervals are 95 %: {over_seeds}a mAP has none over images."
+            if over_seeds
+            else "A mAP has no interval over images."
+        )
+    of = f"brackets over the {images(source, **where):,} images (Wilson's; of a loss the paired one, at most)"
+    return f"Intervals are 95 %: {over_seeds}{of}."
 
 
 def selected(source: Source, table: str, **where: Any) -> pd.DataFrame:
@@ -153,10 +169,11 @@ def selected(source: Source, table: str, **where: Any) -> pd.DataFrame:
     return rows
 
 
-def shown(values: pd.Series, n: int, digits: int = 1) -> str:
+def shown(values: pd.Series, n: int, digits: int | None = 1) -> str:
     """Shares of n images as text: the mean over seeds with their interval, or if all are the same that over images."""
     if values.isna().any() or np.ptp(values) > 0:
         return plain(values, digits, " %")
+    digits = 1 if digits is None else digits
     low, high = wilson_interval(float(values.mean()), n)
     return f"{plain(values, digits, ' %')} ({_decimals(100 * low, digits)} to {_decimals(100 * high, digits)})"
 
@@ -169,7 +186,8 @@ def plain(values: pd.Series, digits: int | None, unit: str) -> str:
     low, high = (scale * end for end in interval(values))
     mean = scale * float(values.mean())
     digits = digits if digits is not None else 1 if scale > 1 or (mean < 100 and mean != round(mean)) else 0
-    spread = f" ± {_decimals((high - low) / 2, digits)}" if high > low else ""
+    half = (high - low) / 2
+    spread = f" ± {_decimals(half, digits) if round(half, digits) else f'{half:.1g}'}" if high > low else ""
     return f"{_decimals(mean, digits)}{spread}{unit}"
 
 
@@ -201,6 +219,10 @@ def _source(source: Source, where: Mapping[str, Any]) -> tuple[Source, dict[str,
     return found, columns
 
 
+def _account(source: Source) -> Any:
+    return json.loads((source.folder / source.study / "run.json").read_text(encoding="utf-8"))
+
+
 def _table(folder: Path, name: str) -> pd.DataFrame:
     path = folder / f"{name}.csv"
     return _read(folder, name, path.stat().st_mtime_ns if path.is_file() else 0)
@@ -213,8 +235,8 @@ def _read(folder: Path, name: str, changed: int) -> pd.DataFrame:
 
 
 def _keys(rows: pd.DataFrame, table: str) -> list[str]:
-    """The columns in front, which tell one row from the others."""
-    first = TABLES[table][0] if table in TABLES else ""
+    """The columns in front, which tell one row from the others of the same time."""
+    first = {"metrics": "time_ms", "layers": "spikes_per_image"}.get(table)
     return list(rows.columns[: list(rows.columns).index(first)]) if first else []
 
 

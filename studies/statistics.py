@@ -64,7 +64,7 @@ def paired_interval(accuracy: float, ann_accuracy: float, agreement: float, n: i
     loss, differing = ann_accuracy - accuracy, n * (1 - agreement)
     if n * abs(loss) > differing + ROUNDING * n:
         raise ValueError(
-            f"agreement is {agreement:g}; accuracies of {accuracy:g} and {ann_accuracy:g} allow {1 - abs(loss):g} at most"
+            f"agreement is {agreement:g}; accuracies {accuracy:g} and {ann_accuracy:g} allow {1 - abs(loss):g} at most"
         )
     middle = n * loss / (n + 2)
     half = Z * math.sqrt(max(differing, n * abs(loss)) + 1 - (n * loss) ** 2 / (n + 2)) / (n + 2)

@@ -36,7 +36,9 @@ def fill(text: str, name: str, source: Source, **more: Any) -> str:
         If it is no template, or an expression has a name that is not there, or selects no condition or several; the
         message says which template, line and expression.
     """
-    environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+    environment = Environment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
     try:
         return environment.from_string(text, globals={**functions(source), "inf": math.inf, **more}).render()
     except TemplateSyntaxError as error:

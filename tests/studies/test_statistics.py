@@ -57,7 +57,7 @@ def test_equal_answers_leave_the_two_added_images():
     [
         ((1.2, 0.9, 0.9, 10), "accuracy is 1.2; it must be a share"),
         ((0.5, 0.9, 0.5, 0), "n is 0; it must be at least one image"),
-        ((0.5, 0.9, 0.95, 10), "agreement is 0.95; accuracies of 0.5 and 0.9 allow 0.6 at most"),
+        ((0.5, 0.9, 0.95, 10), "agreement is 0.95; accuracies 0.5 and 0.9 allow 0.6 at most"),
     ],
 )
 def test_impossible_values_are_named(values, message):
@@ -83,6 +83,7 @@ def test_wilson_covers_the_true_share():
     n, shares = 50, np.linspace(0.05, 0.95, 91)
     intervals = np.array([wilson_interval(k / n, n) for k in range(n + 1)])
     coverage = [
-        float(stats.binom.pmf(np.flatnonzero((intervals[:, 0] <= p) & (p <= intervals[:, 1])), n, p).sum()) for p in shares
+        float(stats.binom.pmf(np.flatnonzero((intervals[:, 0] <= p) & (p <= intervals[:, 1])), n, p).sum())
+        for p in shares
     ]
     assert np.mean(coverage) == pytest.approx(0.95, abs=0.01)
