@@ -62,24 +62,24 @@ def loss(source: Source, digits: int = 1, **where: Any) -> str:
     """How many points the ANN's accuracy is above, with the interval over images that it has at most."""
     means = selected(source, "metrics", **where)[list(OF_IMAGES)].mean()
     ours, ann, agreement = means
-    low, high = paired_interval(ours, ann, agreement, images(source, **where))
-    return f"{_decimals(100 * (ann - ours), digits)} points ({_decimals(100 * low, digits)} to {_decimals(100 * high, digits)})"
+    ends = paired_interval(ours, ann, agreement, images(source, **where))
+    points, low, high = (_decimals(100 * share, digits) for share in (ann - ours, *ends))
+    return f"{points} points ({low} to {high})"
 
 
 def value(
     source: Source, column: str, digits: int | None = None, table: str = "metrics", bare: bool = False, **where: Any
 ) -> str:
-    """A mean over seeds with half of their interval where they differ; shares in %. "not reached" if a seed has none."""
+    """A mean over seeds with half of their interval where they differ; shares in %; of a time maybe "not reached"."""
     values = selected(source, table, **where)[column]
     return plain(values, digits, "" if bare else unit(column))
 
 
 def number(source: Source, column: str, table: str = "metrics", **where: Any) -> float:
     """A mean over seeds to calculate with."""
-    mean = float(selected(source, table, **where)[column].mean(skipna=False))
-    if np.isnan(mean):
-        raise StudyError(f"{column} has no value for every seed")
-    return mean
+    values = selected(source, table, **where)[column]
+    _require_values(values)
+    return float(values.mean())
 
 
 def median(source: Source, column: str, table: str, **where: Any) -> float:
@@ -88,10 +88,11 @@ def median(source: Source, column: str, table: str, **where: Any) -> float:
 
 
 def each(source: Source, column: str, table: str = "metrics", **where: Any) -> list[float]:
-    """The means over seeds of several conditions, in the order of the table, without those that have none."""
+    """The means over seeds of several conditions, in the order of the table."""
     rows = _rows(source, table, **where)
-    groups = rows.groupby(_without_seed(_keys(rows, table)), sort=False, dropna=False)[column]
-    return groups.agg(lambda values: values.mean(skipna=False)).dropna().tolist()
+    _require_values(rows[column])
+    keys = [key for key in _keys(rows, table) if key != "seed"]
+    return rows.groupby(keys, sort=False, dropna=False)[column].mean().tolist()
 
 
 def span(source: Source, column: str, digits: int = 1, table: str = "metrics", **where: Any) -> str:
@@ -100,14 +101,14 @@ def span(source: Source, column: str, digits: int = 1, table: str = "metrics", *
     return f"{_decimals(min(values), digits)} to {_decimals(max(values), digits)}{unit(column)}"
 
 
-def within(source: Source, points: float, column: str = "accuracy", **where: Any) -> str:
+def within(source: Source, points: float, **where: Any) -> str:
     """The time from which the mean over seeds stays at most so many points below the ANN's."""
     rows = _rows(source, "metrics", **{"time_ms": None} | where)
     keys = _keys(rows, "metrics")
     _require_one(rows.drop_duplicates(keys), keys)
-    means = rows.groupby("time_ms")[[column, f"ann_{column}"]].mean()
-    time_ms, below = means.index.to_numpy(), (means[f"ann_{column}"] - means[column]).to_numpy()
-    first = settling_time(time_ms, -below, -points / 100 - ROUNDING)
+    means = rows.groupby("time_ms")[["accuracy", "ann_accuracy"]].mean()
+    gains = (means["accuracy"] - means["ann_accuracy"]).to_numpy()
+    first = settling_time(means.index.to_numpy(), gains, -points / 100 - ROUNDING)
     return "not within the window" if np.isnan(first) else f"{first:,g} ms"
 
 
@@ -180,8 +181,9 @@ def shown(values: pd.Series, n: int, digits: int | None = 1) -> str:
 
 def plain(values: pd.Series, digits: int | None, unit: str) -> str:
     """A mean over seeds as text, with half of their interval where they differ; shares in %."""
-    if values.isna().any():
+    if values.isna().any() and unit == UNITS["_ms"]:
         return "not reached"
+    _require_values(values)
     scale = 100 if values.name in SHARES or unit == " %" else 1
     low, high = (scale * end for end in interval(values))
     mean = scale * float(values.mean())
@@ -194,20 +196,21 @@ def plain(values: pd.Series, digits: int | None, unit: str) -> str:
 def _rows(source: Source, table: str, **where: Any) -> pd.DataFrame:
     source, where = _source(source, where)
     rows = _table(source.folder / source.study, table)
-    if table == "metrics":
-        where = {"time_ms": "end"} | where
-        where = {column: wanted for column, wanted in where.items() if wanted is not None}
-    if where.get("time_ms") == "reached":
-        seeds = rows.groupby(_without_seed(_keys(rows, table)), dropna=False)["time_to_99_ms"]
-        rows = rows[(rows["time_ms"] == rows["time_to_99_ms"]) & seeds.transform(lambda times: times.notna().all())]
-        where = {column: wanted for column, wanted in where.items() if column != "time_ms"}
-    unknown = [column for column in where if column not in rows]
-    if unknown:
-        require_known(f"column of {table}.csv", unknown[0], rows.columns)
+    where = ({"time_ms": "end"} if table == "metrics" else {}) | where
+    reached = where.get("time_ms") == "reached"
+    where = {key: wanted for key, wanted in where.items() if wanted is not None and not (reached and key == "time_ms")}
+    for column in where:
+        require_known(f"column of {table}.csv", column, rows.columns)
     try:
-        return select(rows, Figure(name="", plot="", x="", y="", where=where))
+        rows = select(rows, Figure(name="", plot="", x="", y="", where=where))
     except StudyError as error:
         raise StudyError(str(error).removeprefix("figure '': ")) from None
+    return _when_reached(rows) if reached else rows
+
+
+def _when_reached(rows: pd.DataFrame) -> pd.DataFrame:
+    _require_values(rows["time_to_99_ms"])
+    return rows[rows["time_ms"] == rows["time_to_99_ms"]]
 
 
 def _source(source: Source, where: Mapping[str, Any]) -> tuple[Source, dict[str, Any]]:
@@ -240,9 +243,9 @@ def _keys(rows: pd.DataFrame, table: str) -> list[str]:
     return list(rows.columns[: list(rows.columns).index(first)]) if first else []
 
 
-def _without_seed(keys: list[str]) -> list[str]:
-    """The columns that tell a condition; one of a study that has no others too."""
-    return [key for key in keys if key != "seed"] or keys
+def _require_values(values: pd.Series) -> None:
+    if values.isna().any():
+        raise StudyError(f"{values.name} has no value for every seed")
 
 
 def _require_one(rows: pd.DataFrame, keys: list[str]) -> None:

@@ -20,6 +20,7 @@ METRICS = {
     "agreement": [0.5, 0.9, 0.9, 0.6, 0.9, 0.9, 0.2, 0.9, 0.86, 0.2, 0.9, 0.86],
     "energy_nj": [1000, 2000, 3000, 1500, 2500, 3500, 10, 20, 30, 10, 20, 30],
     "time_to_99_ms": [20, 20, 20, 20, 20, 20, None, None, None, 30, 30, 30],
+    "map_50": [None] * 12,
 }
 LAYERS = {
     "reset": ["zero"] * 4,
@@ -93,10 +94,15 @@ def test_what_one_seed_never_reached_is_said_and_not_averaged(call):
         call("number", "time_to_99_ms", reset="subtract")
 
 
+def test_what_has_no_value_is_not_called_a_time(call):
+    with pytest.raises(StudyError, match="map_50 has no value for every seed"):
+        call("value", "map_50", reset="zero")
+
+
 def test_what_was_spent_when_99_percent_was_reached(call):
     assert call("number", "energy_nj", reset="zero", time_ms="reached") == 2250
-    with pytest.raises(StudyError, match="no row has reset = 'subtract'"):
-        call("number", "energy_nj", reset="subtract", time_ms="reached")
+    with pytest.raises(StudyError, match="time_to_99_ms has no value for every seed"):
+        call("each", "energy_nj", time_ms="reached")
 
 
 def test_several_conditions_in_order_and_their_span(call):
