@@ -52,9 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     redraw.add_argument("--data", type=Path, metavar="DIR", help="folder of the datasets, to draw boxes on images")
     energy = _add(commands, "energy", "what a study's synaptic operations cost on neuromorphic chips", _energy, study)
     energy.add_argument("--chips", type=Path, metavar="FILE", help="another table than studies/chips.csv")
-    _add(
-        commands, "published", "write the table of results/README.md: published figures beside ours", _published, common
-    )
+    prose = _add(commands, "prose", "fill the pages of results/ from the tables", _prose, common)
+    prose.add_argument("--check", action="store_true", help="only say which pages are not up to date")
     look = _add(commands, "look", "figures of what happens inside a network", _look, results)
     look.add_argument("model", metavar="MODEL", help="a shipped network, or the path of an .onnx file")
     look.add_argument("--image", type=int, default=0, metavar="N", help="the test image to follow (default: 0)")
@@ -121,12 +120,13 @@ def _energy(options: argparse.Namespace) -> None:
     print(describe_energies(read_table(folder, "metrics"), load_chips(options.chips or CHIPS)))
 
 
-def _published(_: argparse.Namespace) -> None:
-    from studies.tables import load_published, published_table, write_between_marks
+def _prose(options: argparse.Namespace) -> None:
+    from studies.tables import check_pages, render_pages
 
-    text = published_table(load_published(), RESULTS)
-    write_between_marks(RESULTS / "README.md", text)
-    print(text)
+    if options.check:
+        check_pages()
+    else:
+        print(*render_pages(), sep="\n")
 
 
 def _look(options: argparse.Namespace) -> None:

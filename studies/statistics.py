@@ -1,11 +1,16 @@
-"""Plain statistics of measured values: intervals, fronts, fits, when a measure settles."""
+"""Plain statistics of measured values: intervals over seeds and over images, fronts, fits, when a measure settles."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
+
+Z = float(stats.norm.ppf(0.975))
+ROUNDING = 1e-5  # the tables hold six digits
 
 
 def r_squared(predicted: NDArray, observed: NDArray) -> float:
@@ -36,3 +41,74 @@ def interval(values: NDArray | pd.Series) -> tuple[float, float]:
         return mean, mean
     half = float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
     return mean - half, mean + half
+
+
+def wilson_interval(share: float, n: int) -> tuple[float, float]:
+    """95 % interval of a share of n images (Wilson 1927).
+
+    Parameters
+    ----------
+    share : float
+        In [0, 1]; need not be a whole number of images, since classes that tie share an answer.
+    n : int
+        Images.
+
+    Raises
+    ------
+    ValueError
+        If the share is outside [0, 1], or there are no images.
+    """
+    _require_share("share", share)
+    _require_images(n)
+    middle = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
+    half = Z / (1 + Z**2 / n) * math.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def paired_interval(accuracy: float, ann_accuracy: float, agreement: float, n: int) -> tuple[float, float]:
+    """95 % interval of the loss ann_accuracy - accuracy on the same n images, at most as wide as this.
+
+    Agresti and Min (2005) add half an image to each cell of the table of pairs (both right, only the ANN, only the
+    SNN, both wrong) and take Wald's interval of the difference. With d the loss, m the images that exactly one of the
+    two knows, and two images added, the interval is
+
+        n d / (n + 2) ± z sqrt(m + 1 - (n d)² / (n + 2)) / (n + 2).
+
+    Its width grows with m. The tables do not hold m, but where one is right and the other wrong their answers differ:
+    m is at most n (1 - agreement). That is what is put in its place, so that the true interval lies within this one.
+    It holds for answers that classes share and for means over seeds too: the squared difference of an image is at most
+    the share of its answers that differ.
+
+    Parameters
+    ----------
+    accuracy, ann_accuracy, agreement : float
+        Shares of the same n images, in [0, 1]; `agreement` of the SNN's answers with the ANN's.
+    n : int
+        Images.
+
+    Raises
+    ------
+    ValueError
+        If a share is outside [0, 1], there are no images, or the answers agree more often than the accuracies allow.
+    """
+    for name, value in (("accuracy", accuracy), ("ann_accuracy", ann_accuracy), ("agreement", agreement)):
+        _require_share(name, value)
+    _require_images(n)
+    loss, differing = ann_accuracy - accuracy, n * (1 - agreement)
+    if n * abs(loss) > differing + ROUNDING * n:
+        raise ValueError(
+            f"agreement is {agreement:g}; accuracies {accuracy:g} and {ann_accuracy:g} allow {1 - abs(loss):g} at most"
+        )
+    middle = n * loss / (n + 2)
+    half = Z * math.sqrt(max(differing, n * abs(loss)) + 1 - (n * loss) ** 2 / (n + 2)) / (n + 2)
+    return middle - half, middle + half
+
+
+def _require_share(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} is {value:g}; it must be a share, in [0, 1]")
+
+
+def _require_images(n: int) -> None:
+    if n < 1:
+        raise ValueError(f"n is {n}; it must be at least one image")

@@ -1,4 +1,4 @@
-"""What the README shows must work: its snippet, its study, its links and its names."""
+"""What the README shows must work: its snippet, its study and its links; and the names that its papers page lists."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from studies.declare.conditions import KEYS
 from studies.declare.study import parse_study
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+NAMES = (ROOT / "studies" / "NAMES.md").read_text(encoding="utf-8")
 
 
 def block(language: str) -> str:
@@ -34,7 +35,7 @@ def test_the_study_is_sound():
 
 def test_the_command_that_looks_into_a_shipped_network_is_accepted(monkeypatch, tmp_path):
     monkeypatch.setattr("studies.look._figures", lambda jobs, image: {})  # all is checked before anything is simulated
-    (command,) = re.findall(r"python -m studies (look digit_detector.*?)\n\n", README, re.DOTALL)
+    (command,) = re.findall(r"brianize (look digit_detector.*?)\n\n", README, re.DOTALL)
     assert main([*shlex.split(command.replace("\\\n", " ")), "--results", str(tmp_path)]) == 0
 
 
@@ -44,6 +45,5 @@ def test_links_lead_somewhere(link):
 
 
 def test_names_are_keys_that_exist():
-    table = README.split("## Names")[1].split("##")[0]
-    settings = re.findall(r"`(\w+) = \"", table) + re.findall(r"`(\w+_(?:ms|hz))`", table)
-    assert set(settings) - {"time_ms"} <= KEYS.keys()
+    settings = set(re.findall(r"`(\w+) = \"", NAMES) + re.findall(r"`(\w+_(?:ms|hz))`", NAMES)) - {"time_ms"}
+    assert {"normalization", "v_init", "residual_ms"} <= settings <= KEYS.keys()

@@ -60,8 +60,7 @@ def _spiking(graph: Graph, rate: float, steps: int) -> Rows:
 def photograph() -> Job:
     """YOLO-LITE on one photograph: signed neurons, constant current and channel-wise normalisation, as in the study."""
     declared = load_study("detection_photos")
-    wanted = ("signed", "constant", "channel")
-    (c,) = (c for c in declared.conditions if (c.neuron, c.encoder, c.normalization) == wanted)
+    (c,) = (c for c, variant in declared.variant_of.items() if variant == "channel-wise")
     return Job(replace(c, images=1), declared.folder)
 
 

@@ -86,8 +86,8 @@ class Condition:
     current_offset : str
         "half" brings every neuron half a threshold in the window, as a constant current (Deng and Gu 2021).
     residual_ms : float
-        Above 0, length of a first stage after which neurons of negative potential are silenced (Hao 2023); `duration_ms` is
-        that of the second, and `time_ms` counts both. Not while calibrating.
+        Above 0, length of a first stage after which neurons of negative potential are silenced (Hao 2023);
+        `duration_ms` is that of the second, and `time_ms` counts both. Not while calibrating.
     v_min : float
         The potential is never below it (Cao 2015, with 0).
     pooling : str

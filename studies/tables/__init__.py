@@ -2,7 +2,8 @@
 
 from studies.tables.chips import CHIPS, describe_energies, load_chips
 from studies.tables.labels import CAVEAT, LABELS
-from studies.tables.published import load_published, published_table, write_between_marks
+from studies.tables.prose import check_pages, render_pages
+from studies.tables.published import load_published, published_table
 from studies.tables.selection import select, select_drawn
 from studies.tables.store import (
     ResultsError,
@@ -22,6 +23,7 @@ __all__ = [
     "LABELS",
     "ResultsError",
     "check_owner",
+    "check_pages",
     "claim_folder",
     "describe_energies",
     "load_chips",
@@ -29,10 +31,10 @@ __all__ = [
     "published_table",
     "read_rows",
     "read_table",
+    "render_pages",
     "report",
     "select",
     "select_drawn",
-    "write_between_marks",
     "write_rows",
     "write_run",
     "write_summary",

@@ -10,16 +10,13 @@ from typing import Any
 
 import pandas as pd
 
-from models.atomic import write_atomically
 from models.paths import RESULTS
-from studies.declare import TABLES, FigureSpec, StudyError, require_known
-from studies.statistics import interval
-from studies.tables.selection import select
-from studies.tables.store import read_table
+from studies.declare import TABLES, require_known
+from studies.tables.quoted import OF_IMAGES, SHARES, Source, images, plain, selected, shown, unit
 from studies.tables.summary import markdown
+from studies.tables.templates import fill
 
 PUBLISHED = RESULTS / "published.toml"
-BEGIN, END = "<!-- published: begin -->", "<!-- published: end -->"
 HEADER = ("paper", "quantity", "published", "ours", "settings", "study", "where they differ")
 
 
@@ -34,9 +31,9 @@ class Published:
     study, column : str
         The folder of results, and the column of its metrics.csv.
     where : mapping
-        As in `studies.declare.figure_spec.Figure`.
+        As in `studies.declare.FigureSpec`.
     comment : str
-        Why the two differ.
+        Why the two differ; a template as those of pages (`studies.tables.templates`).
     """
 
     paper: str
@@ -63,42 +60,20 @@ def published_table(entries: list[Published], folder: Path) -> str:
     return markdown(pd.DataFrame([_row(entry, folder) for entry in entries], columns=HEADER))
 
 
-def write_between_marks(readme: Path, text: str) -> None:
-    """Put the table between the two marks of a Markdown file.
-
-    Raises
-    ------
-    StudyError
-        If the marks are not there.
-    """
-    content = readme.read_text(encoding="utf-8") if readme.is_file() else ""
-    before, begin, rest = content.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise StudyError(f"{readme} has no lines {BEGIN} and {END} to put the table between")
-    write_atomically(readme, f"{before}{BEGIN}\n{text}\n{END}{after}")
-
-
 def ours(entry: Published, folder: Path) -> str:
-    """Mean and 95 % confidence interval over the seeds, as text."""
-    metrics = read_table(folder / entry.study, "metrics")
-    rows = select(metrics, FigureSpec(name=entry.quantity, plot="", x="", y="", where=entry.where))
-    if rows["seed"].duplicated().any():
-        raise StudyError(f"{entry.quantity!r}: `where` leaves {len(rows)} rows for {rows['seed'].nunique()} seeds")
-    return _text(rows[entry.column])
-
-
-def _text(values: pd.Series) -> str:
-    share = any(part in str(values.name) for part in ("accuracy", "map_50", "agreement"))
-    scale, unit = (100, " %") if share else (1, " ms" if str(values.name).endswith("_ms") else "")
-    if values.isna().any():
-        return "not reached"
-    low, high = interval(values)
-    spread = f" ± {scale * (high - low) / 2:.2g}" if high > low else ""
-    return f"{scale * values.mean():.{'2f' if share else '4g'}}{spread}{unit}"
+    """The mean over seeds as text, with its 95 % confidence interval and what that is over."""
+    source = Source(folder, entry.study)
+    values = selected(source, "metrics", **entry.where)[entry.column]
+    digits = 2 if entry.column in SHARES else None
+    if values.nunique() == 1 and entry.column in OF_IMAGES:
+        n = images(source, **entry.where)
+        return f"{shown(values, n, digits).removesuffix(')')} over {n:,} images)"
+    over = f" over {len(values)} seeds" if values.nunique(dropna=False) > 1 and values.notna().all() else ""
+    return f"{plain(values, digits, unit(entry.column))}{over}"
 
 
 def _row(entry: Published, folder: Path) -> tuple[str, ...]:
     settings = ", ".join(f"{key} {value}" for key, value in entry.where.items())
-    name = f"`{entry.study}`"
-    return entry.paper, entry.quantity, entry.published, ours(entry, folder), settings, name, entry.comment
+    name = f"[{entry.study}]({entry.study}/README.md)"
+    comment = fill(entry.comment, f"{PUBLISHED.name}, {entry.quantity!r}", Source(folder, entry.study))
+    return entry.paper, entry.quantity, entry.published, ours(entry, folder), settings, name, comment

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pandas as pd
 import pytest
+from scipy import stats
 
 from models.paths import RESULTS
 from studies.declare.conditions import StudyError
-from studies.tables.published import BEGIN, END, Published, load_published, ours, published_table, write_between_marks
+from studies.tables.published import Published, load_published, ours, published_table
 
 
 @pytest.fixture
@@ -18,20 +21,40 @@ def folder(tmp_path):
         "seed": [0, 0, 1, 1] * 2,
         "time_ms": [1, 2] * 4,
         "accuracy": [0, 0.97, 0, 0.99, 0, 0.5, 0, 0.5],
+        "map_50": [0, 0.97, 0, 0.99, 0, 0.5, 0, 0.5],
         "time_to_99_ms": [7.0, 7.0, 9.0, 9.0, None, None, 8.0, 8.0],
     }
     pd.DataFrame(rows).to_csv(tmp_path / "some" / "metrics.csv", index=False)
+    account = {"title": "T", "question": "Q?", "study": {"fixed": {"images": 1000}}}
+    (tmp_path / "some" / "run.json").write_text(json.dumps(account))
     return tmp_path
 
 
-def entry(column="accuracy", **where):
-    return Published(paper="P", quantity="Q", published="98 %", study="some", column=column, where=where)
+def entry(column="accuracy", comment="", **where):
+    return Published(
+        paper="P", quantity="Q", published="98 %", study="some", column=column, where=where, comment=comment
+    )
 
 
 def test_mean_and_students_interval_over_the_seeds(folder):
     """Two seeds at 0.97 and 0.99: mean 0.98, half-width 12.706 * 0.01."""
-    assert ours(entry(reset="zero", time_ms="end"), folder) == "98.00 ± 13 %"
-    assert ours(entry("time_to_99_ms", reset="zero", time_ms="end"), folder) == "8 ± 13 ms"
+    assert ours(entry(reset="zero", time_ms="end"), folder) == "98.00 ± 12.71 % over 2 seeds"
+    assert ours(entry("time_to_99_ms", reset="zero", time_ms="end"), folder) == "8 ± 13 ms over 2 seeds"
+
+
+def test_seeds_that_are_alike_leave_wilsons_interval_over_the_images(folder):
+    low, high = stats.binomtest(500, 1000).proportion_ci(method="wilson")
+    expected = f"50.00 % ({100 * low:.2f} to {100 * high:.2f} over 1,000 images)"
+    assert ours(entry(reset="subtract", time_ms="end"), folder) == expected
+
+
+def test_a_mean_average_precision_has_no_interval_over_images(folder):
+    assert ours(entry("map_50", reset="subtract", time_ms="end"), folder) == "50.00 %"
+
+
+def test_a_comment_is_filled_from_its_study(folder):
+    comment = '{{ value("accuracy", reset="subtract") }} with the other'
+    assert "| 50.0 % with the other |" in published_table([entry(comment=comment, reset="zero", time_ms="end")], folder)
 
 
 def test_a_time_that_one_seed_never_reached_is_not_averaged(folder):
@@ -39,25 +62,13 @@ def test_a_time_that_one_seed_never_reached_is_not_averaged(folder):
 
 
 def test_rows_of_several_conditions_are_not_mixed(folder):
-    with pytest.raises(StudyError, match="leaves 4 rows for 2 seeds"):
+    with pytest.raises(StudyError, match="4 rows are left, of more than one condition: reset is zero, subtract"):
         ours(entry(time_ms="end"), folder)
 
 
-def test_only_what_is_between_the_marks_is_replaced(folder):
-    page = folder / "README.md"
-    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    write_between_marks(page, published_table([entry(reset="zero", time_ms="end")], folder))
-    text = page.read_text()
-    assert text.startswith("before\n")
-    assert text.endswith("\nafter\n")
-    assert "| P | Q | 98 % | 98.00 ± 13 % | reset zero, time_ms end | `some` |" in text
-    assert "old" not in text
-
-
-def test_a_page_without_marks_is_left_alone(folder):
-    (folder / "README.md").write_text("mine")
-    with pytest.raises(StudyError, match="to put the table between"):
-        write_between_marks(folder / "README.md", "")
+def test_a_row_says_what_is_published_and_what_ours_is_over(folder):
+    text = published_table([entry(reset="zero", time_ms="end")], folder)
+    assert "| P | Q | 98 % | 98.00 ± 12.71 % over 2 seeds | reset zero, time_ms end | [some](some/README.md) |" in text
 
 
 def test_the_committed_page_is_the_table_of_the_committed_results():
