@@ -34,7 +34,7 @@ from studies.draw import (
     save,
 )
 from studies.measure import answers, scores
-from studies.run import Job, Prepared, activation, check_job, measure, prepare, simulate_condition
+from studies.run import Job, Prepared, activation, check_job, measure_recording, prepare, simulate_condition
 
 DEFAULTS: Mapping[str, Any] = {"dataset": "digits", "images": 100}
 LOOKED_INTO = "data"
@@ -105,7 +105,7 @@ def _figures(jobs: list[Job], image: int) -> dict[str, Figure]:
     for job in jobs:
         prepared = prepare(job)
         recording = simulate_condition(prepared.converted, prepared.images, job.condition)
-        measured = measure(prepared, recording, job.condition)
+        measured = measure_recording(prepared, recording, job.condition)
         for name, parts in tables.items():
             parts.append(measured[name].assign(normalization=job.condition.normalization))
         if len(jobs) == 1 or job.condition.normalization in SCHEMES:

@@ -26,7 +26,7 @@ def draw_accuracy_over_time(metrics: pd.DataFrame, hue: str = "normalization") -
     Parameters
     ----------
     metrics : DataFrame
-        A metrics.csv, or what `studies.measure.metrics.metrics` returns.
+        A metrics.csv, or what `studies.measure.measure_answers` returns.
     hue : str
         The column of which each level gets a line; "" for one line.
     """
@@ -37,7 +37,7 @@ def draw_accuracy_over_time(metrics: pd.DataFrame, hue: str = "normalization") -
 
 
 def draw_spikes_per_layer(layers: pd.DataFrame, hue: str = "normalization") -> Figure:
-    """Spikes per image of each layer, from a layers.csv or what `studies.measure.metrics.layers` returns."""
+    """Spikes per image of each layer, from a layers.csv or what `studies.measure.measure_layers` returns."""
     declared = FigureSpec(
         name="spikes", plot="barplot", table="layers", x="layer", y="spikes_per_image", hue=hue,
         title="Spikes per layer",
@@ -53,7 +53,7 @@ def draw_energy_and_accuracy(metrics: pd.DataFrame, hue: str = "normalization") 
     Parameters
     ----------
     metrics : DataFrame
-        A metrics.csv, or what `studies.measure.metrics.metrics` returns; rows of one level and time are averaged.
+        A metrics.csv, or what `studies.measure.measure_answers` returns; rows of one level and time are averaged.
     """
     points, y = pareto_points(metrics, hue), measure(metrics)
     with drawing(7, 4.2) as figure:

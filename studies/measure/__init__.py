@@ -1,8 +1,8 @@
 """What is measured of a recording: answers, layers, boxes, energy. Arrays -> tidy tables."""
 
-from studies.measure.detection import box_table, boxes_over_time, detection_metrics, output_scale
+from studies.measure.detection import box_table, boxes_over_time, measure_boxes, output_scale
 from studies.measure.energy import ann_energy_nj, input_energy_nj
-from studies.measure.metrics import answers, confusion, layers, metrics, scores
+from studies.measure.metrics import answers, confusion, measure_answers, measure_layers, scores
 
 __all__ = [
     "ann_energy_nj",
@@ -10,10 +10,10 @@ __all__ = [
     "box_table",
     "boxes_over_time",
     "confusion",
-    "detection_metrics",
     "input_energy_nj",
-    "layers",
-    "metrics",
+    "measure_answers",
+    "measure_boxes",
+    "measure_layers",
     "output_scale",
     "scores",
 ]

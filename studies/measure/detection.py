@@ -46,7 +46,7 @@ def as_truth(found: Found) -> Found:
     return [np.column_stack([boxes[:, :5], np.zeros(len(boxes))]) for boxes in sure(found)]
 
 
-def detection_metrics(
+def measure_boxes(
     recording: Recording,
     found: Sequence[Found],
     ann_found: Found,
@@ -69,7 +69,7 @@ def detection_metrics(
     -------
     DataFrame
         Columns `DETECTION_COLUMNS`. `fidelity_map_50` is the mAP@0.5 with the ANN's boxes of a score above 0.3 as the
-        truth; costs and times are those of `metrics`, with mAP in the place of accuracy.
+        truth; costs and times are those of `measure_answers`, with mAP in the place of accuracy.
     """
     truth, expected = unpad_boxes(boxes), as_truth(ann_found)
     map_50 = np.array([mean_average_precision(each, truth) for each in found])

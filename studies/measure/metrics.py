@@ -23,7 +23,7 @@ from studies.statistics import settling_time
 SATURATED = 0.95
 
 
-def metrics(
+def measure_answers(
     recording: Recording,
     labels: NDArray[np.int64],
     ann_outputs: Array,
@@ -65,7 +65,7 @@ def metrics(
 def costs(
     recording: Recording, ann_energy_nj: float = 0.0, input_energy_nj: float | NDArray[np.float64] = 0.0
 ) -> pd.DataFrame:
-    """One row per readout time: spikes, synaptic operations and energy; see `metrics`."""
+    """One row per readout time: spikes, synaptic operations and energy; see `measure_answers`."""
     synops = recording.synops.sum(axis=1)
     return pd.DataFrame(
         {
@@ -84,7 +84,7 @@ def settling_times(time_ms: NDArray[np.float64], values: NDArray[np.float64], an
     return {name: settling_time(time_ms, values, share * ann_value) for name, share in shares.items()}
 
 
-def layers(
+def measure_layers(
     recording: Recording,
     activation: Callable[[str], Array],
     rheobase: float = 0.0,

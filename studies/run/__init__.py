@@ -1,6 +1,6 @@
 """Conditions run: each from its files to its rows, a study in parallel, resumed where it was interrupted."""
 
-from studies.run.experiment import Prepared, activation, check_job, measure, prepare, simulate_condition
+from studies.run.experiment import Prepared, activation, check_job, measure_recording, prepare, simulate_condition
 from studies.run.files import Job, model_path
 from studies.run.runner import run_study
 from studies.run.settings import encoder_of, neuron_of
@@ -11,7 +11,7 @@ __all__ = [
     "activation",
     "check_job",
     "encoder_of",
-    "measure",
+    "measure_recording",
     "model_path",
     "neuron_of",
     "prepare",

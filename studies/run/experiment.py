@@ -32,10 +32,10 @@ from studies.measure import (
     ann_energy_nj,
     box_table,
     boxes_over_time,
-    detection_metrics,
     input_energy_nj,
-    layers,
-    metrics,
+    measure_answers,
+    measure_boxes,
+    measure_layers,
     output_scale,
 )
 from studies.run.code import code_hash
@@ -136,7 +136,7 @@ def rows_of(jobs: Sequence[Job]) -> list[Rows]:
     conditions = [job.condition for job in jobs]
     prepared = prepare(jobs[0])
     recordings = simulate_at_delays(prepared.converted, prepared.images, conditions)
-    tables = [measure(prepared, *pair) for pair in zip(recordings, conditions, strict=True)]
+    tables = [measure_recording(prepared, *pair) for pair in zip(recordings, conditions, strict=True)]
     return [{name: table.to_dict("list") for name, table in some.items()} for some in tables]
 
 
@@ -194,12 +194,12 @@ def _evaluated(recording: Recording, delay: float, wanted: NDArray[np.bool_]) ->
     return select_readouts(late, wanted[-len(late.times) :])
 
 
-def measure(prepared: Prepared, recording: Recording, c: Condition) -> Mapping[str, pd.DataFrame]:
+def measure_recording(prepared: Prepared, recording: Recording, c: Condition) -> Mapping[str, pd.DataFrame]:
     """The tables of a recording, "metrics", "layers" and of a detector "boxes"; without the condition's columns."""
     answers = _classified if prepared.head is None else _detected
     return {
         **answers(prepared, recording, c),
-        "layers": layers(
+        "layers": measure_layers(
             recording,
             lambda name: activation(prepared.normalised, prepared.images, name),
             rheobase(c, recording.max_rate),
@@ -211,7 +211,7 @@ def measure(prepared: Prepared, recording: Recording, c: Condition) -> Mapping[s
 def _classified(prepared: Prepared, recording: Recording, c: Condition) -> dict[str, pd.DataFrame]:
     outputs, k = predict(prepared.graph, prepared.images), c.readout_k or 1
     spent = _energies(prepared.graph, recording, c)
-    return {"metrics": metrics(recording, prepared.labels, outputs, readout=c.readout, readout_k=k, **spent)}
+    return {"metrics": measure_answers(recording, prepared.labels, outputs, readout=c.readout, readout_k=k, **spent)}
 
 
 def _detected(prepared: Prepared, recording: Recording, c: Condition) -> dict[str, pd.DataFrame]:
@@ -221,7 +221,7 @@ def _detected(prepared: Prepared, recording: Recording, c: Condition) -> dict[st
     found, ann_found = boxes_over_time(recording, scale, head), detect(predict(graph, images), head)
     spent = _energies(graph, recording, c)
     return {
-        "metrics": detection_metrics(recording, found, ann_found, prepared.labels, **spent),
+        "metrics": measure_boxes(recording, found, ann_found, prepared.labels, **spent),
         "boxes": box_table(recording.times * 1e3, found, ann_found, head),
     }
 

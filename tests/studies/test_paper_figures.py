@@ -13,7 +13,7 @@ from models.neurons import integrate_and_fire
 from models.onnx_io.reading import load
 from models.onnx_io.running import predict
 from models.paths import WEIGHTS
-from studies.measure.metrics import metrics
+from studies.measure.metrics import measure_answers
 
 DURATION = 200 * ms
 
@@ -30,7 +30,7 @@ def test_the_convnet_of_diehl_2015_keeps_its_accuracy_on_all_of_mnist(real_data)
         normalize(graph, calibration, "data"), test.x, neuron=integrate_and_fire(reset="subtract"),
         encoder=Poisson(1000 * Hz), duration=DURATION, readout_times=np.array([1]) * DURATION,
     )  # fmt: skip
-    (row,) = metrics(recording, test.y, predict(graph, test.x)).to_dict("records")
+    (row,) = measure_answers(recording, test.y, predict(graph, test.x)).to_dict("records")
     assert recording.output_counts.shape == (1, 10_000, 10)
     assert row["ann_accuracy"] == pytest.approx(0.9914, abs=0.003)
     assert row["accuracy"] == pytest.approx(row["ann_accuracy"], abs=0.002)

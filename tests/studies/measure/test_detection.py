@@ -20,7 +20,7 @@ from models.yolo_lite import VOC, yolo_lite
 from models.yolo_lite import WEIGHTS as YOLO_LITE
 from studies.declare.columns import BOX_COLUMNS, DETECTION_COLUMNS
 from studies.declare.conditions import condition
-from studies.measure.detection import as_truth, box_table, boxes_over_time, detection_metrics, output_scale
+from studies.measure.detection import as_truth, box_table, boxes_over_time, measure_boxes, output_scale
 from studies.run.experiment import rows_of
 from studies.run.files import Job
 
@@ -73,7 +73,7 @@ def test_metrics_by_hand():
     over_time = recording(raw(), raw((1, 2.0)), raw((0, 2.0), (1, 2.0)))
     truth = pad_boxes([np.array([DOG, [0, 0.0, 0.5, 0.5, 1.0, 0]])])
     found = boxes_over_time(over_time, 1.0, HEAD)
-    table = detection_metrics(over_time, found, ann, truth, ann_energy_nj=3.0, input_energy_nj=0.5)
+    table = measure_boxes(over_time, found, ann, truth, ann_energy_nj=3.0, input_energy_nj=0.5)
     assert tuple(table.columns) == DETECTION_COLUMNS
     np.testing.assert_allclose(table["time_ms"], [20, 40, 60])
     np.testing.assert_allclose(table["map_50"], [0, 0.5, 0.5])
@@ -89,7 +89,7 @@ def test_without_a_truth_there_is_fidelity_alone():
     output = raw((0, 2.0))
     over_time = recording(output)
     found, ann = boxes_over_time(over_time, 1.0, HEAD), detect(output[None], HEAD)
-    (row,) = detection_metrics(over_time, found, ann, np.zeros((1, 0, 6))).to_dict("records")
+    (row,) = measure_boxes(over_time, found, ann, np.zeros((1, 0, 6))).to_dict("records")
     assert row["fidelity_map_50"] == pytest.approx(1)
     assert all(math.isnan(row[name]) for name in ("map_50", "ann_map_50", "time_to_99_ms", "time_to_99_9_ms"))
 

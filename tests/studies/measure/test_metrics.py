@@ -11,7 +11,7 @@ from sklearn.metrics import confusion_matrix, r2_score
 
 from conversion.recording import Recording
 from studies.declare.columns import LAYER_COLUMNS, METRIC_COLUMNS
-from studies.measure.metrics import answers, confusion, layers, metrics, scores, share_correct
+from studies.measure.metrics import answers, confusion, measure_answers, measure_layers, scores, share_correct
 from studies.statistics import interval, pareto_front, r_squared, settling_time
 from studies.tables.labels import LABELS
 
@@ -44,7 +44,7 @@ ANN_OUTPUTS = np.array([[5.0, 1, 1], [0, 1, 7]])  # answers 0 and 2: one of two 
 
 
 def test_metrics_by_hand():
-    table = metrics(recording(), LABELS_OF_IMAGES, ANN_OUTPUTS, ann_energy_nj=3.0, input_energy_nj=0.5)
+    table = measure_answers(recording(), LABELS_OF_IMAGES, ANN_OUTPUTS, ann_energy_nj=3.0, input_energy_nj=0.5)
     assert tuple(table.columns) == METRIC_COLUMNS
     np.testing.assert_allclose(table["time_ms"], [10, 20])
     np.testing.assert_allclose(table["accuracy"], [0.25, 1.0])  # silent is wrong, a tie of two is half right
@@ -66,20 +66,20 @@ def test_nothing_settles_beside_what_is_no_number():
 
 
 def test_potentials_answer_where_the_output_does_not_spike():
-    table = metrics(recording(), LABELS_OF_IMAGES, ANN_OUTPUTS, readout="potential")
+    table = measure_answers(recording(), LABELS_OF_IMAGES, ANN_OUTPUTS, readout="potential")
     np.testing.assert_allclose(table["accuracy"], [0.0, 0.5])
     np.testing.assert_allclose(table["agreement"], [0.0, 1.0])
 
 
 def test_the_first_spike_decides_and_what_is_decided_stays():
     """Image 0 is undecided at 10 ms, then 0 was first; in image 1 classes 0 and 1 tie for good."""
-    table = metrics(recording(), LABELS_OF_IMAGES, ANN_OUTPUTS, readout="first_spike")
+    table = measure_answers(recording(), LABELS_OF_IMAGES, ANN_OUTPUTS, readout="first_spike")
     np.testing.assert_allclose(table["accuracy"], [0.25, 0.75])
     np.testing.assert_allclose(table["agreement"], [0.0, 0.5])
 
 
 def test_the_second_spike_decides_later():
-    table = metrics(recording(), LABELS_OF_IMAGES, ANN_OUTPUTS, readout="k_th_spike", readout_k=2)
+    table = measure_answers(recording(), LABELS_OF_IMAGES, ANN_OUTPUTS, readout="k_th_spike", readout_k=2)
     np.testing.assert_allclose(table["accuracy"], [0.0, 0.75])
 
 
@@ -87,7 +87,7 @@ def test_a_later_spike_never_wins_against_an_earlier_one():
     rng = np.random.default_rng(0)
     times = rng.choice([0.005, 0.01, 0.015, 0.02, NEVER], (200, 6))
     labels = rng.integers(0, 6, 200)
-    table = metrics(
+    table = measure_answers(
         replace(recording(), output_spike_times={1: times}), labels, np.zeros((200, 6)), readout="first_spike"
     )
     for now, accuracy in zip((0.01, 0.02), table["accuracy"], strict=True):
@@ -101,7 +101,7 @@ def test_a_later_spike_never_wins_against_an_earlier_one():
 
 def test_layers_by_hand():
     activation = {"input": np.array([[1.0, 0, 0, 0.5], [2.0, 0.5, -1, 0]]), "fc": np.zeros((2, 3))}
-    table = layers(recording(), activation.__getitem__, rheobase=0.5, thresholds={"fc": 2.5}).set_index("layer")
+    table = measure_layers(recording(), activation.__getitem__, rheobase=0.5, thresholds={"fc": 2.5}).set_index("layer")
     rates = np.array([1, 0, 0, 0.25, 1, 0.25, 0, 0])  # spikes / (20 ms * 200 Hz)
     clipped = np.array([1, 0, 0, 0.5, 1, 0.5, 0, 0])
     row = table.loc["input"]
@@ -127,7 +127,7 @@ def test_rates_of_a_signed_layer_have_a_sign():
         recording(), spike_counts={"input": np.zeros((1, 4)), "fc": counts}, signed=("fc",), shapes={"fc": (4,)},
         populations=("fc",),
     )  # fmt: skip
-    row = layers(signed, lambda name: np.array([[-3, -0.25, 0, 0.5]]), rheobase=0.3).iloc[0]
+    row = measure_layers(signed, lambda name: np.array([[-3, -0.25, 0, 0.5]]), rheobase=0.3).iloc[0]
     assert row["rmse"] == pytest.approx(math.sqrt((0 + 0.25**2 + 0 + 0.5**2) / 4))
     assert row["correlation"] > 0.9
     assert (row["silent_share"], row["saturated_share"], row["subthreshold_share"]) == (1 / 4, 2 / 4, 2 / 4)

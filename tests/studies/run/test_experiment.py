@@ -205,11 +205,11 @@ def test_spike_norm_simulates_the_calibration_images_as_the_condition_says(folde
 def test_calibrated_biases_spike_but_the_rates_stand_for_the_activations_of_the_normalised_network(folder, monkeypatch):
     seen = []
 
-    def layers(recording, activation, *others, original=experiment.layers):
+    def layers(recording, activation, *others, original=experiment.measure_layers):
         seen.append(activation("conv"))
         return original(recording, activation, *others)
 
-    monkeypatch.setattr(experiment, "layers", layers)
+    monkeypatch.setattr(experiment, "measure_layers", layers)
     seen += [prepare(job(folder, bias_calibration=name)) for name in ("none", "mean")]
     rows(job(folder, bias_calibration="mean"))
     plain, calibrated, reference = seen
