@@ -1,4 +1,4 @@
-"""Networks as large as those of papers, with random weights that make every layer spike: what the engine can carry."""
+"""Networks as large as those of papers: two with random weights that make every layer spike, and YOLO-LITE's own."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.graph import INPUT, Array, AvgPool2d, Conv2d, Dense, Flatten, Graph, Layer, MaxPool2d, sequential
+from models.datasets import DatasetError, find_file
+from models.graph import INPUT, Array, AvgPool2d, Conv2d, Dense, Flatten, Graph, Layer, MaxPool2d, Shape, sequential
 from models.onnx_io import activations
+from studies.declare import load_study
+from studies.run import Job, model_path, prepare
 
 CHANNELS = (16, 32, 64, 128, 256, 512, 1024, 1024)
 N_CLASSES, N_BOXES = 20, 5
@@ -17,13 +20,13 @@ STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512
 DENSE = (4096, 4096, 10)
 
 
-def tiny_yolo(side: int = SIDE, seed: int = 0) -> Graph:
+def tiny_yolo(side: int = SIDE) -> Graph:
     """The layers of Tiny YOLO (Redmon and Farhadi 2017) for VOC, for square images of `side` pixels, a multiple of 32.
 
     Nine convolutions and six max poolings; the weights are normal with mean 0, and there are no biases. The last
     pooling has stride 1 and keeps the size of its map, padded below and to the right.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     layers: list[Layer] = []
     for number, (channels_in, channels) in enumerate(zip((3, *CHANNELS), CHANNELS, strict=False), 1):
         layers.append(_convolution(f"conv{number}", channels, channels_in, 3, rng))
@@ -33,13 +36,13 @@ def tiny_yolo(side: int = SIDE, seed: int = 0) -> Graph:
     return sequential((3, side, side), *layers)
 
 
-def vgg16(seed: int = 0) -> Graph:
+def vgg16() -> Graph:
     """The layers of VGG-16 (Simonyan and Zisserman 2015) at full width for CIFAR-10, 3x32x32, with average pooling.
 
     Thirteen convolutions in five stages, a 2x2 average pooling behind each, and three dense layers (Sengupta 2019); the
     weights are normal with mean 0, and there are no biases.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     layers: list[Layer] = []
     before = 3
     for stage, widths in enumerate(STAGES, 1):
@@ -73,16 +76,42 @@ def at_rate(graph: Graph, images: Array, rate: float) -> Graph:
     return sequential(graph.input_shape, *layers)
 
 
-def random_images(graph: Graph, rate: float, n_images: int = 1, seed: int = 0) -> Array:
+def random_images(graph: Graph, rate: float, n_images: int = 1) -> Array:
     """Pixels uniform in [0, 2 * rate]: the input, too, spikes at `rate`."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     return rng.random((n_images, *graph.input_shape), np.float32) * np.float32(2 * rate)
 
 
-def spiking(graph: Graph, rate: float) -> tuple[Graph, Array]:
+def make_spiking(graph: Graph, rate: float) -> tuple[Graph, Array]:
     """A network and an image that make every weighted layer spike at `rate`."""
     images = random_images(graph, rate)
     return at_rate(graph, images, rate), images
+
+
+def photograph() -> Job:
+    """YOLO-LITE on one photograph: signed neurons, constant current and channel-wise normalisation, as in the study."""
+    declared = load_study("detection_photos")
+    (c,) = (c for c, variant in declared.variant_of.items() if variant == "channel-wise")
+    return Job(replace(c, images=1), declared.folder)
+
+
+def prepare_photograph() -> tuple[Shape, tuple[Layer, ...], Array]:
+    """The normalised network in parts, which a process can hand over, and the image that it reads."""
+    prepared = prepare(photograph())
+    return prepared.converted.input_shape, prepared.converted.layers, prepared.images
+
+
+def missing_files() -> str:
+    """Why YOLO-LITE cannot be measured here; empty if it can."""
+    job = photograph()
+    if not model_path(job).is_file():
+        return "there is no data/yolo_lite.onnx; python -m models.yolo_lite data/yolo_lite.onnx makes it"
+    for name in (job.condition.dataset, job.condition.calibration_dataset):
+        try:
+            find_file(f"{name}.npz")
+        except DatasetError:  # whose message names directories of this machine
+            return f"{name}.npz is in no data directory"
+    return ""
 
 
 def _convolution(name: str, channels: int, channels_in: int, side: int, rng: np.random.Generator) -> Conv2d:

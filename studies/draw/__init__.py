@@ -6,15 +6,13 @@ from studies.draw.channels import SCHEMES, channel_shares, draw_channels, firing
 from studies.draw.comparisons import draw_accuracy_over_time, draw_energy_and_accuracy, draw_spikes_per_layer
 from studies.draw.declared import draw_figures
 from studies.draw.pooling import draw_pooling_errors, pooling_errors
-from studies.draw.style import HATCHES, MARKERS, PALETTE, THEME, save
+from studies.draw.style import HATCHES, PALETTE, drawing, save
 from studies.draw.views import draw_membrane_traces, draw_raster
 
 __all__ = [
     "HATCHES",
-    "MARKERS",
     "PALETTE",
     "SCHEMES",
-    "THEME",
     "channel_shares",
     "draw_accuracy_over_time",
     "draw_boxes",
@@ -27,6 +25,7 @@ __all__ = [
     "draw_raster",
     "draw_rates",
     "draw_spikes_per_layer",
+    "drawing",
     "firing_rates",
     "pooling_errors",
     "save",

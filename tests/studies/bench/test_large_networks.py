@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from brian2 import Hz, ms
 
 from conversion.plan.populations import make_plan
 from conversion.simulate import simulate
+from models.datasets.files import DatasetError
 from models.encoders import Poisson
 from models.graph import Conv2d
 from models.neurons import integrate_and_fire
 from models.onnx_io.running import activations
-from studies.bench.large_networks import at_rate, random_images, spiking, tiny_yolo, vgg16
+from studies.bench import large_networks
+from studies.bench.large_networks import at_rate, make_spiking, random_images, tiny_yolo, vgg16
 
 NEURONS = {  # side of the map squared, times channels
     "input": 416**2 * 3, "conv1": 416**2 * 16, "pool1": 208**2 * 16, "conv2": 208**2 * 32, "pool2": 104**2 * 32,
@@ -25,8 +29,6 @@ CONVOLUTIONS = [  # side, channels in and out; a 3x3 kernel on a padded map of s
     (13, 1024, 1024),
 ]  # fmt: skip
 POOLED = 416**2 * 16 + 208**2 * 32 + 104**2 * 64 + 52**2 * 128 + 26**2 * 256 + (2 * 13 - 1) ** 2 * 512
-
-
 VGG_CONVOLUTIONS = [
     (32, 3, 64), (32, 64, 64), (16, 64, 128), (16, 128, 128), (8, 128, 256), (8, 256, 256), (8, 256, 256),
     (4, 256, 512), (4, 512, 512), (4, 512, 512), (2, 512, 512), (2, 512, 512), (2, 512, 512),
@@ -87,7 +89,7 @@ def test_every_convolution_is_at_the_rate_in_onnxruntime(small):
 
 def test_every_weighted_layer_of_vgg16_is_at_the_rate_in_onnxruntime_and_in_spikes():
     """Average pooling keeps the mean, so that all populations are at the rate."""
-    graph, images = spiking(vgg16(), 0.03)
+    graph, images = make_spiking(vgg16(), 0.03)
     means = {name: np.maximum(x, 0).mean() for name, x in activations(graph, images).items()}
     assert list(means.values()) == pytest.approx([0.03] * (13 + 5 + 1 + 3), rel=1e-3)
     assert shares(graph, images) == pytest.approx(np.full(1 + 13 + 5 + 3, 0.03), rel=0.25)
@@ -106,3 +108,30 @@ def test_neurons_spike_at_the_rate(small):
     names = [population.name for population in make_plan(graph).populations]
     convolutions = [p for p, name in enumerate(names) if name.startswith("conv")]
     assert shares(graph, images)[convolutions] == pytest.approx(0.03, rel=0.25)
+
+
+def test_the_photograph_is_shown_as_in_the_study():
+    c = large_networks.photograph().condition
+    assert (c.neuron, c.encoder, c.normalization, c.headroom, c.percentile) == ("signed", "constant", "channel", 2, 100)
+    assert (c.dataset, c.images, c.calibration_dataset) == ("voc2007_test14", 1, "indoor_photos")
+    assert c.readout == "potential"
+
+
+def test_missing_weights_are_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(large_networks, "model_path", lambda job: tmp_path / "none.onnx")
+    assert "there is no data/yolo_lite.onnx" in large_networks.missing_files()
+
+
+def test_missing_photographs_are_said_without_naming_directories(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    def absent(name):
+        raise DatasetError(f"{name} is not in {tmp_path}")
+
+    monkeypatch.setattr(large_networks, "model_path", lambda job: Path(__file__))
+    monkeypatch.setattr(large_networks, "find_file", absent)
+    assert large_networks.missing_files() == "voc2007_test14.npz is in no data directory"
+
+
+def test_nothing_is_said_where_all_files_are(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(large_networks, "model_path", lambda job: Path(__file__))
+    monkeypatch.setattr(large_networks, "find_file", lambda name: Path(__file__))
+    assert large_networks.missing_files() == ""

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from brian2 import Hz
 
-from conversion.brian.network import build
-from conversion.plan.populations import make_plan
 from models.encoders import ConstantCurrent
 from models.graph import LINEAR, Conv2d, Flatten, MaxPool2d, sequential
 from models.graph import Dense as DenseLayer
 from models.neurons import integrate_and_fire, signed_integrate_and_fire
-from studies.bench.throughput import DT, POISSON, SETTLING, Timing, cost, in_own_process, peak_memory_gb, show
+from studies.bench.stopwatch import Timing, in_own_process, peak_memory_gb, show
+
+SETTLING = 20
 
 
 def network():
@@ -30,7 +30,7 @@ def network():
 
 
 def signed_network():
-    """The same, but that half of the convolution's neurons and of the windows send a negative spike in every step."""
+    """The same, but that half of the convolution's neurons and of the regions send a negative spike in every step."""
     conv, *others = network()
     weight = np.array([1, -1], np.float32).reshape(2, 1, 1, 1)
     return sequential((1, 4, 4), replace(conv, weight=weight, activation=LINEAR), *others)
@@ -39,7 +39,9 @@ def signed_network():
 @pytest.mark.parametrize("connectivity", ["shared", "synapses"])
 def test_spikes_and_synaptic_operations_of_a_step(connectivity):
     images = np.ones((2, 1, 4, 4), np.float32)
-    timing = show(network(), images, integrate_and_fire(), SETTLING + 5, n_batches=2, connectivity=connectivity)
+    timing = show(
+        network(), images, integrate_and_fire(), SETTLING + 5, n_batches=2, connectivity=connectivity, settling=SETTLING
+    )
     assert timing.ends.shape == (2, SETTLING + 5 + 3)
     assert (np.diff(timing.ends.ravel()) > 0).all()
     spikes, synops = timing.per_step.T
@@ -50,7 +52,7 @@ def test_spikes_and_synaptic_operations_of_a_step(connectivity):
 def test_constant_currents_have_no_input_neurons_and_an_output_that_accumulates_no_spikes():
     timing = show(
         signed_network(), np.ones((2, 1, 4, 4), np.float32), signed_integrate_and_fire(), SETTLING + 5,
-        encoder=ConstantCurrent(1000 * Hz), readout="potential",
+        encoder=ConstantCurrent(1000 * Hz), readout="potential", settling=SETTLING,
     )  # fmt: skip
     assert [population.name for population in timing.populations] == ["conv", "pool", "fc"]
     spikes, synops = timing.per_step.T
@@ -60,7 +62,7 @@ def test_constant_currents_have_no_input_neurons_and_an_output_that_accumulates_
 
 def test_settled_steps_are_profiled_and_spike_as_ever():
     images = np.ones((2, 1, 4, 4), np.float32)
-    timing = show(network(), images, integrate_and_fire(), 12, settling=7, profile=True)
+    timing = show(network(), images, integrate_and_fire(), 12, settling=7)
     np.testing.assert_array_equal(timing.per_step[:, 0], [2 * 16, 2 * 32, 2 * 8, 2 * 3])
     assert len(timing.step_seconds) == 12 + 3 - 7 - 1
     active = {"input_to_conv", "conv_to_pool", "pool_to_fc", "neurons_spike_thresholder", "counter", "stopwatch"}
@@ -69,30 +71,12 @@ def test_settled_steps_are_profiled_and_spike_as_ever():
     assert 0 < sum(timing.profile.values()) * (12 + 3 - 7) <= ends[-1] - ends[6]
 
 
-def timing_of(step_ms):
-    """Two batches of which the second has steps of these lengths; 10 spikes and 40 synaptic operations in each."""
-    second = 100 + 1e-3 * np.cumsum([500.0] * (SETTLING + 1) + step_ms)
-    ends = np.stack([np.linspace(0, 100, len(second)), second])
-    totals = np.tile([[10, 40]], (len(second) - 3, 1, 1)).repeat(4, axis=1)
-    plan = make_plan(network())
-    built = build(
-        plan, neuron=integrate_and_fire(), encoder=POISSON, dt=DT, readouts=np.array([len(totals) - 1]),
-        batch_size=2,
-    )  # fmt: skip
-    return Timing(built, ends, totals)
-
-
-def test_median_and_quartiles_of_the_settled_steps():
-    row = cost(timing_of([4.0, 1.0, 2.0, 3.0, 100.0]), 2)
-    assert (row["ms_low"], row["ms_per_step"], row["ms_high"]) == pytest.approx((2, 3, 4))
-    assert row["neurons"] == 2 * (16 + 32 + 8 + 3)
-    assert row["spikes_per_step"] == 40
-    assert row["synops_per_s"] == pytest.approx(160 / 3e-3)
-
-
-def test_first_batch_is_not_timed():
-    timing = timing_of([1.0, 1.0])
-    assert timing.batch_seconds == pytest.approx([(SETTLING + 1) * 0.5 + 2e-3])
+def test_first_batch_is_not_timed_and_settled_steps_are():
+    """Two batches of three steps, of which one does not count."""
+    ends = np.array([[0.0, 50.0, 100.0], [100.5, 101.0, 103.0]])
+    timing = Timing(network=None, ends=ends, totals=None, settling=1, profile={})
+    assert timing.batch_seconds == pytest.approx([3.0])
+    assert timing.step_seconds == pytest.approx([2.0])
 
 
 def test_each_measurement_has_a_process_of_its_own():

@@ -1,0 +1,142 @@
+"""The time of every step, by a stopwatch inside the simulation, and of every Brian2 object, by Brian2's profiler.
+
+So nothing that is paid once is counted: not importing, building or compiling, nor Brian2's fixed cost per run. All of
+it runs on one thread. Call what measures through `in_own_process`, one at a time.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+from brian2 import BrianObject, Clock, Hz, ms
+from numpy.typing import NDArray
+
+from conversion.brian import Counter, Readout, SpikingNetwork, build, choose_target, max_rate, run
+from conversion.options import Connectivity
+from conversion.plan import Population, make_plan
+from conversion.simulate import batch
+from models.encoders import Encoder, Poisson
+from models.graph import Array, Graph
+from models.neurons import Neuron
+
+Row = dict[str, Any]
+POISSON, DT = Poisson(1000 * Hz), 1 * ms
+
+
+def in_own_process(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function returns in a new process: no device, preference or memory of an earlier measurement is there."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(function, *arguments).result()
+
+
+class Stopwatch(BrianObject):
+    """Notes the time at the end of every step."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock=clock, when="end", order=1, name="stopwatch")
+        self.times: list[float] = []
+
+    def run(self) -> None:
+        self.times.append(time.perf_counter())
+
+
+@dataclass(frozen=True, eq=False)
+class Timing:
+    """What was noted while batches of images were shown.
+
+    Parameters
+    ----------
+    network : SpikingNetwork
+    ends : array, shape (batches, steps)
+        When every step ended, in seconds.
+    totals : array, shape (steps, populations, 2)
+        Spikes and synaptic operations of the last batch.
+    settling : int
+        How many steps of the last batch do not count yet.
+    profile : mapping of str to float
+        Mean seconds that each Brian2 object takes in a step that counts; empty if none does.
+    """
+
+    network: SpikingNetwork
+    ends: NDArray[np.float64]
+    totals: NDArray[np.int64]
+    settling: int
+    profile: Mapping[str, float]
+
+    @property
+    def populations(self) -> list[Population]:
+        """Those that spike or accumulate; an input of constant currents is none."""
+        return [window.population for window in self.network.counter.windows]
+
+    @property
+    def batch_seconds(self) -> NDArray[np.float64]:
+        """Of each batch but the first, which warms up."""
+        return np.diff(self.ends[:, -1])
+
+    @property
+    def step_seconds(self) -> NDArray[np.float64]:
+        """Of each step of the last batch that counts, but the first."""
+        return np.diff(self.ends[-1][self.settling :])
+
+    @property
+    def per_step(self) -> NDArray[np.float64]:
+        """Mean spikes and synaptic operations of each population in a step that counts, shape (populations, 2)."""
+        return self.totals[self.settling :].mean(axis=0)
+
+
+@choose_target(neuron_updates=0)  # numpy, unless another target is chosen
+def show(
+    graph: Graph,
+    images: Array,
+    neuron: Neuron,
+    steps: int,
+    *,
+    n_batches: int = 1,
+    connectivity: Connectivity = "shared",
+    encoder: Encoder = POISSON,
+    readout: Readout = "count",
+    settling: int | None = None,
+) -> Timing:
+    """Show the same batch of images `n_batches` times, and note when every step ends.
+
+    What follows the first `settling` steps of the last batch is profiled; without a number nothing is. It is a run of
+    its own, so that what Brian2 and numba do at first is not part of it.
+    """
+    plan = make_plan(graph, signed=neuron.is_signed)
+    network = build(
+        plan, neuron=neuron, encoder=encoder, dt=DT, readouts=np.array([steps - 1]), batch_size=len(images),
+        connectivity=connectivity, readout=readout,
+    )  # fmt: skip
+    stopwatch = Stopwatch(network.clock)
+    network.network.add(stopwatch)
+    rate, part = float(max_rate(encoder, DT)), slice(0, len(images))
+    batches = [partial(batch, graph, plan, encoder, rate, images, {}, part, seed) for seed in range(n_batches)]
+    totals: list[NDArray[np.int64]] = []
+
+    def collect(counter: Counter) -> None:
+        totals.append(counter.totals)
+
+    profiled = 0 if settling is None else network.period - settling
+    run(network, encoder, batches, collect, progress=False, profiled=profiled)
+    ends = np.array(stopwatch.times).reshape(n_batches, network.period)
+    means = {name: float(s) / profiled for name, s in network.network.profiling_info} if profiled else {}
+    return Timing(network, ends, totals[-1], network.period - profiled, means)
+
+
+def peak_memory_gb() -> float:
+    """The most memory that this process has held so far, in units of 10^9 bytes.
+
+    Linux does not count from zero: what the process that started this one held by then is the least it can be.
+    """
+    import resource  # not on Windows
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9

@@ -1,0 +1,70 @@
+"""Which engines take turns, what is compared of them, and their figure; never how fast one is."""
+
+from __future__ import annotations
+
+import shutil
+
+import pandas as pd
+import pytest
+
+from studies.bench import engines
+from studies.bench.engines import CPP, CYTHON, compare, draw_engines
+
+RUNTIME = ["shared weights", "Synapses, numpy", CYTHON]
+
+
+@pytest.fixture
+def called(monkeypatch):
+    """What is called, instead of being measured: (function, connectivity or images)."""
+    calls = []
+
+    def call(function, *arguments):
+        calls.append((function, arguments[0]))
+        return [{"ms_per_image": 4.0}, {"ms_per_image": 5.0}]
+
+    monkeypatch.setattr(engines, "in_own_process", call)
+    return calls
+
+
+def test_engines_take_turns_and_compile_once(called):
+    table = engines.measure_engines(())
+    assert table.iloc[::2]["engine"].tolist() == [*RUNTIME, CPP, *RUNTIME, *RUNTIME]
+    assert table["round"].tolist() == [1] * 8 + [2] * 6 + [3] * 6
+    assert table["ms_per_image"].tolist() == [4.0, 5.0] * 10
+    assert called[:4] == [
+        (engines.time_runtime, "shared"), (engines.time_runtime, "synapses"), (engines.time_runtime, "synapses"),
+        (engines.time_standalone, 10),
+    ]  # fmt: skip
+
+
+def test_missing_engines_are_not_measured(called):
+    assert engines.measure_engines({CPP: "no compiler", CYTHON: "none"})["engine"].unique().tolist() == RUNTIME[:2]
+
+
+def test_no_compiler_is_said(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(engines, "in_own_process", lambda function: False)
+    missing = engines.missing_engines()
+    assert list(missing) == [CYTHON, CPP]
+    assert "no C++ compiler" in missing[CPP]
+
+
+def rows():
+    times = {"shared weights": [4.0, 5.0, 6.0, 10.0], "Synapses": [80.0]}
+    return pd.DataFrame([(engine, ms) for engine in times for ms in times[engine]], columns=["engine", "ms_per_image"])
+
+
+def test_medians_and_range():
+    table = compare(rows()).set_index("engine")
+    assert list(table.index) == ["shared weights", "Synapses"]
+    assert table.loc["shared weights"].tolist() == pytest.approx([1e3 / 5.5, 100, 250])
+    assert table.loc["Synapses"].tolist() == [12.5] * 3
+
+
+def test_engines_are_drawn_with_medians_and_hatches():
+    (axes,) = draw_engines(rows()).axes
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx([1e3 / 5.5, 12.5])
+    assert len({bar.get_hatch() for bar in axes.patches}) == 2
+    assert [text.get_text() for text in axes.texts] == ["182", "12.5"]
+    assert axes.get_xlabel() == "images per second and core, 100 steps each"
+    assert axes.yaxis_inverted()
