@@ -25,8 +25,6 @@ from models.datasets.scenes import compose_scenes
 from models.graph import Array
 from models.paths import DATA
 
-__all__ = ["NAMES", "Dataset", "DatasetError", "content_hash", "load_dataset"]
-
 DATA_VARIABLE = "BRIANIZE_DATA"
 
 
@@ -44,12 +42,6 @@ class Dataset:
     @property
     def has_boxes(self) -> bool:
         return self.y.ndim == 3
-
-    def take(self, n: int) -> Dataset:
-        """The first n images."""
-        if not 0 < n <= len(self.y):
-            raise DatasetError(f"{n} images of {self.name!r} asked for, which has {len(self.y)}")
-        return replace(self, x=self.x[:n], y=self.y[:n])
 
 
 @dataclass(frozen=True)

@@ -14,23 +14,23 @@ from models.detection.boxes import overlaps
 from models.graph import Array
 
 OVERLAP = 0.5
+LEVELS = 101
 SIDE = 1000.0  # of an image, in the units of COCOeval's areas, of which it takes all up to the largest
 LARGEST_AREA = 1e10
 
 
-def mean_average_precision(found: Sequence[Array], truth: Sequence[Array], levels: int = 101) -> float:
+def mean_average_precision(found: Sequence[Array], truth: Sequence[Array]) -> float:
     """mAP@0.5 of the boxes found in N images: the mean over the classes that the images show.
 
     A found box is right if its intersection over union with a true one of its class that no better box has taken is at
     least 0.5. Difficult boxes need not be found, and who finds them is neither right nor wrong. The average precision
-    of a class is the mean of its precision, the best at this recall or beyond, at equidistant levels of recall.
+    of a class is the mean of its precision, the best at this recall or beyond, at 101 equidistant levels of recall, as
+    in COCO.
 
     Parameters
     ----------
     found, truth : sequence of array, shape (m, 6)
         See `models.detection.boxes`.
-    levels : int
-        101 as of COCO, or 11 as of PASCAL VOC 2007.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def mean_average_precision(found: Sequence[Array], truth: Sequence[Array], level
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools says what it does
         evaluation = COCOeval(_coco(truth, classes), _coco(found, classes), "bbox")
         parameters = evaluation.params
-        parameters.iouThrs, parameters.recThrs = np.array([OVERLAP]), np.linspace(0, 1, levels)
+        parameters.iouThrs, parameters.recThrs = np.array([OVERLAP]), np.linspace(0, 1, LEVELS)
         parameters.maxDets, parameters.areaRng, parameters.areaRngLbl = [10**6], [[0, LARGEST_AREA]], ["all"]
         evaluation.evaluate()
         evaluation.accumulate()

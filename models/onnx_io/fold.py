@@ -25,7 +25,7 @@ def after(layer: Layer, scale: Affine, offset: Affine) -> Layer | None:
     if np.ndim(scale) == 3 and scale.shape[1:] != (1, 1):
         return None
     if isinstance(layer, Add) and not np.any(offset):
-        return replace(layer, gain=per_channel(np.asarray(layer.gain) * scale.reshape(-1)))
+        return replace(layer, gain=compact(np.asarray(layer.gain) * scale.reshape(-1)))
     if not isinstance(layer, Conv2d):
         return None
     bias = _as_map(_bias(layer)) * scale + offset
@@ -53,7 +53,7 @@ def compose(first: Activation, second: Activation) -> Activation | None:
     if first.is_linear:
         return second
     if not first.is_signed or np.all(np.asarray(second.negative_slope) == 1.0):
-        return Activation(first.negative_slope, per_channel(np.minimum(first.ceiling, second.ceiling)))
+        return Activation(first.negative_slope, compact(np.minimum(first.ceiling, second.ceiling)))
     return None
 
 
@@ -65,7 +65,7 @@ def identity(name: str, shape: Shape, activation: Activation) -> Conv2d | Dense:
     return Conv2d(name=name, inputs=(), weight=weight, groups=shape[0], activation=activation)
 
 
-def per_channel(values: NDArray[Any]) -> float | Array:
+def compact(values: NDArray[Any]) -> float | Array:
     """A number, or an array (channels,): the form in which `models.graph` keeps gains, slopes and ceilings."""
     return float(np.reshape(values, ())) if np.size(values) == 1 else single(np.reshape(values, -1))
 

@@ -25,8 +25,6 @@ from models.onnx_io.operators.table import ADVICE, OPERATORS, READOUT_FOLLOWERS
 from models.onnx_io.trace import OnnxError, Signal, Trace
 from models.onnx_io.writing import PRODUCER
 
-__all__ = ["OnnxError", "load"]
-
 OLDEST_OPSET = 7  # before it, Add and Mul spread their operands by other rules
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import onnx
 import onnxruntime
 
 from models.graph import INPUT, Array, Graph, GraphError
-from models.onnx_io.writing import pre_activation, to_onnx
+from models.onnx_io.writing import to_onnx
 
-BATCH = 500
-THREADS = 1
+BATCH = 500  # images that onnxruntime gets at once
 
 
 def predict(graph: Graph, x: Array) -> Array:
@@ -20,9 +19,7 @@ def predict(graph: Graph, x: Array) -> Array:
     return activations(graph, x, [graph.output.name])[graph.output.name]
 
 
-def activations(
-    graph: Graph, x: Array, layers: Sequence[str] | None = None, batch_size: int = BATCH
-) -> dict[str, Array]:
+def activations(graph: Graph, x: Array, layers: Sequence[str] | None = None) -> dict[str, Array]:
     """The activations of layers for all images.
 
     Parameters
@@ -31,8 +28,6 @@ def activations(
     x : array (N, *input shape)
     layers : sequence of str, optional
         All layers without it.
-    batch_size : int
-        Images that onnxruntime gets at once; the result does not depend on it.
 
     Returns
     -------
@@ -45,48 +40,21 @@ def activations(
     KeyError
         If no layer has one of these names.
     """
-    names = [layer.name for layer in graph] if layers is None else list(layers)
-    return _gather(graph, x, {name: name for name in names}, batch_size)
-
-
-def pre_activations(graph: Graph, x: Array, names: Sequence[str]) -> dict[str, Array]:
-    """The values of layers before their activation function: weights times inputs, plus the bias."""
-    return _gather(graph, x, {name: pre_activation(graph[name]) for name in names}, BATCH)
-
-
-def iter_activations(
-    graph: Graph, x: Array, layers: Sequence[str], batch_size: int = BATCH
-) -> Iterator[dict[str, Array]]:
-    """The activations of layers, one batch of images after the other: for results too large for memory."""
-    yield from _batches(graph, x, {name: name for name in layers}, batch_size)
-
-
-def _gather(graph: Graph, x: Array, tensors: dict[str, str], batch_size: int) -> dict[str, Array]:
-    result = {name: np.empty((len(x), *graph.shapes[graph[name].name]), np.float32) for name in tensors}
-    start = 0
-    for batch in _batches(graph, x, tensors, batch_size):
-        for name, values in batch.items():
-            result[name][start : start + len(values)] = values
-        start += len(next(iter(batch.values()), ()))
-    return result
-
-
-def _batches(graph: Graph, x: Array, tensors: dict[str, str], batch_size: int) -> Iterator[dict[str, Array]]:
-    """Runs the network batch by batch; `tensors` maps the names in the result to the tensors of the ONNX model."""
     if x.shape[1:] != graph.input_shape:
         raise GraphError(f"images of shape {x.shape[1:]} do not fit the network's input {graph.input_shape}")
-    if not tensors:
-        return
-    session = _session(to_onnx(graph, list(dict.fromkeys(tensors.values()))))
-    for start in range(0, len(x), batch_size):
-        images = np.ascontiguousarray(x[start : start + batch_size], np.float32)
-        values = session.run(list(tensors.values()), {INPUT: images})
-        yield dict(zip(tensors, values, strict=True))
+    names = [layer.name for layer in graph] if layers is None else list(dict.fromkeys(layers))
+    result = {name: np.empty((len(x), *graph.shapes[graph[name].name]), np.float32) for name in names}
+    session = _session(to_onnx(graph, names))
+    for start in range(0, len(x) if names else 0, BATCH):
+        images = np.ascontiguousarray(x[start : start + BATCH], np.float32)
+        for name, values in zip(names, session.run(names, {INPUT: images}), strict=True):
+            result[name][start : start + BATCH] = values
+    return result
 
 
 def _session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = THREADS  # studies run points in parallel: the processes share the cores
+    options.intra_op_num_threads = 1  # studies run points in parallel: the processes share the cores
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors: that a constant of an unread layer is unused is no news
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -31,11 +31,11 @@ from models.graph import (
     Pool2d,
     Shape,
 )
+from models.structure import per_channel
 
 PRODUCER = "brianize"
 OPSET = 19  # the first in which the mean of an AveragePool that hangs over the border is defined
 IR_VERSION = 9  # of the same age as the opset, so that older runtimes read the files
-SUFFIX = ".pre"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def to_onnx(graph: Graph, outputs: Sequence[str] | None = None) -> onnx.ModelPro
     ----------
     graph : Graph
     outputs : sequence of str, optional
-        Layers whose activations the model puts out, or `pre_activation` tensors; the last layer without it.
+        Layers whose activations the model puts out; the last layer without it.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def to_onnx(graph: Graph, outputs: Sequence[str] | None = None) -> onnx.ModelPro
         for node, values in _nodes(layer, graph.shapes[layer.name]):
             nodes.append(node)
             constants.extend(values)
-    values = [_value(name, graph.shapes[_layer_of(graph, name)]) for name in names]
+    values = [_value(name, graph.shapes[graph[name].name]) for name in names]
     body = helper.make_graph(nodes, "network", [_value(INPUT, graph.input_shape)], values, constants)
     versions = [helper.make_opsetid("", OPSET)]
     return helper.make_model(body, opset_imports=versions, ir_version=IR_VERSION, producer_name=PRODUCER)
@@ -76,18 +76,6 @@ def to_onnx(graph: Graph, outputs: Sequence[str] | None = None) -> onnx.ModelPro
 def save(graph: Graph, path: str | Path) -> None:
     """Write the graph to an ONNX file; the file appears whole or not at all."""
     write_atomically(Path(path), to_onnx(graph).SerializeToString(deterministic=True))
-
-
-def pre_activation(layer: Layer) -> str:
-    """The tensor that holds the layer's values before its activation function."""
-    return layer.name + SUFFIX if _activation(layer.activation, ()) else layer.name
-
-
-def _layer_of(graph: Graph, tensor: str) -> str:
-    for layer in graph:
-        if tensor in (layer.name, pre_activation(layer)):
-            return layer.name
-    return graph[tensor].name
 
 
 def _value(name: str, shape: Shape) -> onnx.ValueInfoProto:
@@ -99,7 +87,7 @@ def _nodes(layer: Layer, shape: Shape) -> Iterator[tuple[onnx.NodeProto, list[on
     body, activation = _body(layer, shape), _activation(layer.activation, shape)
     names = [layer.name, *(f"{layer.name}.{step.operator.lower()}" for step in [*body[1:], *activation])]
     tensors = [f"{name}.out" for name in names]
-    tensors[len(body) - 1] = pre_activation(layer)
+    tensors[len(body) - 1] = f"{layer.name}.pre"  # before the activation function, if it has one
     tensors[-1] = layer.name
     inputs = list(layer.inputs)
     for step, name, tensor in zip([*body, *activation], names, tensors, strict=True):
@@ -113,20 +101,14 @@ def _activation(activation: Activation, shape: Shape) -> list[Step]:
     slope, ceiling = np.asarray(activation.negative_slope), np.asarray(activation.ceiling)
     steps = []
     if slope.ndim:
-        steps = [Step("PRelu", {"slope": _per_channel(slope, shape)})]
+        steps = [Step("PRelu", {"slope": per_channel(slope, len(shape))})]
     elif slope == 0.0:
         steps = [Step("Relu")]
     elif slope != 1.0:
         steps = [Step("LeakyRelu", attributes={"alpha": float(slope)})]
     if np.all(np.isinf(ceiling)):
         return steps
-    return [*steps, Step("Min", {"ceiling": _per_channel(ceiling, shape)})]
-
-
-def _per_channel(values: Any, shape: Shape) -> np.ndarray:
-    """One number for all, or one per channel, so shaped that it spreads over rows and columns."""
-    values = np.asarray(values, np.float32)
-    return values.reshape(-1, *(1 for _ in shape[1:])) if values.ndim else values
+    return [*steps, Step("Min", {"ceiling": per_channel(ceiling, len(shape))})]
 
 
 @singledispatch
@@ -179,7 +161,7 @@ def _(layer: Flatten, shape: Shape) -> list[Step]:
 
 @_body.register
 def _(layer: Add, shape: Shape) -> list[Step]:
-    gain = [] if np.all(np.asarray(layer.gain) == 1.0) else [Step("Mul", {"gain": _per_channel(layer.gain, shape)})]
+    gain = [] if np.all(np.asarray(layer.gain) == 1.0) else [Step("Mul", {"gain": per_channel(layer.gain, len(shape))})]
     return [Step("Add" if len(layer.inputs) == 2 else "Sum"), *gain]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from models.atomic import write_atomically
 from models.onnx_io import OnnxError
-from models.tailor.report import OBSTACLE, UNKNOWN, as_text, tailor_and_report
+from models.tailor.report import OBSTACLE, UNKNOWN, as_text, tailor
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, metavar="NEW.onnx", help="where to write the rewritten file")
     options = parser.parse_args(arguments)
     try:
-        table, model = tailor_and_report(options.file)
+        table, model = tailor(options.file)
         if options.output is not None:
             write_atomically(options.output, model.SerializeToString())
     except (OnnxError, OSError) as error:

@@ -25,19 +25,8 @@ COLUMNS = ("node", "operator", "verdict", "explanation")
 Verdict = tuple[str, str]
 
 
-def tailor(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same function with every exact rewrite applied; see `models.tailor.rewrites.RULES`.
-
-    Raises
-    ------
-    OnnxError
-        If the file as a whole cannot be followed: its opset, or the number or shape of its inputs.
-    """
-    return rewrite(walk(model)).written()
-
-
-def report(path: str | Path) -> pd.DataFrame:
-    """What becomes of each node of an ONNX file, once it is tailored.
+def tailor(path: str | Path) -> tuple[pd.DataFrame, onnx.ModelProto]:
+    """What becomes of each node of an ONNX file, and the same function with every exact rewrite applied.
 
     Returns
     -------
@@ -45,13 +34,18 @@ def report(path: str | Path) -> pd.DataFrame:
         Columns `COLUMNS`, a row per node in the order of the file, and one for the file as a whole if all its nodes
         are possible but not together. The verdict is one of "becomes spikes", "falls away", "folded", "rewritten
         exactly", "stands in the way", and "not judged" for what lies behind an obstacle that hides it.
+    ModelProto
+        Rewritten by `models.tailor.rewrites.RULES`.
 
     Raises
     ------
     OnnxError
-        If the file cannot be read.
+        If the file cannot be read, or as a whole not be followed: its opset, or the number or shape of its inputs.
     """
-    return tailor_and_report(path)[0]
+    try:
+        return _report(read(path))
+    except OnnxError as error:
+        raise OnnxError(f"{path}: {error}") from None
 
 
 def as_text(table: pd.DataFrame) -> str:
@@ -59,14 +53,6 @@ def as_text(table: pd.DataFrame) -> str:
     lines = [[column.upper() for column in COLUMNS], *table.itertuples(index=False)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS) - 1)]
     return "\n".join("  ".join([*(c.ljust(w) for c, w in zip(line, widths, strict=False)), line[-1]]) for line in lines)
-
-
-def tailor_and_report(path: str | Path) -> tuple[pd.DataFrame, onnx.ModelProto]:
-    """The `report` of a file, and the rewritten model."""
-    try:
-        return _report(read(path))
-    except OnnxError as error:
-        raise OnnxError(f"{path}: {error}") from None
 
 
 def _report(model: onnx.ModelProto) -> tuple[pd.DataFrame, onnx.ModelProto]:

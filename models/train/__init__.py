@@ -1,6 +1,1 @@
-"""Training the shipped networks again, by recipes; needs the extra `train` (PyTorch)."""
-
-from models.train.loop import train
-from models.train.recipes import RECIPES, Recipe
-
-__all__ = ["RECIPES", "Recipe", "train"]
+"""Training the shipped networks again by recipes, as a command; needs the extra `train` (PyTorch)."""

@@ -82,19 +82,19 @@ def digit_detector() -> nn.Sequential:
 
 
 VGG_WIDTHS = (32, 64, 128, 256, 256)
-VGG_CONVOLUTIONS = {7: (1, 1, 2), 9: (1, 1, 2, 2), 11: (1, 1, 2, 2, 2), 16: (2, 2, 3, 3, 3)}
+VGG_CONVOLUTIONS = (2, 2, 3, 3, 3)
 
 
-def vgg(depth: int, batch_norm: bool = False) -> nn.Sequential:
-    """VGG at half its widths as Sengupta 2019 has it: no biases, dropout, average pooling; a stage per pooling.
+def vgg16(batch_norm: bool = False) -> nn.Sequential:
+    """VGG-16 at half its widths as Sengupta 2019 has it: no biases, dropout, average pooling; a stage per pooling.
 
-    `depth` counts convolutions and the three dense layers: 7, 9, 11 or 16. Without batch norm the gain of He 2015 alone
-    lets signals fade: the mean of four pixels varies less than each, and a kernel at the border of a small map reads
-    many zeros. So layers behind a pooling get sqrt(2) more, and kernels what their zeros cost.
+    Without batch norm the gain of He 2015 alone lets signals fade: the mean of four pixels varies less than each, and a
+    kernel at the border of a small map reads many zeros. So layers behind a pooling get sqrt(2) more, and kernels what
+    their zeros cost.
     """
     layers: dict[str, nn.Module] = {}
     channels, size, linear = 3, 32, partial(nn.Linear, bias=False)
-    for stage, (count, width) in enumerate(zip(VGG_CONVOLUTIONS[depth], VGG_WIDTHS, strict=False), 1):
+    for stage, (count, width) in enumerate(zip(VGG_CONVOLUTIONS, VGG_WIDTHS, strict=True), 1):
         for number in range(1, count + 1):
             lost = 3 * size / (3 * size - 2) * (math.sqrt(2) if stage > 1 and number == 1 else 1)
             gain = 1.0 if batch_norm else lost

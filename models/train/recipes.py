@@ -18,7 +18,7 @@ from models.datasets import CROP, Dataset, DatasetError, centre, compose_scenes,
 from models.detection import Head, detect, mean_average_precision, metadata, unpad_boxes
 from models.graph import Array
 from models.train import architectures
-from models.train.architectures import cifar_cnn, resnet, vgg
+from models.train.architectures import cifar_cnn, resnet, vgg16
 from models.train.optimizers import adam, muon_and_adam
 from models.train.yolo_loss import yolo_loss
 
@@ -132,7 +132,6 @@ _detector = partial(
 )
 _unrectified = partial(_cifar, augment=cropped, tests=("cifar10_crop",))
 _deep = partial(_cifar, augment=jittered_and_centred, tests=("cifar10_centred",), epochs=25)
-DEPTHS = {"vgg": (vgg, (7, 9, 11, 16)), "resnet": (resnet, (8, 14, 20, 32))}
 
 RECIPES = {
     "mnist_convnet": _mnist(architectures.mnist_convnet, augment=partial(shifted, largest=2)),
@@ -148,11 +147,9 @@ RECIPES = {
     "cifar_cnn_tailored": _cifar(cifar_cnn),
     # The tailored network once more, three times as long, on images with holes, since it overfits.
     "cifar_cnn_cao": _cifar(cifar_cnn, augment=cropped_and_rectified_with_holes, epochs=120),
-}
-# Sengupta 2019, and the same with batch norm, which the importer folds.
-RECIPES |= {
-    f"cifar_{name}{depth}{end}": _deep(partial(network, depth, batch_norm))
-    for name, (network, depths) in DEPTHS.items()
-    for depth in depths
-    for end, batch_norm in (("", False), ("_bn", True))
+    # Sengupta 2019, and the same with batch norm, which the importer folds.
+    "cifar_vgg16": _deep(vgg16),
+    "cifar_vgg16_bn": _deep(partial(vgg16, batch_norm=True)),
+    **{f"cifar_resnet{depth}": _deep(partial(resnet, depth)) for depth in (8, 14, 20, 32)},
+    "cifar_resnet20_bn": _deep(partial(resnet, 20, batch_norm=True)),
 }

@@ -3,10 +3,8 @@
 from studies.tables.chips import CHIPS, describe_energies, load_chips
 from studies.tables.labels import CAVEAT, LABELS
 from studies.tables.prose import check_pages, render_pages
-from studies.tables.published import load_published, published_table
 from studies.tables.selection import select, select_drawn
 from studies.tables.store import (
-    ResultsError,
     check_owner,
     claim_folder,
     read_rows,
@@ -21,14 +19,11 @@ __all__ = [
     "CAVEAT",
     "CHIPS",
     "LABELS",
-    "ResultsError",
     "check_owner",
     "check_pages",
     "claim_folder",
     "describe_energies",
     "load_chips",
-    "load_published",
-    "published_table",
     "read_rows",
     "read_table",
     "render_pages",

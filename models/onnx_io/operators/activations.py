@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from models.graph import RELU, Activation, Array
-from models.onnx_io.fold import per_channel
+from models.onnx_io.fold import compact
 from models.onnx_io.node import Node, Value
 from models.onnx_io.operators.arithmetic import spread
 from models.onnx_io.trace import OnnxError, Trace
@@ -54,4 +54,4 @@ def _channelwise(trace: Trace, node: Node, constant: NDArray[Any]) -> float | Ar
         raise OnnxError(
             f"a constant of shape {constant.shape} differs between pixels; one value per channel is possible"
         )
-    return per_channel(constant)
+    return compact(constant)

@@ -59,8 +59,6 @@ def test_scenes_of_the_embedded_digits(digits: Dataset) -> None:
     for scene, rows in enumerate(data.y):
         shown = rows[rows[:, 0] >= 0, 0]
         np.testing.assert_array_equal(shown, digits.y[5 * scene : 5 * scene + len(shown)])
-    first = data.take(3)
-    np.testing.assert_array_equal(first.y, data.y[:3])
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +84,7 @@ def test_digits_are_mlxtends_in_another_order(digits: Dataset, original) -> None
 @pytest.mark.parametrize("n", [100, 500, 1000])
 def test_any_prefix_of_digits_is_mixed(digits: Dataset, n: int) -> None:
     """A share of n/10 of each class, within five standard deviations of drawing without replacement."""
-    counts = np.bincount(digits.take(n).y, minlength=10)
+    counts = np.bincount(digits.y[:n], minlength=10)
     np.testing.assert_allclose(counts, n / 10, atol=5 * np.sqrt(n * 0.1 * 0.9 * (1 - n / 5000)))
 
 
@@ -101,16 +99,6 @@ def test_digits8_are_those_of_scikit_learn() -> None:
     assert data.x.max() == 1
     np.testing.assert_allclose(data.x[:, 0] * 16, original.images, atol=1e-5)
     np.testing.assert_array_equal(data.y, original.target)
-
-
-def test_take() -> None:
-    data = load_dataset("digits8")
-    some = data.take(7)
-    np.testing.assert_array_equal(some.x, data.x[:7])
-    np.testing.assert_array_equal(some.y, data.y[:7])
-    for n in (0, -1, 1798):
-        with pytest.raises(DatasetError, match=f"{n} images of 'digits8' asked for, which has 1797"):
-            data.take(n)
 
 
 # Content

@@ -10,6 +10,7 @@ import pytest
 
 from models.datasets.files import DatasetError
 from models.datasets.loading import find_file
+from models.detection import average_precision
 from models.detection.average_precision import mean_average_precision
 from models.detection.boxes import overlaps, unpad_boxes
 from models.detection.yolo import detect
@@ -38,16 +39,15 @@ def test_a_wrong_box_of_higher_score_halves_the_precision() -> None:
     )  # the recall is complete before it
 
 
-@pytest.mark.parametrize(("levels", "expected"), [(11, 6 / 11), (101, 51 / 101)])
-def test_half_of_the_objects_reach_the_levels_up_to_one_half(levels: int, expected: float) -> None:
+def test_half_of_the_objects_reach_the_levels_up_to_one_half() -> None:
     truth = [boxes((0, LEFT, 0), (0, RIGHT, 0))]
-    assert mean_average_precision([boxes((0, LEFT, 0.5))], truth, levels) == pytest.approx(expected)
+    assert mean_average_precision([boxes((0, LEFT, 0.5))], truth) == pytest.approx(51 / 101)
 
 
 def test_an_object_is_found_once() -> None:
     truth = [boxes((0, LEFT, 0), (0, RIGHT, 0))]
     found = [boxes((0, LEFT, 0.9), (0, LEFT, 0.8), (0, RIGHT, 0.7))]  # right, wrong, right
-    assert mean_average_precision(found, truth, 11) == pytest.approx((6 * 1 + 5 * 2 / 3) / 11)
+    assert mean_average_precision(found, truth) == pytest.approx((51 * 1 + 50 * 2 / 3) / 101)
 
 
 @pytest.mark.parametrize(("width", "expected"), [(0.51, 1.0), (0.49, 0.0)])
@@ -74,7 +74,7 @@ def test_nothing_found_is_zero_and_nothing_to_find_is_no_number() -> None:
     assert math.isnan(mean_average_precision([boxes((0, LEFT, 0.5))], [boxes()]))
 
 
-def of_voc(found: list[np.ndarray], truth: list[np.ndarray], levels: int) -> float:
+def of_voc(found: list[np.ndarray], truth: list[np.ndarray]) -> float:
     """The development kit of VOC 2007: a box belongs to the true one that it overlaps most."""
     precisions = []
     for number in sorted({int(row[0]) for image in truth for row in image if row[5] == 0}):
@@ -93,14 +93,13 @@ def of_voc(found: list[np.ndarray], truth: list[np.ndarray], levels: int) -> flo
         total = sum(int((image[:, 5] == 0).sum()) for image in of_class)
         hits = np.cumsum(right)
         recall, precision = hits / total, hits / np.arange(1, len(hits) + 1)
-        reached = (recall >= level for level in np.linspace(0, 1, levels))
+        reached = (recall >= level for level in np.linspace(0, 1, 101))
         precisions.append(np.mean([precision[r].max() if r.any() else 0 for r in reached]))
     return float(np.mean(precisions))
 
 
-@pytest.mark.parametrize("levels", [11, 101])
 @pytest.mark.parametrize("seed", range(3))
-def test_as_pascal_voc_counts(levels: int, seed: int) -> None:
+def test_as_pascal_voc_counts(seed: int) -> None:
     """Objects that do not overlap, so that the one which is overlapped most is the only one that can be found."""
     rng = np.random.default_rng(seed)
     truth, found = [], []
@@ -113,17 +112,20 @@ def test_as_pascal_voc_counts(levels: int, seed: int) -> None:
         seen[:, 0] = np.where(rng.random(len(seen)) < 0.8, seen[:, 0], rng.integers(0, 3, len(seen)))
         seen[:, 5] = rng.random(len(seen))
         found.append(seen[seen[:, 3] > seen[:, 1]])
-    expected = of_voc(found, truth, levels)
+    expected = of_voc(found, truth)
     assert 0.1 < expected < 0.9
-    assert mean_average_precision(found, truth, levels) == pytest.approx(expected, abs=1e-9)
+    assert mean_average_precision(found, truth) == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("dataset", "measured"), [("voc2007_test14", 51.6), ("indoor_photos", 15.0)])
-def test_yolo_lite_finds_what_others_measured_with_eleven_levels(real_data, dataset: str, measured: float) -> None:
+def test_yolo_lite_finds_what_others_measured_with_eleven_levels(
+    real_data, monkeypatch: pytest.MonkeyPatch, dataset: str, measured: float
+) -> None:
+    monkeypatch.setattr(average_precision, "LEVELS", 11)
     photographs = real_data(dataset)
     raw = predict(yolo_lite(weights()), photographs.x)
-    found = mean_average_precision(detect(raw, VOC), unpad_boxes(photographs.y), 11)
+    found = mean_average_precision(detect(raw, VOC), unpad_boxes(photographs.y))
     assert 100 * found == pytest.approx(measured, abs=0.1)
 
 

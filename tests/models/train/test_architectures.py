@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -13,20 +15,16 @@ from models.graph import Add, AvgPool2d, Conv2d, Dense, MaxPool2d  # noqa: E402
 from models.onnx_io.reading import load  # noqa: E402
 from models.onnx_io.running import predict  # noqa: E402
 from models.structure import is_nonnegative, negative_senders  # noqa: E402
-from models.train.architectures import Residual, resnet, vgg  # noqa: E402
+from models.train.architectures import Residual, resnet, vgg16  # noqa: E402
 from models.train.loop import _export  # noqa: E402
 
-NETWORKS = {
-    "vgg7": (vgg, 7), "vgg9": (vgg, 9), "vgg11": (vgg, 11), "vgg16": (vgg, 16),
-    "resnet8": (resnet, 8), "resnet14": (resnet, 14), "resnet20": (resnet, 20), "resnet32": (resnet, 32),
-}  # fmt: skip
+NETWORKS = {"vgg16": vgg16} | {f"resnet{depth}": partial(resnet, depth) for depth in (8, 14, 20, 32)}
 
 
 def made(name: str, batch_norm: bool) -> nn.Module:
     """In the state of a trained network: statistics of batch norm are those of some images."""
     torch.manual_seed(0)
-    network, depth = NETWORKS[name]
-    module = network(depth, batch_norm).train()
+    module = NETWORKS[name](batch_norm=batch_norm).train()
     module(torch.from_numpy(images(20)))
     return module.eval()
 
@@ -75,7 +73,7 @@ def test_both_paths_that_meet_at_a_junction_send_positive_spikes_of_their_own(tm
 
 @pytest.mark.parametrize(
     ("name", "layers"),
-    [("vgg7", 7), ("vgg9", 9), ("vgg11", 11), ("vgg16", 16), ("resnet8", 9), ("resnet20", 21), ("resnet32", 33)],
+    [("vgg16", 16), ("resnet8", 9), ("resnet20", 21), ("resnet32", 33)],
 )
 def test_depth_counts_weighted_layers_and_of_a_resnet_all_but_the_second_plain_convolution(name, layers):
     module = made(name, batch_norm=False)
@@ -93,8 +91,7 @@ def test_sizes_by_hand():
 
 
 def parameters(name: str) -> int:
-    network, depth = NETWORKS[name]
-    return sum(p.numel() for p in network(depth).parameters())
+    return sum(p.numel() for p in NETWORKS[name]().parameters())
 
 
 def test_a_block_that_keeps_its_map_adds_to_it():
@@ -109,7 +106,7 @@ def test_a_block_that_keeps_its_map_adds_to_it():
 
 
 @pytest.mark.parametrize("batch_norm", [False, True])
-@pytest.mark.parametrize("name", ["vgg7", "vgg16", "resnet8", "resnet32"])
+@pytest.mark.parametrize("name", ["vgg16", "resnet8", "resnet32"])
 def test_at_the_start_the_signal_neither_fades_nor_explodes(name, batch_norm):
     """Root mean square of white noise behind each ReLU, which He's gain alone loses by a factor of ten in VGG-16."""
     signal, module = torch.randn(20, 3, 32, 32), made(name, batch_norm).train()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from torch import nn  # noqa: E402
 from models.datasets.files import DatasetError  # noqa: E402
 from models.datasets.loading import NAMES, Dataset  # noqa: E402
 from models.datasets.preprocessing import rectify  # noqa: E402
+from models.paths import WEIGHTS  # noqa: E402
 from models.train import recipes  # noqa: E402
 from models.train.recipes import RECIPES, cropped, cropped_and_rectified, mnist_without_digits, shifted  # noqa: E402
 
@@ -85,6 +88,10 @@ def test_the_network_learns_from_augmented_images_and_is_tested_on_known_data(na
     assert np.isfinite(recipe.loss(result, torch.from_numpy(labels)).item())
     assert 0 <= recipe.measure[1](result.detach().numpy(), labels) <= 1
     assert set(recipe.tests) <= set(NAMES)
+
+
+def test_every_recipe_is_that_of_a_shipped_network_and_every_network_has_one() -> None:
+    assert RECIPES.keys() == json.loads((WEIGHTS / "weights.json").read_text()).keys()
 
 
 def weights(name: str) -> int:
