@@ -195,7 +195,7 @@ class Graph:
             for name in layer.inputs:
                 _require(name in shapes, f"{layer.name!r} reads {name!r}, which no earlier layer is called")
             _require_inputs(layer)
-            shapes[layer.name] = _checked_shape(layer, shapes)
+            shapes[layer.name] = _check_shape(layer, shapes)
         read = {name for layer in self.layers for name in layer.inputs}
         unread = [layer.name for layer in self.layers[:-1] if layer.name not in read]
         _require(not unread, f"nothing reads {', '.join(map(repr, unread))}")
@@ -233,9 +233,9 @@ def kernel_positions(
     dilation: tuple[int, int],
     ceil_mode: bool = False,
 ) -> tuple[int, int]:
-    """How many positions (rows, columns) a window takes on a map of `size` (ONNX, operator Conv and AveragePool).
+    """How many positions (rows, columns) a kernel takes on a map of `size` (ONNX, operator Conv and AveragePool).
 
-    With `ceil_mode` a last window may hang over the end, as long as it starts inside the map or its leading padding.
+    With `ceil_mode` a kernel may hang over the end, as long as it starts inside the map or its leading padding.
     """
     for name, values, least in (
         ("kernel", kernel, 1),
@@ -248,7 +248,7 @@ def kernel_positions(
     for axis in range(2):
         padded = size[axis] + padding[axis] + padding[axis + 2]
         reach = dilation[axis] * (kernel[axis] - 1) + 1
-        _require(padded >= reach, f"a window of {reach} is larger than the padded map of {padded}")
+        _require(padded >= reach, f"a kernel of {reach} is larger than the padded map of {padded}")
         steps = (padded - reach) / stride[axis]
         count = (math.ceil(steps) if ceil_mode else math.floor(steps)) + 1
         if ceil_mode and (count - 1) * stride[axis] >= size[axis] + padding[axis]:
@@ -257,7 +257,7 @@ def kernel_positions(
     return counts[0], counts[1]
 
 
-def _checked_shape(layer: Layer, shapes: Mapping[str, Shape]) -> Shape:
+def _check_shape(layer: Layer, shapes: Mapping[str, Shape]) -> Shape:
     given = [shapes[name] for name in layer.inputs]
     try:
         shape = layer.output_shape(*given)

@@ -21,7 +21,7 @@ from models.onnx_io import to_onnx
 
 WEIGHTS = "yolo_lite_voc.npz"
 CONVOLUTIONS, POOLINGS = 7, 5
-LEAKY = Activation(negative_slope=0.1)
+LEAKY_RELU = Activation(negative_slope=0.1)
 VOC = Head(
     anchors=((1.08, 1.19), (3.42, 4.41), (6.63, 11.38), (9.42, 5.11), (16.62, 10.52)),
     classes=(
@@ -58,7 +58,7 @@ def _convolution(i: int, weight: Array, bias: Array) -> Conv2d:
         weight=weight,
         bias=bias,
         padding=(border,) * 4,
-        activation=LINEAR if i == CONVOLUTIONS - 1 else LEAKY,
+        activation=LINEAR if i == CONVOLUTIONS - 1 else LEAKY_RELU,
     )
 
 

@@ -35,7 +35,7 @@ def read_npz(path: Path) -> tuple[Array, Labels]:
     """Images `x`, in a layout of `as_images`, or JPEG or PNG bytes `blob` that are cut at `offset`; labels `y`."""
     arrays = npz_arrays(path)
     if "blob" in arrays and "offset" in arrays:
-        arrays["x"] = _stacked(path, encoded_images(path, arrays))
+        arrays["x"] = _stack(path, decode_images(path, arrays))
     if missing := {"x", "y"} - arrays.keys():
         raise DatasetError(f"{path} has no {' and no '.join(sorted(missing))}; it holds {', '.join(sorted(arrays))}")
     x = as_images(str(path), arrays["x"])
@@ -104,7 +104,7 @@ def npz_arrays(path: Path) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def encoded_images(path: Path, arrays: Mapping[str, NDArray[Any]]) -> list[Image.Image]:
+def decode_images(path: Path, arrays: Mapping[str, NDArray[Any]]) -> list[Image.Image]:
     """The images of JPEG or PNG bytes `blob` that are cut at `offset`, decoded; raises `DatasetError`."""
     try:
         data, offset = arrays["blob"].tobytes(), arrays["offset"]
@@ -116,7 +116,7 @@ def encoded_images(path: Path, arrays: Mapping[str, NDArray[Any]]) -> list[Image
     return images
 
 
-def _stacked(path: Path, images: list[Image.Image]) -> NDArray[np.uint8]:
+def _stack(path: Path, images: list[Image.Image]) -> NDArray[np.uint8]:
     try:
         return np.stack([np.asarray(image) for image in images])
     except ValueError as error:

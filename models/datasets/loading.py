@@ -137,7 +137,7 @@ def _digits() -> Dataset:
 
     pixels, y = mnist_data()
     x = as_images("digits", pixels.reshape(-1, 28, 28).astype(np.uint8))
-    return _shuffled(Dataset("digits", x, y.astype(np.int64)))
+    return _shuffle(Dataset("digits", x, y.astype(np.int64)))
 
 
 def _digits8() -> Dataset:
@@ -147,7 +147,7 @@ def _digits8() -> Dataset:
     return Dataset("digits8", (digits.images[:, None] / 16).astype(np.float32), digits.target.astype(np.int64))
 
 
-def _shuffled(data: Dataset) -> Dataset:
+def _shuffle(data: Dataset) -> Dataset:
     order = np.random.default_rng(0).permutation(len(data.y))
     return replace(data, x=data.x[order], y=data.y[order])
 
@@ -166,10 +166,10 @@ def _public(name: str, directories: tuple[Path, ...]) -> Dataset:
     for directory in directories:
         if (path := directory / source.npz).is_file():
             data = Dataset(name, *read_npz(path))
-            return _shuffled(data) if source.shuffled else data
+            return _shuffle(data) if source.shuffled else data
         if files := _idx_files(source, directory):
             return Dataset(name, *read_idx(*files))
-    return _downloaded(name, directories)
+    return _download(name, directories)
 
 
 def _idx_files(source: Source, directory: Path) -> tuple[Path, Path] | None:
@@ -183,7 +183,7 @@ def _idx_files(source: Source, directory: Path) -> tuple[Path, Path] | None:
     return None
 
 
-def _downloaded(name: str, directories: tuple[Path, ...]) -> Dataset:
+def _download(name: str, directories: tuple[Path, ...]) -> Dataset:
     try:
         files = download(name)
     except Exception as error:  # whatever the network does, the user needs one line that says what to set

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.datasets.files import DatasetError, as_images, encoded_images, npz_arrays
+from models.datasets.files import DatasetError, as_images, decode_images, npz_arrays
 from models.detection import COLUMNS, pad_boxes
 from models.graph import Array
 
@@ -30,7 +30,7 @@ def read_photographs(path: Path) -> tuple[Array, NDArray[np.float32]]:
     """
     arrays = npz_arrays(path)
     images = [
-        image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR) for image in encoded_images(path, arrays)
+        image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR) for image in decode_images(path, arrays)
     ]
     x = as_images(str(path), np.stack([np.asarray(image) for image in images]))
     return x, pad_boxes(_boxes(path, arrays, len(images)))

@@ -56,7 +56,7 @@ def _place(digit: Array, taken: NDArray, rng: Rng) -> tuple[Array, tuple[int, in
     """The digit in a size and at a place (x, y) where it hides none; after each failure it may be a little smaller."""
     size = rng.uniform(*SIZES)
     for _ in range(TRIES):
-        part = resized(digit, size)
+        part = resize(digit, size)
         x, y = (int(rng.integers(0, SIDE - length + 1)) for length in part.shape[::-1])
         if not _covers(np.array([x, y, x + part.shape[1], y + part.shape[0]]), taken):
             break
@@ -64,7 +64,7 @@ def _place(digit: Array, taken: NDArray, rng: Rng) -> tuple[Array, tuple[int, in
     return part, (x, y)
 
 
-def resized(digit: Array, size: float) -> Array:
+def resize(digit: Array, size: float) -> Array:
     """The part of a digit (height, width) that is not black, its longer side `size` pixels."""
     rows, columns = (np.flatnonzero(digit.any(axis=axis)) for axis in (1, 0))
     tight = digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]

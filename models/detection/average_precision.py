@@ -37,7 +37,7 @@ def mean_average_precision(found: Sequence[Array], truth: Sequence[Array]) -> fl
     float
         In [0, 1]; NaN if there is nothing to find.
     """
-    found = [_counted(*image) for image in zip(found, truth, strict=True)]
+    found = [_drop_difficult(*image) for image in zip(found, truth, strict=True)]
     truth = [boxes[boxes[:, 5] == 0] for boxes in truth]
     classes = sorted({int(number) for boxes in truth for number in boxes[:, 0]})
     if not classes:
@@ -54,7 +54,7 @@ def mean_average_precision(found: Sequence[Array], truth: Sequence[Array]) -> fl
     return float(evaluation.eval["precision"].mean())
 
 
-def _counted(found: Array, truth: Array) -> Array:
+def _drop_difficult(found: Array, truth: Array) -> Array:
     """The found boxes of an image without those whose nearest true box, as far as one is near, is difficult."""
     if not len(truth):
         return found

@@ -3,19 +3,19 @@
 Most need `load`, `save`, `predict` and `activations`; the rest is for the tailor, which follows a file node by node.
 """
 
-from models.onnx_io.half import in_half
-from models.onnx_io.names import free
+from models.onnx_io.half import to_half
+from models.onnx_io.names import free_name
 from models.onnx_io.node import BehindLogits, Missing, Node, Value, attributes_of
-from models.onnx_io.operators import NORMS, QUANTISED, READOUT_FOLLOWERS, SMOOTH, UNBOUNDED
+from models.onnx_io.operators import LOGITS_FOLLOWERS, NORMS, QUANTISED, SMOOTH, UNBOUNDED
 from models.onnx_io.reading import evaluate, finish, follow, load, opset_of, read
 from models.onnx_io.running import activations, predict
 from models.onnx_io.trace import OnnxError, Signal, Trace
 from models.onnx_io.writing import save, to_onnx
 
 __all__ = [
+    "LOGITS_FOLLOWERS",
     "NORMS",
     "QUANTISED",
-    "READOUT_FOLLOWERS",
     "SMOOTH",
     "UNBOUNDED",
     "BehindLogits",
@@ -30,12 +30,12 @@ __all__ = [
     "evaluate",
     "finish",
     "follow",
-    "free",
-    "in_half",
+    "free_name",
     "load",
     "opset_of",
     "predict",
     "read",
     "save",
+    "to_half",
     "to_onnx",
 ]

@@ -14,14 +14,14 @@ from models.onnx_io.running import predict
 Affine = NDArray[np.float64]
 
 
-def after(layer: Layer, scale: Affine, offset: Affine) -> Layer | None:
+def fold_after(layer: Layer, scale: Affine, offset: Affine) -> Layer | None:
     """The layer that computes scale * layer + offset, or None if its weights cannot hold that.
 
     `layer` must be linear; `scale` and `offset` have as many axes as its output.
     """
     if isinstance(layer, Dense):
         bias = scale * _bias(layer) + offset
-        return replace(layer, weight=single(layer.weight * scale.reshape(-1, 1)), bias=single(bias))
+        return replace(layer, weight=to_single(layer.weight * scale.reshape(-1, 1)), bias=to_single(bias))
     if np.ndim(scale) == 3 and scale.shape[1:] != (1, 1):
         return None
     if isinstance(layer, Add) and not np.any(offset):
@@ -29,15 +29,15 @@ def after(layer: Layer, scale: Affine, offset: Affine) -> Layer | None:
     if not isinstance(layer, Conv2d):
         return None
     bias = _as_map(_bias(layer)) * scale + offset
-    return replace(layer, weight=single(layer.weight * scale[..., None]), bias=_as_bias(bias, len(layer.weight)))
+    return replace(layer, weight=to_single(layer.weight * scale[..., None]), bias=_as_bias(bias, len(layer.weight)))
 
 
-def before(layer: Conv2d | Dense, scale: Affine, offset: Affine, shape: Shape) -> Conv2d | Dense | None:
+def fold_before(layer: Conv2d | Dense, scale: Affine, offset: Affine, shape: Shape) -> Conv2d | Dense | None:
     """The layer that computes layer(scale * x + offset) from x of `shape`, or None if its weights cannot hold that."""
     if isinstance(layer, Dense):
         shift = layer.weight.astype(float) @ np.broadcast_to(offset, shape) if np.any(offset) else 0.0
         bias = bias_or_none(_bias(layer) + shift)
-        return replace(layer, weight=single(layer.weight * scale), bias=bias)
+        return replace(layer, weight=to_single(layer.weight * scale), bias=bias)
     if scale.shape[1:] != (1, 1):
         return None
     if np.any(offset):
@@ -45,7 +45,7 @@ def before(layer: Conv2d | Dense, scale: Affine, offset: Affine, shape: Shape) -
         layer = replace(layer, bias=_as_bias(bias, len(layer.weight)))
     per_group = np.broadcast_to(scale, (shape[0], 1, 1)).reshape(layer.groups, 1, -1, 1, 1)
     weight = layer.weight.reshape(layer.groups, -1, *layer.weight.shape[1:]) * per_group
-    return replace(layer, weight=single(weight.reshape(layer.weight.shape)))
+    return replace(layer, weight=to_single(weight.reshape(layer.weight.shape)))
 
 
 def compose(first: Activation, second: Activation) -> Activation | None:
@@ -67,7 +67,7 @@ def identity(name: str, shape: Shape, activation: Activation) -> Conv2d | Dense:
 
 def compact(values: NDArray[Any]) -> float | Array:
     """A number, or an array (channels,): the form in which `models.graph` keeps gains, slopes and ceilings."""
-    return float(np.reshape(values, ())) if np.size(values) == 1 else single(np.reshape(values, -1))
+    return float(np.reshape(values, ())) if np.size(values) == 1 else to_single(np.reshape(values, -1))
 
 
 def _response(layer: Conv2d, offset: Affine, shape: Shape) -> NDArray[Any]:
@@ -96,10 +96,10 @@ def _as_bias(values: NDArray[Any], channels: int) -> Array | None:
 
 def bias_or_none(bias: NDArray[Any] | None) -> Array | None:
     """A bias of zeros is no bias: it needs no current."""
-    return None if bias is None or not np.any(bias) else single(bias)
+    return None if bias is None or not np.any(bias) else to_single(bias)
 
 
-def single(values: NDArray[Any]) -> Array:
+def to_single(values: NDArray[Any]) -> Array:
     """In single precision; what is too large becomes infinite, which no layer accepts."""
     with np.errstate(over="ignore"):
         return np.asarray(values, np.float32)

@@ -7,7 +7,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 
-def in_half(model: onnx.ModelProto) -> onnx.ModelProto:
+def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
     """The same network with its constants rounded to float16; a Cast node brings each back to float32.
 
     Raises
@@ -20,7 +20,7 @@ def in_half(model: onnx.ModelProto) -> onnx.ModelProto:
     casts = []
     for tensor in result.graph.initializer:
         if tensor.data_type == TensorProto.FLOAT:
-            stored = _rounded(tensor)
+            stored = _round(tensor)
             casts.append(helper.make_node("Cast", [stored.name], [tensor.name], to=TensorProto.FLOAT))
             tensor.CopyFrom(stored)
     nodes = [*casts, *result.graph.node]
@@ -29,7 +29,7 @@ def in_half(model: onnx.ModelProto) -> onnx.ModelProto:
     return result
 
 
-def _rounded(tensor: onnx.TensorProto) -> onnx.TensorProto:
+def _round(tensor: onnx.TensorProto) -> onnx.TensorProto:
     values = numpy_helper.to_array(tensor)
     largest = np.abs(values).max(initial=0)
     if not largest <= np.finfo(np.float16).max:

@@ -31,15 +31,15 @@ def layer_name(kind: str, operator: str, node: str, constants: Sequence[str], ta
         words.append(kind)
     if words and words[0][0].isdigit():
         words.insert(0, kind)
-    return free("_".join(words), taken) if words else _numbered(kind, 1, taken)
+    return free_name("_".join(words), taken) if words else _add_number(kind, 1, taken)
 
 
-def free(name: str, taken: Collection[str]) -> str:
+def free_name(name: str, taken: Collection[str]) -> str:
     """The name itself, or with the first number from 2 on that nobody bears."""
-    return name if name not in taken else _numbered(name, 2, taken)
+    return name if name not in taken else _add_number(name, 2, taken)
 
 
-def _numbered(stem: str, number: int, taken: Collection[str]) -> str:
+def _add_number(stem: str, number: int, taken: Collection[str]) -> str:
     while f"{stem}_{number}" in taken:
         number += 1
     return f"{stem}_{number}"

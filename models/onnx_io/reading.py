@@ -21,7 +21,7 @@ from onnx.reference import ReferenceEvaluator
 
 from models.graph import INPUT, Graph, GraphError, Shape
 from models.onnx_io.node import BehindLogits, Missing, Node, Value, attributes_of
-from models.onnx_io.operators.table import ADVICE, OPERATORS, READOUT_FOLLOWERS
+from models.onnx_io.operators.table import ADVICE, LOGITS_FOLLOWERS, OPERATORS
 from models.onnx_io.trace import OnnxError, Signal, Trace
 from models.onnx_io.writing import PRODUCER
 
@@ -109,15 +109,15 @@ def evaluate(trace: Trace, node: Node, model: onnx.ModelProto) -> Value:
         If it cannot become spikes.
     """
     given = [value for value in node.inputs if value is not None]
-    readouts = [value for value in given if isinstance(value, BehindLogits)]
+    behind = [value for value in given if isinstance(value, BehindLogits)]
     try:
         for value in given:
             if isinstance(value, Missing):
                 raise OnnxError(f"reads {value.name!r}, which no node writes as its first output")
         if all(isinstance(value, np.ndarray) for value in given):
             return _constant(node, model)
-        if readouts and node.operator in READOUT_FOLLOWERS:
-            return readouts[0]
+        if behind and node.operator in LOGITS_FOLLOWERS:
+            return behind[0]
         if node.operator not in OPERATORS:
             advice = ADVICE.get(node.operator, f"possible are {', '.join(OPERATORS)}")
             raise OnnxError(f"this operator cannot become spikes; {advice}")
@@ -184,7 +184,7 @@ def finish(model: onnx.ModelProto, trace: Trace, values: Mapping[str, Value]) ->
         signals[name] = value.signal if isinstance(value, BehindLogits) else value
     if len({signal.layer for signal in signals.values()}) != 1:
         raise OnnxError(f"the outputs {', '.join(map(repr, signals))} come from different layers; export one of them")
-    last = trace.plain(next(iter(signals.values())))
+    last = trace.make_plain(next(iter(signals.values())))
     if last == INPUT:
         raise OnnxError("the network has no layers")
     needed = {last}

@@ -28,8 +28,8 @@ from models.graph import (
     Pool2d,
     Shape,
 )
-from models.onnx_io import fold as onnx_fold
-from models.onnx_io.names import free
+from models.onnx_io.fold import compose, fold_after, fold_before, identity
+from models.onnx_io.names import free_name
 
 Padding = tuple[int, int, int, int]  # top, left, bottom, right
 UNPADDED: Padding = (0, 0, 0, 0)
@@ -54,7 +54,7 @@ class Signal:
         return not any(self.padding) and not np.any(self.offset) and bool(np.all(self.scale == 1.0))
 
 
-def total(first: Padding, second: Padding) -> Padding:
+def add_paddings(first: Padding, second: Padding) -> Padding:
     """Two paddings, one around the other."""
     return first[0] + second[0], first[1] + second[1], first[2] + second[2], first[3] + second[3]
 
@@ -85,27 +85,27 @@ class Trace:
         self.layers[layer.name] = layer
         return self.signal(layer.name)
 
-    def weighted(self, layer: Conv2d | Dense, signal: Signal) -> Signal:
+    def add_weighted(self, layer: Conv2d | Dense, signal: Signal) -> Signal:
         """Add a convolution or fully connected layer that reads a signal, with all that waits there folded into it."""
         if isinstance(layer, Conv2d):
-            layer = replace(layer, padding=total(layer.padding, signal.padding))
+            layer = replace(layer, padding=add_paddings(layer.padding, signal.padding))
         layer = replace(layer, inputs=(signal.layer,))
         layer.output_shape(self.shapes[signal.layer])
-        folded = onnx_fold.before(layer, signal.scale, signal.offset, self.shapes[signal.layer])
+        folded = fold_before(layer, signal.scale, signal.offset, self.shapes[signal.layer])
         if folded is None:
             raise OnnxError(
                 f"{signal.layer!r} is scaled by factors that differ between pixels, which no convolution holds"
             )
         return self.add(folded)
 
-    def pooled(self, layer: Pool2d, signal: Signal) -> Signal:
+    def add_pooling(self, layer: Pool2d, signal: Signal) -> Signal:
         """Add a pooling layer; zeros that pad the signal join its own padding where they cannot change the result."""
-        joined = replace(layer, padding=total(layer.padding, signal.padding))
+        joined = replace(layer, padding=add_paddings(layer.padding, signal.padding))
         if isinstance(joined, AvgPool2d):
             joined = replace(joined, count_padding=True)
         if any(signal.padding) and self._joins(layer, joined, signal):
             return self.add(replace(joined, inputs=(signal.layer,)))
-        return self.add(replace(layer, inputs=(self.plain(signal),)))
+        return self.add(replace(layer, inputs=(self.make_plain(signal),)))
 
     def _joins(self, layer: Pool2d, joined: Pool2d, signal: Signal) -> bool:
         top, left, bottom, right = joined.padding
@@ -116,33 +116,33 @@ class Trace:
             return layer.count_padding or not any(layer.padding)
         return self.is_positive(signal)
 
-    def flattened(self, name: str, signal: Signal) -> Signal:
+    def flatten(self, name: str, signal: Signal) -> Signal:
         if any(signal.padding):
-            signal = self.signal(self.plain(signal))
+            signal = self.signal(self.make_plain(signal))
         shape = self.shapes[signal.layer]
         flat = self.add(Flatten(name=name, inputs=(signal.layer,)))
         scale, offset = (np.broadcast_to(values, shape).reshape(-1) for values in (signal.scale, signal.offset))
         return replace(flat, scale=scale, offset=offset)
 
     def junction(self, kind: type[Add] | type[Concat], name: str, signals: Sequence[Signal]) -> Signal:
-        return self.add(kind(name=name, inputs=tuple(self.plain(signal) for signal in signals)))
+        return self.add(kind(name=name, inputs=tuple(self.make_plain(signal) for signal in signals)))
 
-    def rescaled(self, signal: Signal, scale: NDArray[np.float64], offset: NDArray[np.float64]) -> Signal:
+    def rescale(self, signal: Signal, scale: NDArray[np.float64], offset: NDArray[np.float64]) -> Signal:
         """scale * signal + offset, in the layer itself where it is linear and nobody else reads it."""
         if any(signal.padding):
-            signal = self.signal(self.plain(signal))
+            signal = self.signal(self.make_plain(signal))
         layer = self.layers.get(signal.layer)
         if layer is not None and signal.is_plain and layer.activation.is_linear and signal.layer not in self.shared:
-            folded = onnx_fold.after(layer, scale, offset)
+            folded = fold_after(layer, scale, offset)
             if folded is not None:
                 return self.add(folded)
         return replace(signal, scale=signal.scale * scale, offset=signal.offset * scale + offset)
 
-    def activated(self, signal: Signal, activation: Activation, name: str) -> Signal:
+    def activate(self, signal: Signal, activation: Activation, name: str) -> Signal:
         """activation(signal): in the layer that makes the signal, or in one that does nothing else, called `name`."""
         source = self._origin(signal.layer, activation)
         if signal.is_plain and source is not None:
-            combined = onnx_fold.compose(source.activation, activation)
+            combined = compose(source.activation, activation)
             if combined is not None:
                 self.add(replace(source, activation=combined))  # type: ignore[call-arg]
                 return signal
@@ -150,11 +150,11 @@ class Trace:
             return signal
         return self._own_layer(name, activation, signal)
 
-    def plain(self, signal: Signal) -> str:
+    def make_plain(self, signal: Signal) -> str:
         """The name of the layer whose output the signal is; a new one if scaling or padding waits."""
         if signal.is_plain:
             return signal.layer
-        name = free(f"{signal.layer}_{'padded' if any(signal.padding) else 'scaled'}", self.shapes)
+        name = free_name(f"{signal.layer}_{'padded' if any(signal.padding) else 'scaled'}", self.shapes)
         return self._own_layer(name, RELU if self.is_positive(signal) else LINEAR, signal).layer
 
     def is_positive(self, signal: Signal) -> bool:
@@ -177,7 +177,7 @@ class Trace:
             raise OnnxError(
                 f"needs a layer of its own for {shape[0]} features; {LARGEST_UNIT_MATRIX} is the most possible"
             )
-        return self.weighted(onnx_fold.identity(name, shape, activation), signal)
+        return self.add_weighted(identity(name, shape, activation), signal)
 
     def _origin(self, name: str, activation: Activation) -> Conv2d | Dense | Add | None:
         """The layer that can apply the activation: a max or a flattening in between makes no difference to it."""

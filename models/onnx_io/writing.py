@@ -135,7 +135,7 @@ def _(layer: Conv2d, shape: Shape) -> list[Step]:
     return [Step("Conv", {"weight": layer.weight}, geometry), Step("Add", {"bias": layer.bias})]
 
 
-def _window(layer: Pool2d) -> dict[str, Any]:
+def _geometry(layer: Pool2d) -> dict[str, Any]:
     return {
         "kernel_shape": layer.kernel,
         "strides": layer.stride,
@@ -146,12 +146,12 @@ def _window(layer: Pool2d) -> dict[str, Any]:
 
 @_body.register
 def _(layer: AvgPool2d, shape: Shape) -> list[Step]:
-    return [Step("AveragePool", attributes={**_window(layer), "count_include_pad": int(layer.count_padding)})]
+    return [Step("AveragePool", attributes={**_geometry(layer), "count_include_pad": int(layer.count_padding)})]
 
 
 @_body.register
 def _(layer: MaxPool2d, shape: Shape) -> list[Step]:
-    return [Step("MaxPool", attributes=_window(layer))]
+    return [Step("MaxPool", attributes=_geometry(layer))]
 
 
 @_body.register

@@ -86,7 +86,7 @@ class File:
         operator, *constants = steps[-1]
         return [*nodes, self.last(node, operator, tensor, *(self.constant(node, values) for values in constants))]
 
-    def copied(self, origin: NodeProto, name: str) -> tuple[list[NodeProto], str]:
+    def copy_linear(self, origin: NodeProto, name: str) -> tuple[list[NodeProto], str]:
         """Copies of the nodes that a signal depends on linearly, back to the first with weights, and its new name."""
         producer = self.producer(name)
         if producer is None or producer.op_type not in (*WEIGHTED, *AFFINE):
@@ -94,7 +94,7 @@ class File:
         signals = [i for i, given in enumerate(producer.input) if given and self.is_signal(given)]
         inputs, before = list(producer.input), list[NodeProto]()
         if producer.op_type in AFFINE and len(signals) == 1:
-            before, inputs[signals[0]] = self.copied(origin, inputs[signals[0]])
+            before, inputs[signals[0]] = self.copy_linear(origin, inputs[signals[0]])
         copy = self.node(origin, producer.op_type, *inputs, **attributes_of(producer))
         return [*before, copy], copy.output[0]
 
@@ -117,7 +117,7 @@ class File:
         if note:
             self.notes[node.output[0]] = note
 
-    def written(self) -> onnx.ModelProto:
+    def to_model(self) -> onnx.ModelProto:
         """The model, without the nodes and constants that nothing reads any more."""
         model = onnx.ModelProto()
         model.CopyFrom(self.walk.model)

@@ -19,7 +19,7 @@ def dense(file: File, node: NodeProto) -> list[NodeProto] | None:
         return None
     (weight1, bias1), (weight2, bias2) = _matrix(file, first), _matrix(file, node)
     names = [file.constant(node, weight2 @ weight1), file.constant(node, weight2 @ bias1 + bias2)]
-    return _merged(file, first, [file.last(node, "Gemm", first.input[0], *names, settings={"transB": 1})])
+    return _merge(file, first, [file.last(node, "Gemm", first.input[0], *names, settings={"transB": 1})])
 
 
 def convolutions(file: File, node: NodeProto) -> list[NodeProto] | None:
@@ -33,10 +33,10 @@ def convolutions(file: File, node: NodeProto) -> list[NodeProto] | None:
     strides = [attributes_of(layer).get("strides", [1] * (kernel.ndim - 2)) for layer in (first, node)]
     settings["strides"] = [a * b for a, b in zip(*strides, strict=True)]
     names = [file.constant(node, kernel), file.constant(node, kernel2[:, :, 0, 0] @ bias1 + bias2)]
-    return _merged(file, first, [file.last(node, "Conv", first.input[0], *names, settings=settings)])
+    return _merge(file, first, [file.last(node, "Conv", first.input[0], *names, settings=settings)])
 
 
-def _merged(file: File, first: NodeProto, nodes: list[NodeProto]) -> list[NodeProto]:
+def _merge(file: File, first: NodeProto, nodes: list[NodeProto]) -> list[NodeProto]:
     file.replace(first, [], f"merged into {nodes[-1].name or nodes[-1].output[0]!r}")
     return nodes
 

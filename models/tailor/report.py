@@ -58,7 +58,7 @@ def as_text(table: pd.DataFrame) -> str:
 def _report(model: onnx.ModelProto) -> tuple[pd.DataFrame, onnx.ModelProto]:
     original = walk(model)
     file = rewrite(original)
-    after = walk(file.written())
+    after = walk(file.to_model())
     graph, problem = _graph(after)
     verdicts = {output: _verdict(step, after, graph) for output, step in after.steps.items()}
     verdicts |= _negative(after, graph)
@@ -100,7 +100,7 @@ def _verdict(step: Step, after: Walk, graph: Graph | None) -> Verdict:
             return AWAY, "stands behind the logits"
         case Signal() if any(not isinstance(layers[name], Flatten) for name in step.made):
             made = [layers[name] for name in step.made if not isinstance(layers[name], Flatten)]
-            return SPIKES, "; ".join(_described(layer, after, graph) for layer in made)
+            return SPIKES, "; ".join(_describe(layer, after, graph) for layer in made)
         case Signal() if step.changed:
             return FOLDED, f"into {', '.join(map(repr, step.changed))}"
         case Signal() if not step.made and not _passes(step):
@@ -121,7 +121,7 @@ def _into(output: str, after: Walk) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _described(layer: Layer, after: Walk, graph: Graph | None) -> str:
+def _describe(layer: Layer, after: Walk, graph: Graph | None) -> str:
     shape = after.trace.shapes[layer.name]
     where = f"{layer.name!r}, {' x '.join(map(str, shape))} "
     match layer:

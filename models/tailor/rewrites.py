@@ -23,7 +23,7 @@ OLDEST_MIN = 8  # before it, Min and Max do not spread their operands
 Rule = Callable[[File, NodeProto], list[NodeProto] | None]
 
 
-def _negated(file: File, node: NodeProto) -> list[NodeProto]:
+def _negate(file: File, node: NodeProto) -> list[NodeProto]:
     return file.chain(node, node.input[0], ("Mul", -1.0))
 
 
@@ -42,7 +42,7 @@ def _maximum(file: File, node: NodeProto) -> list[NodeProto] | None:
     return file.chain(node, signals[0], *_above(constant)) if np.all(np.isfinite(constant)) else None
 
 
-def _clipped(file: File, node: NodeProto) -> list[NodeProto] | None:
+def _clip(file: File, node: NodeProto) -> list[NodeProto] | None:
     """Clip(x, low, high) = low + Clip(x - low, 0, high - low)."""
     settings = {"min": -math.inf, "max": math.inf, **attributes_of(node)}
     for key, name in zip(("min", "max"), node.input[1:], strict=False):
@@ -73,7 +73,7 @@ def _absolute(file: File, node: NodeProto) -> list[NodeProto]:
     return [*nodes, file.last(node, "Add", positive, negative)]
 
 
-def _leaky(file: File, node: NodeProto) -> list[NodeProto] | None:
+def _split_slope(file: File, node: NodeProto) -> list[NodeProto] | None:
     """W (ReLU(x) - slope ReLU(-x)) = [W, -slope W] [ReLU(x), ReLU(-x)], if W alone reads it."""
     slopes, path = _slopes(file, node), file.path_to_weights(node.output[0])
     if slopes is None or path is None:
@@ -109,7 +109,7 @@ def _slopes(file: File, node: NodeProto) -> NDArray[np.float64] | None:
 
 def _halves(file: File, node: NodeProto) -> tuple[list[NodeProto], str, str]:
     """Nodes that make ReLU(x) and ReLU(-x) of what a node reads, and the names of both."""
-    copies, copy = file.copied(node, node.input[0])
+    copies, copy = file.copy_linear(node, node.input[0])
     positive = file.node(node, "Relu", node.input[0])
     opposite = file.node(node, "Mul", copy, file.constant(node, -1.0))
     negative = file.node(node, "Relu", opposite.output[0])
@@ -119,15 +119,15 @@ def _halves(file: File, node: NodeProto) -> tuple[list[NodeProto], str, str]:
 TWO_RELUS = "as two ReLUs, of x and of -x, with weights of their own: twice the neurons"
 RULES: Mapping[str, tuple[Rule, str]] = {
     "Abs": (_absolute, TWO_RELUS),
-    "Clip": (_clipped, "as a ReLU between two shifts, which fold into weights"),
+    "Clip": (_clip, "as a ReLU between two shifts, which fold into weights"),
     "Conv": (tailor_merge.convolutions, ""),
     "Gemm": (tailor_merge.dense, ""),
     "HardSigmoid": (_hard_sigmoid, "as a scaled ReLU with a ceiling of 1"),
-    "LeakyRelu": (_leaky, TWO_RELUS),
+    "LeakyRelu": (_split_slope, TWO_RELUS),
     "MatMul": (tailor_merge.dense, ""),
     "Max": (_maximum, "as a ReLU between two shifts, which fold into weights"),
-    "Neg": (_negated, "as a factor of -1, which folds into weights"),
-    "PRelu": (_leaky, TWO_RELUS),
+    "Neg": (_negate, "as a factor of -1, which folds into weights"),
+    "PRelu": (_split_slope, TWO_RELUS),
     "Sub": (_difference, "as a sum, with the sign of the second signal changed in its weights"),
 }
 

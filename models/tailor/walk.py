@@ -13,9 +13,9 @@ import onnx
 
 from models.graph import INPUT, RELU, Layer, Shape
 from models.onnx_io import (
+    LOGITS_FOLLOWERS,
     NORMS,
     QUANTISED,
-    READOUT_FOLLOWERS,
     SMOOTH,
     BehindLogits,
     Missing,
@@ -26,7 +26,7 @@ from models.onnx_io import (
     Value,
     evaluate,
     follow,
-    free,
+    free_name,
 )
 
 
@@ -76,10 +76,10 @@ def walk(model: onnx.ModelProto) -> Walk:
     shapes, steps = _inferred_shapes(model), dict[str, Step]()
 
     def visit(trace: Trace, node: Node, model: onnx.ModelProto) -> Value:
-        _blame_readouts(node, steps)
-        resolved = _resolved(trace, node, shapes)
+        _blame_softmax(node, steps)
+        resolved = _resolve(trace, node, shapes)
         before = dict(trace.layers)
-        value, obstacle = _evaluated(trace, resolved, model)
+        value, obstacle = _try_to_evaluate(trace, resolved, model)
         obstacle = obstacle or _unexplained(node, steps)
         changed = [name for name, layer in trace.layers.items() if before.get(name, layer) is not layer]
         made = [name for name in trace.layers if name not in before]
@@ -90,7 +90,7 @@ def walk(model: onnx.ModelProto) -> Walk:
     return Walk(model, trace, values, steps)
 
 
-def _evaluated(trace: Trace, node: Node, model: onnx.ModelProto) -> tuple[Value, str]:
+def _try_to_evaluate(trace: Trace, node: Node, model: onnx.ModelProto) -> tuple[Value, str]:
     """The value of a node and no obstacle, or what takes its place and the obstacle."""
     if any(isinstance(value, Missing) for value in node.inputs):
         return Missing(node.proto.output[0]), ""
@@ -104,7 +104,7 @@ def _stand_in(trace: Trace, node: Node) -> Value:
     first = node.inputs[0] if node.inputs else None
     if isinstance(first, Signal) and node.operator in SMOOTH:
         try:
-            return trace.activated(first, RELU, node.name("relu", trace.shapes))
+            return trace.activate(first, RELU, node.name("relu", trace.shapes))
         except OnnxError:
             return Missing(node.proto.output[0])
     return (
@@ -112,23 +112,23 @@ def _stand_in(trace: Trace, node: Node) -> Value:
     )
 
 
-def _blame_readouts(node: Node, steps: dict[str, Step]) -> None:
+def _blame_softmax(node: Node, steps: dict[str, Step]) -> None:
     """A softmax whose result a layer reads is the obstacle, not that layer."""
     for value in node.inputs:
-        if isinstance(value, BehindLogits) and node.operator not in READOUT_FOLLOWERS:
+        if isinstance(value, BehindLogits) and node.operator not in LOGITS_FOLLOWERS:
             maker = next(step for step in steps.values() if step.value is value)
             obstacle = f"{value.operator} can only stand at the end; train without it"
             steps[maker.output] = replace(maker, obstacle=obstacle)
 
 
-def _resolved(trace: Trace, node: Node, shapes: Mapping[str, Shape]) -> Node:
+def _resolve(trace: Trace, node: Node, shapes: Mapping[str, Shape]) -> Node:
     """The node with signals in the place of what is not known, where at least its shape is."""
     resolved: list[Value | None] = []
     for value in node.inputs:
         if isinstance(value, Missing) and value.name in shapes:
-            name = free(value.name, trace.shapes)
+            name = free_name(value.name, trace.shapes)
             value = trace.add(Unknown(name=name, inputs=(INPUT,), shape=shapes[value.name]))
-        elif isinstance(value, BehindLogits) and node.operator not in READOUT_FOLLOWERS:
+        elif isinstance(value, BehindLogits) and node.operator not in LOGITS_FOLLOWERS:
             value = value.signal
         resolved.append(value)
     return replace(node, inputs=tuple(resolved))

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.learning_rate is not None:
         recipe = replace(recipe, learning_rate=options.learning_rate)
     try:
-        entry = _trained(recipe, options)
+        entry = _train(recipe, options)
     except ValueError as error:
         parser.error(str(error))
     enter(WEIGHTS / "weights.json", options.name, entry)
@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _trained(recipe: Recipe, options: argparse.Namespace) -> dict[str, Any]:
+def _train(recipe: Recipe, options: argparse.Namespace) -> dict[str, Any]:
     """Train, write the file, and say what it is."""
     name, seed, epochs = options.name, options.seed, options.epochs or recipe.epochs
     origin: dict[str, Any] = {"command": _command(options, epochs)}

@@ -17,13 +17,13 @@ from models.detection import Head
 DIGITS = Head(anchors=((0.9, 1.1), (1.3, 1.8), (2.0, 2.5)), classes=tuple("0123456789"))
 
 
-def named(**modules: nn.Module) -> nn.Sequential:
+def stack(**modules: nn.Module) -> nn.Sequential:
     return nn.Sequential(OrderedDict(modules))
 
 
 def mnist_convnet() -> nn.Sequential:
     """Diehl 2015: 28x28-12c5-2s-64c5-2s-10o, no biases."""
-    return named(
+    return stack(
         conv1=nn.Conv2d(1, 12, 5, bias=False), relu1=nn.ReLU(), pool1=nn.AvgPool2d(2),
         conv2=nn.Conv2d(12, 64, 5, bias=False), relu2=nn.ReLU(), pool2=nn.AvgPool2d(2),
         flatten=nn.Flatten(), dropout=nn.Dropout(0.5), fc=nn.Linear(1024, 10, bias=False),
@@ -32,7 +32,7 @@ def mnist_convnet() -> nn.Sequential:
 
 def mnist_mlp() -> nn.Sequential:
     """Diehl 2015: 784-1200-1200-10, no biases, dropout."""
-    return named(
+    return stack(
         flatten=nn.Flatten(), dropout0=nn.Dropout(0.2),
         fc1=nn.Linear(784, 1200, bias=False), relu1=nn.ReLU(), dropout1=nn.Dropout(0.5),
         fc2=nn.Linear(1200, 1200, bias=False), relu2=nn.ReLU(), dropout2=nn.Dropout(0.5),
@@ -62,7 +62,7 @@ def cifar_cnn(
 ) -> nn.Sequential:
     """Cao 2015: 24x24-64c5-2s-64c5-2s-64c3-10o; as it stands the tailored network, and each argument undoes a step."""
     conv = partial(nn.Conv2d, bias=bias)
-    return named(
+    return stack(
         **({"centre": Centred()} if centred else {}),
         conv1=conv(3, 64, 5, padding=2), act1=activation(), pool1=pool(2),
         conv2=conv(64, 64, 5, padding=2), act2=activation(), pool2=pool(2),
@@ -72,13 +72,13 @@ def cifar_cnn(
 
 
 def digit_detector() -> nn.Sequential:
-    """A small Tiny YOLO for digits: 96x96-8c3-p-16c3-p-32c3-p-64c3-p-128c3-45c1, 2x2 max pooling, leaky 0.1."""
+    """A small Tiny YOLO for digits: 96x96-8c3-p-16c3-p-32c3-p-64c3-p-128c3-45c1, 2x2 max pooling, slope 0.1."""
     widths = (1, 8, 16, 32, 64, 128)
     layers: dict[str, nn.Module] = {}
     for i, (before, after) in enumerate(pairwise(widths), start=1):
         layers |= {f"conv{i}": nn.Conv2d(before, after, 3, padding=1), f"leaky{i}": nn.LeakyReLU(0.1)}
         layers |= {f"pool{i}": nn.MaxPool2d(2)} if i < len(widths) - 1 else {}
-    return named(**layers, head=nn.Conv2d(widths[-1], DIGITS.channels, 1))
+    return stack(**layers, head=nn.Conv2d(widths[-1], DIGITS.channels, 1))
 
 
 VGG_WIDTHS = (32, 64, 128, 256, 256)
@@ -102,7 +102,7 @@ def vgg16(batch_norm: bool = False) -> nn.Sequential:
             channels = width
         layers[f"pool{stage}"] = nn.AvgPool2d(2)
         size //= 2
-    return named(
+    return stack(
         **layers, flatten=nn.Flatten(),
         dropout1=nn.Dropout(0.1), fc1=_he(linear(channels * size**2, 256), math.sqrt(2)), relu1=nn.ReLU(),
         dropout2=nn.Dropout(0.1), fc2=_he(linear(256, 256)), relu2=nn.ReLU(),
@@ -120,13 +120,13 @@ class Residual(nn.Module):
     def __init__(self, channels_in: int, channels: int, batch_norm: bool, gain: float) -> None:
         super().__init__()
         stride = 1 if channels_in == channels else 2
-        self.path = named(
+        self.path = stack(
             **_convolution("1", channels_in, channels, batch_norm, stride),
             dropout=nn.Dropout(0.1),
             **_convolution("2", channels, channels, batch_norm, gain=gain),
         )
         shortcut = _convolution("0", channels_in, channels, batch_norm, stride, kernel=1)
-        self.shortcut = nn.Identity() if stride == 1 else named(**shortcut)
+        self.shortcut = nn.Identity() if stride == 1 else stack(**shortcut)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.path(x) + self.shortcut(x)
@@ -145,7 +145,7 @@ def resnet(depth: int, batch_norm: bool = False) -> nn.Sequential:
         for number in range(1, blocks + 1):
             channels = widths[stage - 1] if number == 1 else widths[stage]
             layers[f"block{stage}_{number}"] = Residual(channels, widths[stage], batch_norm, gain)
-    return named(
+    return stack(
         **layers, pool=nn.AvgPool2d(8), flatten=nn.Flatten(), dropout=nn.Dropout(0.1), fc=nn.Linear(64, 10, bias=False)
     )
 

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from models.atomic import write_atomically
 from models.datasets import Dataset
 from models.graph import Array
-from models.onnx_io import in_half, load, to_onnx
+from models.onnx_io import load, to_half, to_onnx
 from models.train.recipes import Recipe, Rng
 
 BATCH_SIZE = 100
@@ -149,7 +149,7 @@ def to_file(
         _export(network, input_shape, exported)
         model = to_onnx(load(exported)) if spiking else onnx.load(exported)
     onnx.helper.set_model_props(model, dict(metadata or {}))
-    write_atomically(path, in_half(model).SerializeToString(deterministic=True))
+    write_atomically(path, to_half(model).SerializeToString(deterministic=True))
 
 
 def _export(network: nn.Module, input_shape: tuple[int, ...], path: Path) -> None:

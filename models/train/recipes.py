@@ -73,7 +73,7 @@ def cifar10(data_dir: Path | None) -> Dataset:
     return load_dataset("cifar10_train", data_dir)
 
 
-def shifted(images: Array, rng: Rng, largest: int) -> Array:
+def shift(images: Array, rng: Rng, largest: int) -> Array:
     """Each image moved by up to `largest` pixels in both directions, black coming in."""
     padded = np.pad(images, ((0, 0), (0, 0), (largest, largest), (largest, largest)))
     height, width = images.shape[2:]
@@ -81,7 +81,7 @@ def shifted(images: Array, rng: Rng, largest: int) -> Array:
     return np.stack([image[:, y : y + height, x : x + width] for image, (y, x) in zip(padded, offsets, strict=True)])
 
 
-def cropped(images: Array, rng: Rng) -> Array:
+def crop(images: Array, rng: Rng) -> Array:
     """A random part of 24 x 24 pixels of each image, every second one mirrored."""
     corners = rng.integers(0, [images.shape[2] - CROP + 1, images.shape[3] - CROP + 1], (len(images), 2))
     parts = [image[:, y : y + CROP, x : x + CROP] for image, (y, x) in zip(images, corners, strict=True)]
@@ -89,21 +89,21 @@ def cropped(images: Array, rng: Rng) -> Array:
     return np.stack([part[:, :, ::-1] if flip else part for part, flip in zip(parts, mirrored, strict=True)])
 
 
-def cropped_and_rectified(images: Array, rng: Rng) -> Array:
-    return rectify(cropped(images, rng))
+def crop_and_rectify(images: Array, rng: Rng) -> Array:
+    return rectify(crop(images, rng))
 
 
-def cropped_and_rectified_with_holes(images: Array, rng: Rng) -> Array:
-    """As `cropped_and_rectified`, with a square of 8 x 8 pixels of each image put to 0 (Cutout, DeVries 2017)."""
-    result = cropped_and_rectified(images, rng)
+def crop_rectify_and_punch(images: Array, rng: Rng) -> Array:
+    """As `crop_and_rectify`, with a square of 8 x 8 pixels of each image put to 0 (Cutout, DeVries 2017)."""
+    result = crop_and_rectify(images, rng)
     for image, (y, x) in zip(result, rng.integers(-4, CROP - 4, (len(images), 2)), strict=True):
         image[:, max(0, y) : y + 8, max(0, x) : x + 8] = 0
     return result
 
 
-def jittered_and_centred(images: Array, rng: Rng) -> Array:
+def jitter_and_centre(images: Array, rng: Rng) -> Array:
     """Each image moved by up to four pixels, the mean coming in, every second one mirrored; less the mean."""
-    moved = shifted(centre(images), rng, largest=4)
+    moved = shift(centre(images), rng, largest=4)
     mirrored = rng.random(len(images)) < 0.5
     moved[mirrored] = moved[mirrored, ..., ::-1]
     return moved
@@ -113,7 +113,7 @@ _mnist = partial(Recipe, training=mnist_without_digits, tests=("mnist", "digits"
 _cifar = partial(
     Recipe,
     training=cifar10,
-    augment=cropped_and_rectified,
+    augment=crop_and_rectify,
     tests=("cifar10_abs",),
     epochs=40,
     optimizers=muon_and_adam,  # Adam underfits in as many epochs
@@ -130,12 +130,12 @@ _detector = partial(
     measure=("map_50", partial(map_50, head=architectures.DIGITS)),
     metadata=metadata(architectures.DIGITS),
 )
-_unrectified = partial(_cifar, augment=cropped, tests=("cifar10_crop",))
-_deep = partial(_cifar, augment=jittered_and_centred, tests=("cifar10_centred",), epochs=25)
+_unrectified = partial(_cifar, augment=crop, tests=("cifar10_crop",))
+_deep = partial(_cifar, augment=jitter_and_centre, tests=("cifar10_centred",), epochs=25)
 
 RECIPES = {
-    "mnist_convnet": _mnist(architectures.mnist_convnet, augment=partial(shifted, largest=2)),
-    "mnist_mlp": _mnist(architectures.mnist_mlp, augment=partial(shifted, largest=1)),
+    "mnist_convnet": _mnist(architectures.mnist_convnet, augment=partial(shift, largest=2)),
+    "mnist_mlp": _mnist(architectures.mnist_mlp, augment=partial(shift, largest=1)),
     "digit_detector": _detector(architectures.digit_detector),
     # Cao 2015, tailored step by step; each line changes one thing.
     "cifar_cnn_untailored": _unrectified(
@@ -146,7 +146,7 @@ RECIPES = {
     "cifar_cnn_nobias": _cifar(partial(cifar_cnn, pool=nn.MaxPool2d)),
     "cifar_cnn_tailored": _cifar(cifar_cnn),
     # The tailored network once more, three times as long, on images with holes, since it overfits.
-    "cifar_cnn_cao": _cifar(cifar_cnn, augment=cropped_and_rectified_with_holes, epochs=120),
+    "cifar_cnn_cao": _cifar(cifar_cnn, augment=crop_rectify_and_punch, epochs=120),
     # Sengupta 2019, and the same with batch norm, which the importer folds.
     "cifar_vgg16": _deep(vgg16),
     "cifar_vgg16_bn": _deep(partial(vgg16, batch_norm=True)),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from models.datasets import load_dataset
@@ -32,40 +32,40 @@ def draw_boxes(study: Study, folder: Path, data_dir: Path | None = None) -> list
         not there.
     """
     paths = []
-    for figure in (figure for figure in study.figures if figure.plot == "boxes"):
-        table = chosen(read_table(folder, "boxes"), figure)
-        paths += save(plot(figure, table, _images(study, data_dir)), folder, figure.name, ("png",))
+    for spec in (spec for spec in study.figures if spec.plot == "boxes"):
+        table = choose_rows(read_table(folder, "boxes"), spec)
+        paths += save(plot(spec, table, _images(study, data_dir)), folder, spec.name, ("png",))
     return paths
 
 
-def chosen(table: pd.DataFrame, figure: FigureSpec) -> pd.DataFrame:
+def choose_rows(table: pd.DataFrame, spec: FigureSpec) -> pd.DataFrame:
     """The rows that a figure shows; those of the ANN, which have no time, whatever the time."""
     ann = table["source"] == "ann"
-    rows = select(table[~ann], figure)
+    rows = select(table[~ann], spec)
     keys = list(table.columns[: list(table.columns).index("time_ms")])
-    several = [key for key in keys if key != figure.x and rows[key].nunique(dropna=False) > 1]
+    several = [key for key in keys if key != spec.x and rows[key].nunique(dropna=False) > 1]
     if several:
-        raise StudyError(f"figure {figure.name!r} shows boxes of several conditions; name one {several[0]} in `where`")
+        raise StudyError(f"figure {spec.name!r} shows boxes of several conditions; name one {several[0]} in `where`")
     same = table[ann & table["image"].isin(rows["image"])].merge(rows[keys].drop_duplicates().head(1), on=keys)
     return pd.concat([rows, same], ignore_index=True)
 
 
-def plot(figure: FigureSpec, rows: pd.DataFrame, images: Array) -> Canvas:
-    """A row of panels per image, a column per level of `figure.x` and one for the ANN."""
-    numbers, levels = sorted(rows["image"].unique()), sorted(rows.loc[rows["source"] == "snn", figure.x].unique())
+def plot(spec: FigureSpec, rows: pd.DataFrame, images: Array) -> Figure:
+    """A row of panels per image, a column per level of `spec.x` and one for the ANN."""
+    numbers, levels = sorted(rows["image"].unique()), sorted(rows.loc[rows["source"] == "snn", spec.x].unique())
     colours = dict(zip(sorted(set(rows["class"].dropna())), cycle(PALETTE), strict=False))
-    with drawing(PANEL * (len(levels) + 1), PANEL * len(numbers) + 0.4) as canvas:
-        panels = canvas.subplots(len(numbers), len(levels) + 1, squeeze=False)
+    with drawing(PANEL * (len(levels) + 1), PANEL * len(numbers) + 0.4) as figure:
+        panels = figure.subplots(len(numbers), len(levels) + 1, squeeze=False)
         for number, row in zip(numbers, panels, strict=True):
             of_image = rows[rows["image"] == number]
             spiking = of_image[of_image["source"] == "snn"]
-            parts = [spiking[spiking[figure.x] == level] for level in levels]
+            parts = [spiking[spiking[spec.x] == level] for level in levels]
             for axes, part in zip(row, [*parts, of_image[of_image["source"] == "ann"]], strict=True):
                 _draw_panel(axes, images[number], part.dropna(subset=["x0"]), colours)
-        for axes, title in zip(panels[0], [*(_title(figure.x, level) for level in levels), "ANN"], strict=True):
+        for axes, title in zip(panels[0], [*(_title(spec.x, level) for level in levels), "ANN"], strict=True):
             axes.set_title(title, fontsize=10)
-        canvas.suptitle(figure.title)
-    return canvas
+        figure.suptitle(spec.title)
+    return figure
 
 
 def _draw_panel(axes: Axes, image: Array, boxes: pd.DataFrame, colours: Mapping[str, Any]) -> None:

@@ -32,17 +32,17 @@ def draw_accuracy_over_time(metrics: pd.DataFrame, hue: str = "normalization") -
     """
     y = measure(metrics)
     title = f"{LABELS[y].partition(' (')[0]} over time"
-    declared = FigureSpec(name=y, plot="lineplot", x="time_ms", y=y, hue=hue, ceiling=f"ann_{y}", title=title)
-    return plot(declared, metrics)
+    spec = FigureSpec(name=y, plot="lineplot", x="time_ms", y=y, hue=hue, ceiling=f"ann_{y}", title=title)
+    return plot(spec, metrics)
 
 
 def draw_spikes_per_layer(layers: pd.DataFrame, hue: str = "normalization") -> Figure:
     """Spikes per image of each layer, from a layers.csv or what `studies.measure.measure_layers` returns."""
-    declared = FigureSpec(
+    spec = FigureSpec(
         name="spikes", plot="barplot", table="layers", x="layer", y="spikes_per_image", hue=hue,
         title="Spikes per layer",
     )  # fmt: skip
-    return plot(declared, layers)
+    return plot(spec, layers)
 
 
 def draw_energy_and_accuracy(metrics: pd.DataFrame, hue: str = "normalization") -> Figure:

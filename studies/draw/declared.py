@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Canvas
+from matplotlib.figure import Figure
 
 from models.graph import INPUT
 from studies.declare import METRIC_COLUMNS, FigureSpec, Study
@@ -37,46 +37,46 @@ def draw_figures(study: Study, folder: Path) -> list[Path]:
     """
     check_owner(folder, study.title)
     paths = []
-    for figure in (figure for figure in study.figures if figure.plot != "boxes"):  # those are `studies.draw.boxes`'
-        rows = select(read_table(folder, figure.table), figure)
-        paths += save(plot(figure, rows), folder, figure.name)
+    for spec in (spec for spec in study.figures if spec.plot != "boxes"):  # those are `studies.draw.boxes`'
+        rows = select(read_table(folder, spec.table), spec)
+        paths += save(plot(spec, rows), folder, spec.name)
     return paths
 
 
-def plot(figure: FigureSpec, rows: pd.DataFrame) -> Canvas:
+def plot(spec: FigureSpec, rows: pd.DataFrame) -> Figure:
     """A figure as a matplotlib figure that belongs to no window."""
     with theme():
-        canvas = _heatmap(figure, rows) if figure.plot == "heatmap" else _facets(figure, rows)
-        if figure.title:
-            canvas.suptitle(figure.title, **({} if figure.plot == "heatmap" else {"y": 1.03}))
-        if any("energy" in column for column in (figure.x, figure.y, figure.hue, figure.ceiling)):
-            canvas.text(0.01, -0.04, CAVEAT, fontsize=7)
-        plt.close(canvas)
-    return canvas
+        figure = _heatmap(spec, rows) if spec.plot == "heatmap" else _facets(spec, rows)
+        if spec.title:
+            figure.suptitle(spec.title, **({} if spec.plot == "heatmap" else {"y": 1.03}))
+        if any("energy" in column for column in (spec.x, spec.y, spec.hue, spec.ceiling)):
+            figure.text(0.01, -0.04, CAVEAT, fontsize=7)
+        plt.close(figure)
+    return figure
 
 
-def _facets(figure: FigureSpec, rows: pd.DataFrame) -> Canvas:
-    ways = styles(figure.hue, rows[figure.hue].dropna().unique()) if figure.hue else {}
-    if figure.hue not in ("", figure.x, figure.y):  # levels, not numbers: seaborn's colour scale fails at infinity
-        rows = rows.assign(**{figure.hue: pd.Categorical(rows[figure.hue], list(ways))})
-    shared: dict[str, Any] = {"x": figure.x, "y": figure.y, "height": 3.6, "aspect": 1.35}
-    shared |= {"col": figure.col, "col_wrap": min(3, rows[figure.col].nunique())} if figure.col else {}
-    shared |= {"hue": figure.hue, "palette": {level: way.colour for level, way in ways.items()}} if ways else {}
-    if figure.plot == "lineplot" and figure.x in METRIC_COLUMNS and figure.x != "time_ms":
+def _facets(spec: FigureSpec, rows: pd.DataFrame) -> Figure:
+    ways = styles(spec.hue, rows[spec.hue].dropna().unique()) if spec.hue else {}
+    if spec.hue not in ("", spec.x, spec.y):  # levels, not numbers: seaborn's colour scale fails at infinity
+        rows = rows.assign(**{spec.hue: pd.Categorical(rows[spec.hue], list(ways))})
+    shared: dict[str, Any] = {"x": spec.x, "y": spec.y, "height": 3.6, "aspect": 1.35}
+    shared |= {"col": spec.col, "col_wrap": min(3, rows[spec.col].nunique())} if spec.col else {}
+    shared |= {"hue": spec.hue, "palette": {level: way.colour for level, way in ways.items()}} if ways else {}
+    if spec.plot == "lineplot" and spec.x in METRIC_COLUMNS and spec.x != "time_ms":
         rows = _mean_over_seeds(rows)
-    if figure.x == "layer" and figure.y != "layer":  # networks have layers of their own, and some no value
-        rows, own = _input_first(rows.dropna(subset=figure.y)), {"sharex": False}
-        shared |= {"facet_kws": own} if figure.plot in ("lineplot", "scatterplot") else own
+    if spec.x == "layer" and spec.y != "layer":  # networks have layers of their own, and some no value
+        rows, own = _input_first(rows.dropna(subset=spec.y)), {"sharex": False}
+        shared |= {"facet_kws": own} if spec.plot in ("lineplot", "scatterplot") else own
         shared |= {"aspect": 2.2} if rows["layer"].nunique() > READABLE_LAYERS else {}
-    grid = _PLOTS[figure.plot](figure, rows, shared, ways)
-    if figure.theory:
-        grid.map_dataframe(_theory, figure, shared.get("palette"))
-    if figure.col:
-        grid.set_titles(f"{LABELS[figure.col]}: {{col_name}}")
+    grid = _PLOTS[spec.plot](spec, rows, shared, ways)
+    if spec.theory:
+        grid.map_dataframe(_theory, spec, shared.get("palette"))
+    if spec.col:
+        grid.set_titles(f"{LABELS[spec.col]}: {{col_name}}")
     for level, axes in (grid.axes_dict or {None: grid.ax}).items():
-        _finish(figure, rows if level is None else rows[rows[figure.col] == level], axes)
-    if figure.hue and grid.legend is not None:  # seaborn has an empty one without hue
-        grid.legend.set_title(LABELS[figure.hue])
+        _finish(spec, rows if level is None else rows[rows[spec.col] == level], axes)
+    if spec.hue and grid.legend is not None:  # seaborn has an empty one without hue
+        grid.legend.set_title(LABELS[spec.hue])
         beside = (grid.figure.subplotpars.right + 0.02, 0.5)  # a long title would otherwise cover the axes
         grid.legend.set_loc("center left")
         grid.legend.set_bbox_to_anchor(beside, transform=grid.figure.transFigure)
@@ -94,20 +94,18 @@ def _mean_over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.groupby(keys, sort=False, dropna=False, observed=True).mean(numeric_only=True).reset_index()
 
 
-def _line(figure: FigureSpec, rows: pd.DataFrame, shared: dict[str, Any], ways: Mapping[Any, Style]) -> sns.FacetGrid:
-    style = {"style": figure.hue, "dashes": _pick(ways, "dashes"), "markers": _pick(ways, "marker")} if ways else {}
-    every = max(1, rows[figure.x].nunique() // 10)
+def _line(spec: FigureSpec, rows: pd.DataFrame, shared: dict[str, Any], ways: Mapping[Any, Style]) -> sns.FacetGrid:
+    style = {"style": spec.hue, "dashes": _pick(ways, "dashes"), "markers": _pick(ways, "marker")} if ways else {}
+    every = max(1, rows[spec.x].nunique() // 10)
     return sns.relplot(rows, kind="line", errorbar=interval, markevery=every, markersize=5, **shared, **style)
 
 
-def _scatter(
-    figure: FigureSpec, rows: pd.DataFrame, shared: dict[str, Any], ways: Mapping[Any, Style]
-) -> sns.FacetGrid:
-    style = {"style": figure.hue, "markers": _pick(ways, "marker")} if ways else {}
+def _scatter(spec: FigureSpec, rows: pd.DataFrame, shared: dict[str, Any], ways: Mapping[Any, Style]) -> sns.FacetGrid:
+    style = {"style": spec.hue, "markers": _pick(ways, "marker")} if ways else {}
     return sns.relplot(rows, kind="scatter", **shared, **style)
 
 
-def _bar(figure: FigureSpec, rows: pd.DataFrame, shared: dict[str, Any], ways: Mapping[Any, Style]) -> sns.FacetGrid:
+def _bar(spec: FigureSpec, rows: pd.DataFrame, shared: dict[str, Any], ways: Mapping[Any, Style]) -> sns.FacetGrid:
     grid = sns.catplot(rows, kind="bar", errorbar=interval, saturation=1, edgecolor="black", linewidth=0.6, **shared)
     series = [container for axes in grid.axes.flat for container in axes.containers]
     keys = [] if grid.legend is None else [[patch] for patch in grid.legend.get_patches()]
@@ -118,25 +116,25 @@ def _bar(figure: FigureSpec, rows: pd.DataFrame, shared: dict[str, Any], ways: M
     return grid
 
 
-def _point(figure: FigureSpec, rows: pd.DataFrame, shared: dict[str, Any], ways: Mapping[Any, Style]) -> sns.FacetGrid:
+def _point(spec: FigureSpec, rows: pd.DataFrame, shared: dict[str, Any], ways: Mapping[Any, Style]) -> sns.FacetGrid:
     style = {"markers": list(_pick(ways, "marker").values()), "dodge": True} if ways else {}
-    numeric = {"formatter": "{:g}".format} if pd.api.types.is_numeric_dtype(rows[figure.x]) else {}
+    numeric = {"formatter": "{:g}".format} if pd.api.types.is_numeric_dtype(rows[spec.x]) else {}
     return sns.catplot(rows, kind="point", errorbar=interval, **numeric, **shared, **style)
 
 
-def _box(figure: FigureSpec, rows: pd.DataFrame, shared: dict[str, Any], ways: Mapping[Any, Style]) -> sns.FacetGrid:
+def _box(spec: FigureSpec, rows: pd.DataFrame, shared: dict[str, Any], ways: Mapping[Any, Style]) -> sns.FacetGrid:
     return sns.catplot(rows, kind="box", saturation=1, **shared)
 
 
-def _theory(figure: FigureSpec, palette: Any, data: pd.DataFrame, color: Any = None) -> None:
+def _theory(spec: FigureSpec, palette: Any, data: pd.DataFrame, color: Any = None) -> None:
     """What is predicted, as dashed lines; a pointplot has its values of x at 0, 1, ..."""
-    keys = [figure.x, *([figure.hue] if palette else [])]
-    means = data.groupby(keys, as_index=False, observed=True)[figure.theory].mean()
-    if figure.plot == "pointplot":
-        means[figure.x] = means[figure.x].map({value: i for i, value in enumerate(sorted(data[figure.x].unique()))})
-    for level, part in means.groupby(figure.hue, observed=True) if palette else [(None, means)]:
+    keys = [spec.x, *([spec.hue] if palette else [])]
+    means = data.groupby(keys, as_index=False, observed=True)[spec.theory].mean()
+    if spec.plot == "pointplot":
+        means[spec.x] = means[spec.x].map({value: i for i, value in enumerate(sorted(data[spec.x].unique()))})
+    for level, part in means.groupby(spec.hue, observed=True) if palette else [(None, means)]:
         colour = palette[level] if palette else "black"
-        plt.gca().plot(part[figure.x], part[figure.theory], color=colour, linestyle="--", linewidth=1)
+        plt.gca().plot(part[spec.x], part[spec.theory], color=colour, linestyle="--", linewidth=1)
 
 
 _PLOTS = {"lineplot": _line, "scatterplot": _scatter, "barplot": _bar, "pointplot": _point, "boxplot": _box}
@@ -146,43 +144,43 @@ def _pick(ways: Mapping[Any, Style], what: str) -> dict[Any, Any]:
     return {level: getattr(way, what) for level, way in ways.items()}
 
 
-def _heatmap(figure: FigureSpec, rows: pd.DataFrame) -> Canvas:
+def _heatmap(spec: FigureSpec, rows: pd.DataFrame) -> Figure:
     """One map per value of `col`, on one scale of colours."""
-    parts = list(rows.groupby(figure.col)) if figure.col else [("", rows)]
-    tables = [part.pivot_table(index=figure.y, columns=figure.x, values=figure.hue) for _, part in parts]
+    parts = list(rows.groupby(spec.col)) if spec.col else [("", rows)]
+    tables = [part.pivot_table(index=spec.y, columns=spec.x, values=spec.hue) for _, part in parts]
     for table in tables:
         table.index, table.columns = (labels.map(_as_label) for labels in table.axes)
     height, width = tables[0].shape
-    canvas, axes = plt.subplots(
+    figure, axes = plt.subplots(
         1, len(tables), squeeze=False, sharey=True, layout="constrained",
         figsize=(len(tables) * (1.2 + 0.55 * width), 1.2 + 0.42 * height),
     )  # fmt: skip
     low, high = min(table.min(axis=None) for table in tables), max(table.max(axis=None) for table in tables)
     for (level, part), table, ax in zip(parts, tables, axes.flat, strict=True):
         sns.heatmap(table, vmin=low, vmax=high, annot=True, fmt=".2g", cmap="cividis", cbar=False, ax=ax)
-        _finish(figure, part, ax)
-        ax.set_title(f"{LABELS[figure.col]}: {level}" if figure.col else "")
+        _finish(spec, part, ax)
+        ax.set_title(f"{LABELS[spec.col]}: {level}" if spec.col else "")
         ax.grid(visible=False)
         ax.label_outer()
-    canvas.colorbar(axes[0, 0].collections[0], ax=axes, label=LABELS[figure.hue])
-    return canvas
+    figure.colorbar(axes[0, 0].collections[0], ax=axes, label=LABELS[spec.hue])
+    return figure
 
 
 def _as_label(value: Any) -> str:
     return value if isinstance(value, str) else f"{value:g}"
 
 
-def _finish(figure: FigureSpec, rows: pd.DataFrame, axes: Axes) -> None:
-    axes.set(xlabel=LABELS[figure.x], ylabel=LABELS[figure.y])
-    for axis in figure.log:
+def _finish(spec: FigureSpec, rows: pd.DataFrame, axes: Axes) -> None:
+    axes.set(xlabel=LABELS[spec.x], ylabel=LABELS[spec.y])
+    for axis in spec.log:
         axes.set(**{f"{axis}scale": "log"})
     axes.tick_params(which="minor", labelsize=6)  # on a logarithmic axis, where they are close neighbours
-    if figure.x == "layer" and rows["layer"].nunique() > READABLE_LAYERS:
+    if spec.x == "layer" and rows["layer"].nunique() > READABLE_LAYERS:
         axes.tick_params(axis="x", labelrotation=90, labelsize=6)
-    if figure.ceiling:
-        axes.axhline(rows[figure.ceiling].mean(), color="black", linestyle="--", linewidth=1)
+    if spec.ceiling:
+        axes.axhline(rows[spec.ceiling].mean(), color="black", linestyle="--", linewidth=1)
         axes.annotate(
-            LABELS[figure.ceiling].split(" (")[0], (1, rows[figure.ceiling].mean()), xycoords=("axes fraction", "data"),
+            LABELS[spec.ceiling].split(" (")[0], (1, rows[spec.ceiling].mean()), xycoords=("axes fraction", "data"),
             xytext=(-3, 2), textcoords="offset points", ha="right", fontsize=7,
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1},
         )  # fmt: skip

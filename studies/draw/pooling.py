@@ -26,7 +26,7 @@ def spikes_of_the_winner(spikes: Spikes, inside: NDArray[np.bool_]) -> Spikes:
     Parameters
     ----------
     spikes : array, shape (T, ..., units)
-        -1, 0 or 1 in each step, for the units of a window.
+        -1, 0 or 1 in each step, for the units of a region.
     inside : array, shape (..., units)
         False for the units of the padding.
 
@@ -40,15 +40,15 @@ def spikes_of_the_winner(spikes: Spikes, inside: NDArray[np.bool_]) -> Spikes:
 
 
 def changes_of_the_largest_count(spikes: Spikes, inside: NDArray[np.bool_]) -> Spikes:
-    """What a pooled unit sends that spikes when the largest count of its window rises or falls; it is exact.
+    """What a pooled unit sends that spikes when the largest count of its region rises or falls; it is exact.
 
     Parameters and result are those of `spikes_of_the_winner`.
     """
     return np.diff(_counts(spikes, inside).max(axis=-1), axis=0, prepend=0).astype(np.int8)
 
 
-def windows(maps: NDArray, layer: MaxPool2d, output: tuple[int, ...], fill: float) -> NDArray:
-    """The windows of a pooling layer over maps (..., H, W), as an array (..., H_out, W_out, units)."""
+def regions(maps: NDArray, layer: MaxPool2d, output: tuple[int, ...], fill: float) -> NDArray:
+    """The regions of a pooling layer over maps (..., H, W), as an array (..., H_out, W_out, units)."""
     top, left, *_ = layer.padding
     last = [(count - 1) * stride for count, stride in zip(output[-2:], layer.stride, strict=True)]
     after = [
@@ -57,12 +57,12 @@ def windows(maps: NDArray, layer: MaxPool2d, output: tuple[int, ...], fill: floa
     ]
     around = [(0, 0)] * (maps.ndim - 2) + [(top, after[0]), (left, after[1])]
     every = sliding_window_view(np.pad(maps, around, constant_values=fill), layer.kernel, axis=(-2, -1))  # type: ignore[call-overload]
-    chosen = every[..., : last[0] + 1 : layer.stride[0], : last[1] + 1 : layer.stride[1], :, :]
-    return chosen.reshape(*chosen.shape[:-2], -1)
+    kept = every[..., : last[0] + 1 : layer.stride[0], : last[1] + 1 : layer.stride[1], :, :]
+    return kept.reshape(*kept.shape[:-2], -1)
 
 
 def pooling_errors(graph: Graph, recording: Recording, image: int = 0) -> pd.DataFrame:
-    """For each pooled unit, by how many spikes each rule misses the largest count of its window at the end.
+    """For each pooled unit, by how many spikes each rule misses the largest count of its region at the end.
 
     Parameters
     ----------
@@ -80,8 +80,8 @@ def pooling_errors(graph: Graph, recording: Recording, image: int = 0) -> pd.Dat
             continue
         spikes = _dense(recording, layer.inputs[0], image)
         unpadded = np.ones(spikes.shape[1:], bool)
-        inside = windows(unpadded, layer, graph.shapes[layer.name], False)
-        received = windows(spikes, layer, graph.shapes[layer.name], 0)
+        inside = regions(unpadded, layer, graph.shapes[layer.name], False)
+        received = regions(spikes, layer, graph.shapes[layer.name], 0)
         largest = _counts(received, inside)[-1].max(axis=-1)
         for rule, function in zip(RULES, (spikes_of_the_winner, changes_of_the_largest_count), strict=True):
             sent = function(received, inside).sum(axis=0, dtype=np.int64)

@@ -20,7 +20,7 @@ from studies.tables import LABELS
 BLUE, RED = PALETTE[0], PALETTE[3]
 
 
-def draw_raster(recording: Recording, image: int = 0, shown: int = 60, seed: int = 0) -> Figure:
+def draw_raster(recording: Recording, image: int = 0, shown: int = 60) -> Figure:
     """The spikes of every recorded population while it reads one image, the input at the bottom; negative ones in red.
 
     Parameters
@@ -30,7 +30,7 @@ def draw_raster(recording: Recording, image: int = 0, shown: int = 60, seed: int
     image : int
         Counted among the images of the recording.
     shown : int
-        Neurons of a larger population that are shown: a random subset, drawn from `seed`.
+        Neurons of a larger population that are shown: a random subset, always the same.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def draw_raster(recording: Recording, image: int = 0, shown: int = 60, seed: int
     names = [name for name in recording.populations if name in recording.rasters][::-1]
     _require(names, "the recording has no rasters; name populations in Probe(rasters=...)")
     _check_image(recording, image)
-    chosen = {name: choose(recording.sizes[name], shown, seed) for name in names}
+    chosen = {name: choose_neurons(recording.sizes[name], shown) for name in names}
     ratios = [max(len(neurons), 0.4 * shown) for neurons in chosen.values()]
     with drawing(7, 1.1 + 0.02 * sum(ratios)) as figure:
         panels = figure.subplots(len(names), sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
@@ -53,9 +53,9 @@ def draw_raster(recording: Recording, image: int = 0, shown: int = 60, seed: int
     return figure
 
 
-def choose(size: int, shown: int, seed: int) -> NDArray[np.int64]:
+def choose_neurons(size: int, shown: int) -> NDArray[np.int64]:
     """Indices of a random subset of `shown` neurons in increasing order; all of them if there are no more."""
-    return np.sort(np.random.default_rng(seed).choice(size, min(shown, size), replace=False))
+    return np.sort(np.random.default_rng(0).choice(size, min(shown, size), replace=False))
 
 
 def draw_membrane_traces(recording: Recording, probe: Probe, v_th: float = 1.0, image: int = 0) -> Figure:

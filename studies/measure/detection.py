@@ -94,12 +94,12 @@ def box_table(time_ms: NDArray[np.float64], found: Sequence[Found], ann_found: F
         (time, source, image, *box)
         for source, time, each in shown
         for image, boxes in enumerate(sure(each[:DRAWN_IMAGES]))
-        for box in _named(boxes, head)
+        for box in _name_boxes(boxes, head)
     ]
     return pd.DataFrame(rows, columns=list(BOX_COLUMNS))
 
 
-def _named(boxes: Array, head: Head) -> list[tuple]:
+def _name_boxes(boxes: Array, head: Head) -> list[tuple]:
     if not len(boxes):
         return [("", *[np.nan] * 5)]
     return [(head.classes[int(number)], score, *corners) for number, *corners, score in boxes]

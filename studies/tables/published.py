@@ -12,7 +12,7 @@ import pandas as pd
 
 from models.paths import RESULTS
 from studies.declare import TABLES, require_known
-from studies.tables.quoted import OF_IMAGES, SHARES, Source, images, plain, selected, shown, unit
+from studies.tables.quoted import OF_IMAGES, SHARES, Source, images, select_condition, show_mean, show_shares, unit
 from studies.tables.summary import markdown
 from studies.tables.templates import fill
 
@@ -63,13 +63,13 @@ def published_table(entries: list[Published], folder: Path) -> str:
 def ours(entry: Published, folder: Path) -> str:
     """The mean over seeds as text, with its 95 % confidence interval and what that is over."""
     source = Source(folder, entry.study)
-    values = selected(source, "metrics", **entry.where)[entry.column]
+    values = select_condition(source, "metrics", **entry.where)[entry.column]
     digits = 2 if entry.column in SHARES else None
     if values.nunique() == 1 and entry.column in OF_IMAGES:
         n = images(source, **entry.where)
-        return f"{shown(values, n, digits).removesuffix(')')} over {n:,} images)"
+        return f"{show_shares(values, n, digits).removesuffix(')')} over {n:,} images)"
     over = f" over {len(values)} seeds" if values.nunique(dropna=False) > 1 and values.notna().all() else ""
-    return f"{plain(values, digits, unit(entry.column))}{over}"
+    return f"{show_mean(values, digits, unit(entry.column))}{over}"
 
 
 def _row(entry: Published, folder: Path) -> tuple[str, ...]:

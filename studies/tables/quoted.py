@@ -52,14 +52,14 @@ def functions(source: Source) -> Mapping[str, Callable[..., Any]]:
 
 def accuracy(source: Source, column: str = "accuracy", digits: int = 1, **where: Any) -> str:
     """An accuracy in %, or another share of images, with its interval over seeds or, if they are alike, over images."""
-    rows = selected(source, "metrics", **where)
+    rows = select_condition(source, "metrics", **where)
     require_known("share of images", column, OF_IMAGES)
-    return shown(rows[column], images(source, **where), digits)
+    return show_shares(rows[column], images(source, **where), digits)
 
 
 def loss(source: Source, digits: int = 1, **where: Any) -> str:
     """How many points the ANN's accuracy is above, with the interval over images that it has at most."""
-    means = selected(source, "metrics", **where)[list(OF_IMAGES)].mean()
+    means = select_condition(source, "metrics", **where)[list(OF_IMAGES)].mean()
     ours, ann, agreement = means
     ends = paired_interval(ours, ann, agreement, images(source, **where))
     points, low, high = (_decimals(100 * share, digits) for share in (ann - ours, *ends))
@@ -70,13 +70,13 @@ def value(
     source: Source, column: str, digits: int | None = None, table: str = "metrics", bare: bool = False, **where: Any
 ) -> str:
     """A mean over seeds with half of their interval where they differ; shares in %; of a time maybe "not reached"."""
-    values = selected(source, table, **where)[column]
-    return plain(values, digits, "" if bare else unit(column))
+    values = select_condition(source, table, **where)[column]
+    return show_mean(values, digits, "" if bare else unit(column))
 
 
 def number(source: Source, column: str, table: str = "metrics", **where: Any) -> float:
     """A mean over seeds to calculate with."""
-    values = selected(source, table, **where)[column]
+    values = select_condition(source, table, **where)[column]
     _require_values(values)
     return float(values.mean())
 
@@ -132,7 +132,7 @@ def weights(model: str, dataset: str = "", digits: int = 2) -> str:
     if not dataset and len(of) > 1:
         raise StudyError(f"{model} has accuracies on {', '.join(of)}; name a dataset")
     require_known("dataset", dataset or next(iter(of)), of)
-    return shown(pd.Series([of[dataset or next(iter(of))]]), TESTED, digits)
+    return show_shares(pd.Series([of[dataset or next(iter(of))]]), TESTED, digits)
 
 
 def header(source: Source) -> str:
@@ -156,7 +156,7 @@ def reading(source: Source, **where: Any) -> str:
     return f"Intervals are 95 %: {over_seeds}{of}."
 
 
-def selected(source: Source, table: str, **where: Any) -> pd.DataFrame:
+def select_condition(source: Source, table: str, **where: Any) -> pd.DataFrame:
     """The rows of one condition, one per seed.
 
     Raises
@@ -169,16 +169,16 @@ def selected(source: Source, table: str, **where: Any) -> pd.DataFrame:
     return rows
 
 
-def shown(values: pd.Series, n: int, digits: int | None = 1) -> str:
+def show_shares(values: pd.Series, n: int, digits: int | None = 1) -> str:
     """Shares of n images as text: the mean over seeds with their interval, or if all are the same that over images."""
     if values.isna().any() or np.ptp(values) > 0:
-        return plain(values, digits, " %")
+        return show_mean(values, digits, " %")
     digits = 1 if digits is None else digits
     low, high = wilson_interval(float(values.mean()), n)
-    return f"{plain(values, digits, ' %')} ({_decimals(100 * low, digits)} to {_decimals(100 * high, digits)})"
+    return f"{show_mean(values, digits, ' %')} ({_decimals(100 * low, digits)} to {_decimals(100 * high, digits)})"
 
 
-def plain(values: pd.Series, digits: int | None, unit: str) -> str:
+def show_mean(values: pd.Series, digits: int | None, unit: str) -> str:
     """A mean over seeds as text, with half of their interval where they differ; shares in %."""
     if values.isna().any() and unit == UNITS["_ms"]:
         return "not reached"

@@ -7,20 +7,20 @@ import pandas as pd
 from studies.declare import FigureSpec, Study, StudyError
 
 
-def select(table: pd.DataFrame, figure: FigureSpec) -> pd.DataFrame:
+def select(table: pd.DataFrame, spec: FigureSpec) -> pd.DataFrame:
     """The rows of a table that a figure shows."""
-    for column in figure.columns:
+    for column in spec.columns:
         if column not in table:
-            raise StudyError(f"figure {figure.name!r}: the results have no column {column!r}; run the study again")
+            raise StudyError(f"figure {spec.name!r}: the results have no column {column!r}; run the study again")
     rows = table
-    for column, wanted in figure.where.items():
+    for column, wanted in spec.where.items():
         if column == "time_ms" and wanted == "end":
             kept = rows[_is_end(rows)]
         else:
             kept = rows[rows[column].isin(wanted if isinstance(wanted, list) else [wanted])]
         if kept.empty:
             there = ", ".join(map(str, rows[column].unique()[:60]))
-            raise StudyError(f"figure {figure.name!r}: no row has {column} = {wanted!r}; there are {there}")
+            raise StudyError(f"figure {spec.name!r}: no row has {column} = {wanted!r}; there are {there}")
         rows = kept
     return rows
 
@@ -28,8 +28,8 @@ def select(table: pd.DataFrame, figure: FigureSpec) -> pd.DataFrame:
 def select_drawn(table: pd.DataFrame, study: Study) -> pd.DataFrame:
     """The rows that some figure of a study asks for: all boxes of all times would be the largest of its tables."""
     wanted = pd.Series(False, index=table.index)
-    for figure in (figure for figure in study.figures if figure.plot == "boxes"):
-        where = {column: value for column, value in figure.where.items() if value != "end"}
+    for spec in (spec for spec in study.figures if spec.plot == "boxes"):
+        where = {column: value for column, value in spec.where.items() if value != "end"}
         rows = pd.Series(True, index=table.index)
         for column, value in where.items():
             is_one = table[column].isin(value if isinstance(value, list) else [value])

@@ -40,11 +40,11 @@ def details(table: pd.DataFrame) -> pd.DataFrame:
     A time counts only if every seed reached it, and so do the spikes and the energy up to that time.
     """
     reached = table[table["time_ms"] == table["time_to_99_ms"]].set_index(_identity(table))
-    last = _last(table).set_index(_identity(table))
+    last = _end(table).set_index(_identity(table))
     last["spikes_to_99"], last["energy_to_99_nj"] = reached["spikes_per_image"], reached["energy_nj"]
     measures = {column: shown for column, shown in MEASURES.items() if column in last}  # of classes or of boxes
     rows = [
-        _shown(condition) | {name: _mean(seeds[column] * scale) for column, (name, scale) in measures.items()}
+        _describe(condition) | {name: _mean(seeds[column] * scale) for column, (name, scale) in measures.items()}
         for condition, seeds in _by_condition(last.reset_index())
     ]
     return pd.DataFrame(rows)
@@ -81,7 +81,7 @@ def report(table: pd.DataFrame, figures: list[Path], folder: Path) -> str:
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """One row per condition, as text, in the order of the table."""
-    return pd.DataFrame([_shown(condition) | _row(seeds) for condition, seeds in _by_condition(_last(table))])
+    return pd.DataFrame([_describe(condition) | _row(seeds) for condition, seeds in _by_condition(_end(table))])
 
 
 def _identity(table: pd.DataFrame) -> list[str]:
@@ -89,7 +89,7 @@ def _identity(table: pd.DataFrame) -> list[str]:
     return list(table.columns[: list(table.columns).index("time_ms")])
 
 
-def _last(table: pd.DataFrame) -> pd.DataFrame:
+def _end(table: pd.DataFrame) -> pd.DataFrame:
     return table.groupby(_identity(table), sort=False, dropna=False).tail(1)
 
 
@@ -99,7 +99,7 @@ def _by_condition(last: pd.DataFrame) -> list[tuple[dict[str, object], pd.DataFr
     return [(dict(zip(keys, values, strict=True)), seeds) for values, seeds in groups]
 
 
-def _shown(condition: dict[str, object]) -> dict[str, str]:
+def _describe(condition: dict[str, object]) -> dict[str, str]:
     return {LABELS[key]: "" if pd.isna(value) else str(value) for key, value in condition.items()}
 
 

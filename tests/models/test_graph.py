@@ -96,7 +96,7 @@ def positions(size: int, kernel: int, stride: int, dilation: int, before: int, a
 def test_kernel_positions_are_those_where_the_window_fits(size, kernel, stride, dilation, before, after) -> None:
     reach, end = dilation * (kernel - 1) + 1, before + size + after
     if reach > end:
-        with pytest.raises(GraphError, match=f"a window of {reach} is larger than the padded map of {end}"):
+        with pytest.raises(GraphError, match=f"a kernel of {reach} is larger than the padded map of {end}"):
             positions(size, kernel, stride, dilation, before, after, ceil_mode=False)
     else:
         fitting = [start for start in range(0, end, stride) if start + reach <= end]
@@ -163,8 +163,8 @@ POOL = {"name": "after", "inputs": ("before",), "kernel": (2, 2), "stride": (1, 
         (dense("after", "before", 4, 108), "weight (4, 108) reads 108 features"),
         (dense("after", "before", 4), "a dense layer has a weight (out, in), not (4,)"),
         (conv("after", "before", 4, 2, 1, 1), "weight (4, 2, 1, 1) with 1 groups reads 2 channels"),
-        (conv("after", "before", 4, 3, 7, 1), "a window of 7 is larger than the padded map of 6"),
-        (conv("after", "before", 4, 3, 1, 3, dilation=(1, 3)), "a window of 7 is larger"),
+        (conv("after", "before", 4, 3, 7, 1), "a kernel of 7 is larger than the padded map of 6"),
+        (conv("after", "before", 4, 3, 1, 3, dilation=(1, 3)), "a kernel of 7 is larger"),
         (conv("after", "before", 4, 1, 1, 1, groups=3), "4 channels do not divide into 3 groups"),
         (conv("after", "before", 4, 3, 1, 1, bias=ones(3)), "bias (3,) is neither (4,) nor (4, 6, 6)"),
         (conv("after", "before", 4, 3, 1, 1, bias=ones(4, 1, 1)), "bias (4, 1, 1) is neither (4,) nor (4, 6, 6)"),
@@ -173,7 +173,7 @@ POOL = {"name": "after", "inputs": ("before",), "kernel": (2, 2), "stride": (1, 
         (conv("after", "before", 3, 3, 1, 1, stride=(0, 1)), "stride is (0, 1)"),
         (conv("after", "before", 3, 3, 1, 1, dilation=(1, 0)), "dilation is (1, 0)"),
         (conv("after", "before", 3, 3, 1, 1, padding=(0, -1, 0, 0)), "padding is (0, -1, 0, 0)"),
-        (MaxPool2d(**POOL | {"kernel": (7, 1)}), "a window of 7 is larger than the padded map of 6"),
+        (MaxPool2d(**POOL | {"kernel": (7, 1)}), "a kernel of 7 is larger than the padded map of 6"),
         (AvgPool2d(**POOL | {"stride": (1, 0)}), "stride is (1, 0)"),
         (
             conv("after", "before", 4, 3, 1, 1, activation=Activation(negative_slope=ones(3))),

@@ -1,4 +1,4 @@
-"""ONNX operators that are activation functions: ReLU, its leaky relatives, and ceilings."""
+"""ONNX operators that are activation functions: ReLU, with slopes below zero, and ceilings."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ UNBOUNDED = 1e30  # exporters write "no upper bound" as the largest number of th
 
 
 def relu(trace: Trace, node: Node) -> Value:
-    return _activated(trace, node, RELU)
+    return _activate(trace, node, RELU)
 
 
 def leaky_relu(trace: Trace, node: Node) -> Value:
-    return _activated(trace, node, Activation(negative_slope=node.attributes.get("alpha", 0.01)))
+    return _activate(trace, node, Activation(negative_slope=node.attributes.get("alpha", 0.01)))
 
 
 def prelu(trace: Trace, node: Node) -> Value:
-    return _activated(trace, node, Activation(negative_slope=_channelwise(trace, node, node.required(1, "slope"))))
+    return _activate(trace, node, Activation(negative_slope=_channelwise(trace, node, node.required(1, "slope"))))
 
 
 def clip(trace: Trace, node: Node) -> Value:
@@ -34,17 +34,17 @@ def clip(trace: Trace, node: Node) -> Value:
         raise OnnxError(f"the lower bound is {low}; only 0 (ReLU) or none is possible")
     if not high > 0:
         raise OnnxError(f"the upper bound is {high}; it must be positive")
-    return _activated(trace, node, Activation(float(low != 0), math.inf if high > UNBOUNDED else high))
+    return _activate(trace, node, Activation(float(low != 0), math.inf if high > UNBOUNDED else high))
 
 
 def minimum(trace: Trace, node: Node) -> Value:
     if len(node.inputs) != 2:
         raise OnnxError("only the minimum of a signal and a constant is possible")
-    return _activated(trace, node, Activation(1.0, _channelwise(trace, node, node.required(1, "ceiling"))))
+    return _activate(trace, node, Activation(1.0, _channelwise(trace, node, node.required(1, "ceiling"))))
 
 
-def _activated(trace: Trace, node: Node, activation: Activation) -> Value:
-    return trace.activated(node.signal(), activation, node.name("relu", trace.shapes))
+def _activate(trace: Trace, node: Node, activation: Activation) -> Value:
+    return trace.activate(node.signal(), activation, node.name("relu", trace.shapes))
 
 
 def _channelwise(trace: Trace, node: Node, constant: NDArray[Any]) -> float | Array:

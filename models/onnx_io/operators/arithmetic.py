@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.graph import LINEAR, Add, Concat, Dense, Shape
-from models.onnx_io.fold import bias_or_none, single
+from models.onnx_io.fold import bias_or_none, to_single
 from models.onnx_io.node import Node, Value
 from models.onnx_io.trace import OnnxError, Trace
 
@@ -37,8 +37,8 @@ def _dense(trace: Trace, node: Node, weight: NDArray[Any], bias: NDArray[Any] | 
     if len(trace.shape(signal)) != 1:
         raise OnnxError(f"reads a map {trace.shape(signal)}; flatten it first")
     name = node.name("fc", trace.shapes)
-    layer = Dense(name=name, inputs=(), weight=single(weight), bias=bias_or_none(bias), activation=LINEAR)
-    return trace.weighted(layer, signal)
+    layer = Dense(name=name, inputs=(), weight=to_single(weight), bias=bias_or_none(bias), activation=LINEAR)
+    return trace.add_weighted(layer, signal)
 
 
 def batch_normalization(trace: Trace, node: Node) -> Value:
@@ -46,7 +46,7 @@ def batch_normalization(trace: Trace, node: Node) -> Value:
     gamma, beta, mean, variance = (node.required(i, "statistics").astype(float) for i in range(1, 5))
     axes = (-1, *(1 for _ in trace.shape(signal)[1:]))
     scale = gamma / np.sqrt(variance + node.attributes.get("epsilon", 1e-5))
-    return trace.rescaled(signal, scale.reshape(axes), (beta - mean * scale).reshape(axes))
+    return trace.rescale(signal, scale.reshape(axes), (beta - mean * scale).reshape(axes))
 
 
 def add(trace: Trace, node: Node) -> Value:
@@ -79,7 +79,7 @@ def _affine(trace: Trace, node: Node, meaning: Callable[..., tuple[Any, Any]]) -
         raise OnnxError("combines two signals, which spikes can only add; one must be a constant")
     constant = spread(node.required(1 - int(first), "constant").astype(float), trace.shape(signal))
     scale, offset = (np.array(values, dtype=float, ndmin=constant.ndim) for values in meaning(constant, first))
-    return trace.rescaled(signal, scale, offset)
+    return trace.rescale(signal, scale, offset)
 
 
 def spread(constant: NDArray[Any], shape: Shape) -> NDArray[Any]:

@@ -24,7 +24,7 @@ def flatten(trace: Trace, node: Node) -> Value:
     signal = node.signal()
     if node.attributes.get("axis", 1) not in (1, -len(trace.shape(signal))):
         raise OnnxError(f"axis {node.attributes['axis']} is not supported; only axis 1 is possible")
-    return trace.flattened(node.name("flatten", trace.shapes), signal)
+    return trace.flatten(node.name("flatten", trace.shapes), signal)
 
 
 def reshape(trace: Trace, node: Node) -> Value:
@@ -33,20 +33,20 @@ def reshape(trace: Trace, node: Node) -> Value:
     keeps_zero = node.attributes.get("allowzero", 0)
     entries = [int(n) for n in np.atleast_1d(node.setting("shape", 1))]
     wanted = [shape[i] if n == 0 and not keeps_zero and i < len(shape) else n for i, n in enumerate(entries)]
-    return _reshaped(trace, node, [_left_over(wanted, shape) if n == -1 else n for n in wanted])
+    return _reshape_to(trace, node, [_left_over(wanted, shape) if n == -1 else n for n in wanted])
 
 
 def _left_over(wanted: list[int], shape: tuple[int, ...]) -> int:
     return math.prod(shape) // max(math.prod(n for n in wanted if n != -1), 1)
 
 
-def _reshaped(trace: Trace, node: Node, shape: list[int]) -> Value:
+def _reshape_to(trace: Trace, node: Node, shape: list[int]) -> Value:
     signal = node.signal()
     here = trace.shape(signal)
     if shape == [node.batch, *here]:
         return signal
     if shape == [node.batch, math.prod(here)]:
-        return trace.flattened(node.name("flatten", trace.shapes), signal)
+        return trace.flatten(node.name("flatten", trace.shapes), signal)
     raise OnnxError(f"makes shape {shape} of {[node.batch, *here]}; only flattening each image to a vector is possible")
 
 
@@ -56,7 +56,7 @@ def squeeze(trace: Trace, node: Node) -> Value:
     if axes is None:
         raise OnnxError("names no axes, so a batch of one image would lose its batch; write the axes")
     gone = [int(axis) % len(shape) for axis in np.atleast_1d(axes)]
-    return _reshaped(trace, node, [n for i, n in enumerate(shape) if not (i in gone and n == 1 and i > 0)])
+    return _reshape_to(trace, node, [n for i, n in enumerate(shape) if not (i in gone and n == 1 and i > 0)])
 
 
 def transpose(trace: Trace, node: Node) -> Value:
@@ -72,7 +72,7 @@ def shape_of(trace: Trace, node: Node) -> Value:
     return shape[node.attributes.get("start", 0) : node.attributes.get("end")]
 
 
-def passed_on(trace: Trace, node: Node) -> Value:
+def pass_on(trace: Trace, node: Node) -> Value:
     return node.signal()
 
 
@@ -89,12 +89,12 @@ def cast_like(trace: Trace, node: Node) -> Value:
     return value if isinstance(value, np.ndarray) else node.signal()
 
 
-def readout(trace: Trace, node: Node) -> Value:
+def stand_behind_logits(trace: Trace, node: Node) -> Value:
     return BehindLogits(node.signal(), node.operator)
 
 
 def every_nth(trace: Trace, node: Node) -> Value:
-    """A slice of rows and columns up to the last: a strided convolution that keeps one pixel per window."""
+    """A slice of rows and columns up to the last: a strided convolution that keeps one pixel of each region."""
     signal = node.signal()
     shape = trace.shape(signal)
     stride, first = [1, 1], [0, 0]
@@ -109,7 +109,7 @@ def every_nth(trace: Trace, node: Node) -> Value:
                 "first n to the last, is possible; train layers of their own instead of parts of one"
             )
         stride[axis - 2], first[axis - 2] = step, start
-    return _strided(trace, node, signal, (stride[0], stride[1]), (first[0], first[1]))
+    return _stride(trace, node, signal, (stride[0], stride[1]), (first[0], first[1]))
 
 
 def _ranges(node: Node, axes: int) -> list[tuple[int, int, int, int]]:
@@ -122,7 +122,7 @@ def _ranges(node: Node, axes: int) -> list[tuple[int, int, int, int]]:
     ]
 
 
-def _strided(trace: Trace, node: Node, signal: Signal, stride: tuple[int, int], first: tuple[int, int]) -> Value:
+def _stride(trace: Trace, node: Node, signal: Signal, stride: tuple[int, int], first: tuple[int, int]) -> Value:
     if stride == (1, 1):
         return signal
     layer = _own_linear(trace, signal)
@@ -132,7 +132,7 @@ def _strided(trace: Trace, node: Node, signal: Signal, stride: tuple[int, int], 
     weight = np.zeros((channels, 1, first[0] + 1, first[1] + 1), np.float32)
     weight[:, :, -1, -1] = 1
     name = node.name("slice", trace.shapes)
-    return trace.weighted(
+    return trace.add_weighted(
         Conv2d(name=name, inputs=(), weight=weight, stride=stride, groups=channels, activation=LINEAR), signal
     )
 
@@ -142,11 +142,11 @@ def zero_channels(trace: Trace, node: Node, signal: Signal, before: int, after: 
     layer = _own_linear(trace, signal)
     if layer is None:
         shape = trace.shapes[signal.layer]
-        padded = trace.weighted(identity(node.name("pad", trace.shapes), shape, LINEAR), signal)
+        padded = trace.add_weighted(identity(node.name("pad", trace.shapes), shape, LINEAR), signal)
         layer = trace.layers[padded.layer]  # type: ignore[assignment]
     assert isinstance(layer, Conv2d)
     edge = (before, after)
-    weight = np.pad(_ungrouped(layer), (edge, (0, 0), (0, 0), (0, 0)))
+    weight = np.pad(_ungroup(layer), (edge, (0, 0), (0, 0), (0, 0)))
     bias = None if layer.bias is None else np.pad(layer.bias, edge)
     return trace.add(replace(layer, weight=weight, bias=bias, groups=1))
 
@@ -160,7 +160,7 @@ def _own_linear(trace: Trace, signal: Signal) -> Conv2d | None:
     return layer if layer.activation.is_linear and one_bias_per_channel else None
 
 
-def _ungrouped(layer: Conv2d) -> Array:
+def _ungroup(layer: Conv2d) -> Array:
     """The weights of a convolution with groups, as those of one without."""
     out, per_group, *kernel = layer.weight.shape
     weight = np.zeros((layer.groups, out // layer.groups, layer.groups, per_group, *kernel), np.float32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from models.onnx_io.node import Node, Value
-from models.onnx_io.operators import activations, arithmetic, shapes, windows
+from models.onnx_io.operators import activations, arithmetic, kernels, shapes
 from models.onnx_io.trace import Trace
 
 OPERATORS: dict[str, Callable[[Trace, Node], Value]] = {
@@ -23,31 +23,31 @@ OPERATORS: dict[str, Callable[[Trace, Node], Value]] = {
     "Min": activations.minimum,
     "PRelu": activations.prelu,
     "Relu": activations.relu,
-    "AveragePool": windows.average_pool,
-    "Conv": windows.convolution,
-    "GlobalAveragePool": windows.global_average_pool,
-    "GlobalMaxPool": windows.global_max_pool,
-    "MaxPool": windows.max_pool,
-    "Pad": windows.pad,
-    "ReduceMean": windows.reduce_mean,
+    "AveragePool": kernels.average_pool,
+    "Conv": kernels.convolution,
+    "GlobalAveragePool": kernels.global_average_pool,
+    "GlobalMaxPool": kernels.global_max_pool,
+    "MaxPool": kernels.max_pool,
+    "Pad": kernels.pad,
+    "ReduceMean": kernels.reduce_mean,
     "Slice": shapes.every_nth,
-    "ArgMax": shapes.readout,
+    "ArgMax": shapes.stand_behind_logits,
     "Cast": shapes.cast,
     "CastLike": shapes.cast_like,
-    "Dropout": shapes.passed_on,
+    "Dropout": shapes.pass_on,
     "Flatten": shapes.flatten,
-    "Identity": shapes.passed_on,
-    "LogSoftmax": shapes.readout,
-    "Normalizer": shapes.readout,
+    "Identity": shapes.pass_on,
+    "LogSoftmax": shapes.stand_behind_logits,
+    "Normalizer": shapes.stand_behind_logits,
     "Reshape": shapes.reshape,
     "Shape": shapes.shape_of,
-    "Softmax": shapes.readout,
+    "Softmax": shapes.stand_behind_logits,
     "Squeeze": shapes.squeeze,
     "Transpose": shapes.transpose,
-    "ZipMap": shapes.readout,
+    "ZipMap": shapes.stand_behind_logits,
 }
 
-READOUT_FOLLOWERS = (
+LOGITS_FOLLOWERS = (
     "ArgMax", "ArrayFeatureExtractor", "Cast", "Flatten", "Identity", "Normalizer", "Reshape", "Squeeze", "Unsqueeze",
     "ZipMap",
 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.datasets.scenes import SIDE, compose_scenes, resized
+from models.datasets.scenes import SIDE, compose_scenes, resize
 from models.detection.boxes import unpad_boxes
 
 RNG = np.random.default_rng
@@ -82,6 +82,6 @@ def test_the_seed_makes_the_scene() -> None:
 def test_resized_keeps_the_tight_part_and_its_shape() -> None:
     digit = np.zeros((28, 28), np.float32)
     digit[5:25, 10:14] = 1.0
-    np.testing.assert_array_equal(resized(digit, 40.0), np.ones((40, 8), np.float32))
+    np.testing.assert_array_equal(resize(digit, 40.0), np.ones((40, 8), np.float32))
     digit[5:25, 10:12] = 0.0
-    assert resized(digit, 14.0).shape == (14, 1)
+    assert resize(digit, 14.0).shape == (14, 1)

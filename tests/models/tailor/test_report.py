@@ -33,7 +33,7 @@ MAPS = ("batch", 2, 6, 5)
 
 
 def rewritten(model: onnx.ModelProto) -> onnx.ModelProto:
-    return rewrite(walk(model)).written()
+    return rewrite(walk(model)).to_model()
 
 
 def report(path: Path) -> pd.DataFrame:

@@ -20,14 +20,14 @@ from models.datasets.loading import Dataset, load_dataset  # noqa: E402
 from models.onnx_io.reading import load  # noqa: E402
 from models.train import __main__ as command_line  # noqa: E402
 from models.train import loop  # noqa: E402
-from models.train.architectures import named  # noqa: E402
+from models.train.architectures import stack  # noqa: E402
 from models.train.loop import enter, load_weights, outputs, to_file, train  # noqa: E402
 from models.train.recipes import Recipe  # noqa: E402
 
 
 def network() -> nn.Sequential:
     """Dropout, so that PyTorch's random numbers matter as well."""
-    return named(
+    return stack(
         conv=nn.Conv2d(1, 4, 3, bias=False), relu=nn.ReLU(), pool=nn.AvgPool2d(2),
         flatten=nn.Flatten(), dropout=nn.Dropout(0.3), fc=nn.Linear(36, 10, bias=False),
     )  # fmt: skip
@@ -148,7 +148,7 @@ def test_the_file_computes_what_the_network_computes_up_to_half_precision(
 
 
 def test_what_cannot_spike_is_written_as_it_is(tmp_path: Path) -> None:
-    tanh = named(flatten=nn.Flatten(), fc=nn.Linear(64, 10), tanh=nn.Tanh())
+    tanh = stack(flatten=nn.Flatten(), fc=nn.Linear(64, 10), tanh=nn.Tanh())
     with pytest.raises(ValueError, match="Tanh"):
         to_file(tanh, (1, 8, 8), tmp_path / "x.onnx", spiking=True)
     assert list(tmp_path.iterdir()) == []
@@ -217,7 +217,12 @@ def test_a_checkpoint_of_another_start_is_refused(tmp_path: Path, learned: nn.Mo
 
 
 def test_weights_of_another_network_are_refused_by_name(tmp_path: Path) -> None:
-    to_file(named(flatten=nn.Flatten(), fc=nn.Linear(64, 10, bias=False)), (1, 8, 8), tmp_path / "o.onnx", spiking=True)
+    to_file(
+        stack(flatten=nn.Flatten(), fc=nn.Linear(64, 10, bias=False)),
+        (1, 8, 8),
+        tmp_path / "o.onnx",
+        spiking=True,
+    )
     with pytest.raises(ValueError, match=r"o\.onnx are not those of this network: conv_weight, fc_weight"):
         load_weights(network(), tmp_path / "o.onnx")
 
@@ -275,7 +280,7 @@ def test_options_that_are_wrong(command, capsys: pytest.CaptureFixture, argument
 
 def test_weights_that_do_not_fit_are_refused_in_a_line(tmp_path: Path, command, capsys: pytest.CaptureFixture) -> None:
     other = tmp_path / "other.onnx"
-    to_file(named(flatten=nn.Flatten(), fc=nn.Linear(64, 10, bias=False)), (1, 8, 8), other, spiking=True)
+    to_file(stack(flatten=nn.Flatten(), fc=nn.Linear(64, 10, bias=False)), (1, 8, 8), other, spiking=True)
     with pytest.raises(SystemExit, match="2"):
         command("--start", str(other))
     assert "error: the weights of" in capsys.readouterr().err

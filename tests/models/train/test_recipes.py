@@ -16,7 +16,7 @@ from models.datasets.loading import NAMES, Dataset  # noqa: E402
 from models.datasets.preprocessing import rectify  # noqa: E402
 from models.paths import WEIGHTS  # noqa: E402
 from models.train import recipes  # noqa: E402
-from models.train.recipes import RECIPES, cropped, cropped_and_rectified, mnist_without_digits, shifted  # noqa: E402
+from models.train.recipes import RECIPES, crop, crop_and_rectify, mnist_without_digits, shift  # noqa: E402
 
 SHAPES = {"mnist": (1, 28, 28), "cifar": (3, 32, 32), "digit": (1, 28, 28)}
 OUTPUTS = {"mnist": (10,), "cifar": (10,), "digit": (45, 6, 6)}
@@ -45,14 +45,14 @@ def test_shifted_moves_every_image_on_its_own_by_up_to_the_largest() -> None:
     images = numbered(2, 5, 4)
     steps = {(d, r): moved(images[0], d, r) for d in range(-2, 3) for r in range(-2, 3)}
     seen = {
-        next(step for step, wanted in steps.items() if (wanted == image).all()) for image in shifted(images, rng(), 2)
+        next(step for step, wanted in steps.items() if (wanted == image).all()) for image in shift(images, rng(), 2)
     }
     assert seen == steps.keys()
 
 
 def test_cropped_takes_a_part_of_every_image_and_mirrors_half() -> None:
     images = numbered(3, 26, 25)
-    parts = cropped(images, rng())
+    parts = crop(images, rng())
     assert parts.shape == (200, 3, 24, 24)
     corners = {(y, x): images[0][:, y : y + 24, x : x + 24] for y in range(3) for x in range(2)}
     ways = corners | {(*corner, "mirrored"): part[:, :, ::-1] for corner, part in corners.items()}
@@ -63,12 +63,12 @@ def test_cropped_takes_a_part_of_every_image_and_mirrors_half() -> None:
 
 def test_cropped_and_rectified_is_one_after_the_other() -> None:
     images = rng().random((20, 3, 32, 32)).astype(np.float32)
-    np.testing.assert_array_equal(cropped_and_rectified(images, rng()), rectify(cropped(images, rng())))
+    np.testing.assert_array_equal(crop_and_rectify(images, rng()), rectify(crop(images, rng())))
 
 
 def test_holes_are_squares_that_the_border_may_cut() -> None:
     images = 1 + rng().random((300, 3, 32, 32)).astype(np.float32)  # brighter than white: no pixel is 0 by chance
-    made = recipes.cropped_and_rectified_with_holes(images, rng())
+    made = recipes.crop_rectify_and_punch(images, rng())
     holes = [np.argwhere((image == 0).all(axis=0)) for image in made]
     sides = {tuple(hole.max(axis=0) - hole.min(axis=0) + 1) for hole in holes}
     assert all(len(hole) == np.prod(hole.max(axis=0) - hole.min(axis=0) + 1) for hole in holes)

@@ -15,7 +15,7 @@ from studies.declare.conditions import StudyError
 from studies.declare.figure_spec import FigureSpec
 from studies.declare.study import load_study
 from studies.draw import boxes
-from studies.draw.boxes import _images, chosen, draw_boxes, plot
+from studies.draw.boxes import _images, choose_rows, draw_boxes, plot
 from studies.run.runner import run_study
 from studies.tables.selection import select_drawn
 from studies.tables.store import claim_folder, read_table, write_table
@@ -43,7 +43,7 @@ def rectangles(axes) -> list[tuple[float, ...]]:
 
 
 def test_a_row_per_image_and_a_column_per_time_and_for_the_ann():
-    canvas = plot(FIGURE, chosen(table(), FIGURE), IMAGES)
+    canvas = plot(FIGURE, choose_rows(table(), FIGURE), IMAGES)
     panels = np.reshape(canvas.axes, (2, 3))
     assert [axes.get_title() for axes in panels[0]] == ["10 ms", "20 ms", "ANN"]
     assert [[len(rectangles(axes)) for axes in row] for row in panels] == [[0, 1, 2], [0, 0, 0]]
@@ -56,18 +56,18 @@ def test_a_row_per_image_and_a_column_per_time_and_for_the_ann():
 
 def test_images_can_be_chosen():
     figure = FigureSpec(**vars(FIGURE) | {"where": {"time_ms": "end", "image": [1]}})
-    rows = chosen(table(), figure)
+    rows = choose_rows(table(), figure)
     assert set(rows["image"]) == {1}
     assert list(rows["time_ms"].dropna()) == [30.0]
 
 
 def test_boxes_of_several_conditions_are_refused_unless_each_has_its_column():
     with pytest.raises(StudyError, match="figure 'some' shows boxes of several conditions; name one seed in `where`"):
-        chosen(table((0, 1)), FIGURE)
-    one = chosen(table((0, 1)), FigureSpec(**vars(FIGURE) | {"where": {"time_ms": [20], "seed": 1}}))
+        choose_rows(table((0, 1)), FIGURE)
+    one = choose_rows(table((0, 1)), FigureSpec(**vars(FIGURE) | {"where": {"time_ms": [20], "seed": 1}}))
     assert set(one["seed"]) == {1}
     by_seed = FigureSpec(**vars(FIGURE) | {"x": "seed", "where": {"time_ms": [20]}})
-    rows = chosen(table((0, 1)), by_seed)
+    rows = choose_rows(table((0, 1)), by_seed)
     assert len(rows[rows["source"] == "ann"]) == 3
     assert len(plot(by_seed, rows, IMAGES).axes) == 6
 

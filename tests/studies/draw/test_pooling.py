@@ -21,8 +21,8 @@ from studies.draw.pooling import (
     changes_of_the_largest_count,
     draw_pooling_errors,
     pooling_errors,
+    regions,
     spikes_of_the_winner,
-    windows,
 )
 
 WINNER, EXACT = RULES
@@ -68,7 +68,7 @@ def test_windows_are_those_of_the_layer(size, kernel, stride, ceil_mode: bool, p
     )  # fmt: skip
     maps = np.arange(1, 1 + size[0] * size[1]).reshape(1, *size)
     output = layer.output_shape(maps.shape)
-    found = windows(maps, layer, output, 0)
+    found = regions(maps, layer, output, 0)
     assert found.shape == (*output, kernel[0] * kernel[1])
     for row, col in itertools.product(range(output[1]), range(output[2])):
         rows = [row * stride[0] + i - padding[0] for i in range(kernel[0])]

@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 from matplotlib.collections import LineCollection
 
 from conversion.recording import Probe, Recording
-from studies.draw.views import choose, draw_membrane_traces, draw_raster
+from studies.draw.views import choose_neurons, draw_membrane_traces, draw_raster
 
 STEPS, IMAGES = 20, 3
 SHAPES = {"input": (1, 4, 4), "hidden": (300,), "output": (3,)}
@@ -63,20 +63,20 @@ def test_raster_has_a_mark_per_spike_and_the_input_below(recording, spikes):
 
 
 def test_raster_of_a_subset_shows_its_spikes_alone(recording, spikes):
-    axes = draw_raster(recording, image=2, shown=50, seed=4).axes[1]
+    axes = draw_raster(recording, image=2, shown=50).axes[1]
     assert axes.get_ylabel() == "hidden\n300 neurons\n(50 shown)"
-    chosen = choose(300, 50, 4)
+    chosen = choose_neurons(300, 50)
     step, row = np.nonzero(spikes["hidden"][:, 2, chosen])
     np.testing.assert_allclose(sorted(marks(axes)), sorted(zip(2.0 * (step + 1), row, strict=True)))
 
 
-def test_subset_is_seeded_sorted_and_without_repeats():
-    chosen = choose(10_000, 100, 3)
+def test_subset_is_sorted_and_without_repeats():
+    chosen = choose_neurons(10_000, 100)
     assert len(set(chosen)) == 100
     assert list(chosen) == sorted(chosen)
-    np.testing.assert_array_equal(chosen, choose(10_000, 100, 3))
-    assert set(chosen) != set(choose(10_000, 100, 4))
-    np.testing.assert_array_equal(choose(5, 100, 0), np.arange(5))
+    np.testing.assert_array_equal(chosen, choose_neurons(10_000, 100))
+    assert max(chosen) > 5000  # not the first
+    np.testing.assert_array_equal(choose_neurons(5, 100), np.arange(5))
 
 
 def test_traces_threshold_and_spikes(recording, spikes):

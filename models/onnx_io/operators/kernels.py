@@ -1,4 +1,4 @@
-"""ONNX operators that slide a window over maps: convolution, pooling and padding."""
+"""ONNX operators that slide a kernel over maps: convolution, pooling and padding."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 
 from models.graph import LINEAR, AvgPool2d, Conv2d, MaxPool2d
-from models.onnx_io.fold import bias_or_none, single
+from models.onnx_io.fold import bias_or_none, to_single
 from models.onnx_io.node import Node, Value
 from models.onnx_io.operators.shapes import zero_channels
-from models.onnx_io.trace import UNPADDED, OnnxError, Padding, Signal, Trace, total
+from models.onnx_io.trace import UNPADDED, OnnxError, Padding, Signal, Trace, add_paddings
 
 
 def convolution(trace: Trace, node: Node) -> Value:
@@ -23,30 +23,30 @@ def convolution(trace: Trace, node: Node) -> Value:
     kernel = (weight.shape[2], weight.shape[3])
     stride, dilation, groups = _pair(node, "strides"), _pair(node, "dilations"), node.attributes.get("group", 1)
     layer = Conv2d(
-        name=node.name("conv", trace.shapes), inputs=(), weight=single(weight), bias=bias_or_none(bias),
+        name=node.name("conv", trace.shapes), inputs=(), weight=to_single(weight), bias=bias_or_none(bias),
         groups=groups, stride=stride, activation=LINEAR,
         dilation=dilation, padding=_padding(node, size, kernel, stride, dilation),
     )  # fmt: skip
-    return trace.weighted(layer, node.signal())
+    return trace.add_weighted(layer, node.signal())
 
 
 def average_pool(trace: Trace, node: Node) -> Value:
     counts = bool(node.attributes.get("count_include_pad", 0))
-    return trace.pooled(AvgPool2d(**_pool(trace, node), count_padding=counts), node.signal())  # type: ignore[arg-type]
+    return trace.add_pooling(AvgPool2d(**_pool(trace, node), count_padding=counts), node.signal())  # type: ignore[arg-type]
 
 
 def max_pool(trace: Trace, node: Node) -> Value:
-    return trace.pooled(MaxPool2d(**_pool(trace, node)), node.signal())  # type: ignore[arg-type]
+    return trace.add_pooling(MaxPool2d(**_pool(trace, node)), node.signal())  # type: ignore[arg-type]
 
 
 def global_average_pool(trace: Trace, node: Node) -> Signal:
     size, name = _map_size(trace, node), node.name("pool", trace.shapes)
-    return trace.pooled(AvgPool2d(name=name, inputs=(), kernel=size, stride=size), node.signal())
+    return trace.add_pooling(AvgPool2d(name=name, inputs=(), kernel=size, stride=size), node.signal())
 
 
 def global_max_pool(trace: Trace, node: Node) -> Value:
     size, name = _map_size(trace, node), node.name("pool", trace.shapes)
-    return trace.pooled(MaxPool2d(name=name, inputs=(), kernel=size, stride=size), node.signal())
+    return trace.add_pooling(MaxPool2d(name=name, inputs=(), kernel=size, stride=size), node.signal())
 
 
 def reduce_mean(trace: Trace, node: Node) -> Value:
@@ -57,7 +57,7 @@ def reduce_mean(trace: Trace, node: Node) -> Value:
     pooled = global_average_pool(trace, node)
     if node.attributes.get("keepdims", 1):
         return pooled
-    return trace.flattened(f"{pooled.layer}_flatten", pooled)
+    return trace.flatten(f"{pooled.layer}_flatten", pooled)
 
 
 def pad(trace: Trace, node: Node) -> Value:
@@ -74,7 +74,7 @@ def pad(trace: Trace, node: Node) -> Value:
     if 1 in amounts:
         signal = zero_channels(trace, node, signal, *amounts[1])
     (top, bottom), (left, right) = amounts.get(2, (0, 0)), amounts.get(3, (0, 0))
-    return replace(signal, padding=total(signal.padding, (top, left, bottom, right)))
+    return replace(signal, padding=add_paddings(signal.padding, (top, left, bottom, right)))
 
 
 def _pool(trace: Trace, node: Node) -> dict[str, object]:
