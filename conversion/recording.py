@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from models.graph import INPUT, Shape
+from models.text import describe_shape
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def check_probe(probe: Probe, sizes: Mapping[str, int], accumulates: bool = True
                 )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Recording:
     """Spikes and potentials of N images over a window of T steps.
 
@@ -125,6 +126,22 @@ class Recording:
     def smallest_count(self, name: str) -> float:
         """The count of a neuron of a population that sends as many negative spikes as it can: 0 if it sends none."""
         return -self.largest_count if name in self.signed else 0.0
+
+    def __repr__(self) -> str:
+        return f"Recording({self._length}, {len(self.populations)} populations)"
+
+    def __str__(self) -> str:
+        """How much there is, and a row per population: its shape, neurons, spikes per image, and mean rate."""
+        table = pd.DataFrame({"population": self.populations})
+        table["shape"] = [describe_shape(self.shapes[name]) for name in self.populations]
+        table["neurons"] = [self.sizes[name] for name in self.populations]
+        table["spikes per image"] = self.spikes[-1]
+        table["mean rate (Hz)"] = self.spikes[-1] / table["neurons"] / self.times[-1]
+        return f"{self._length} in steps of {self.dt * 1e3:g} ms\n{table.to_string(index=False, float_format='%.4g')}"
+
+    @property
+    def _length(self) -> str:
+        return f"{self.output_counts.shape[1]} images, {self.duration * 1e3:g} ms"
 
     @property
     def sizes(self) -> Mapping[str, int]:

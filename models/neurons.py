@@ -130,7 +130,7 @@ def integrate_and_fire(
     v_th : float
         Threshold, in units of activation.
     reset : {"subtract", "zero"}
-        `v -= v_th` keeps the residue (Rueckauer 2017, Han 2020); `v = 0` is the papers' hard reset.
+        `v -= v_th` keeps what is above the threshold (Rueckauer 2017, Han 2020); `v = 0` is the papers' hard reset.
     v_init : {"zero", "half", "uniform"}
         Potential at the start: 0, half a threshold (Bu 2022), or uniform in [0, v_th).
     refractory : Quantity

@@ -1,4 +1,4 @@
-"""The words that settings of a neuron may be, without the libraries that act on them."""
+"""The words that settings of a neuron may take, without the libraries that act on them."""
 
 from __future__ import annotations
 

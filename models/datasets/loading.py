@@ -32,7 +32,7 @@ DATA_VARIABLE = "BRIANIZE_DATA"
 class Dataset:
     """Images x (N, channels, height, width), float32 in [0, 1], or in [-1, 1] if centred, and what they show.
 
-    y is a class per image (N,), or boxes (N, M, 6) as of `models.detection.boxes`.
+    y is a class per image (N,), or boxes (N, M, 6) as of `models.detection`.
     """
 
     name: str

@@ -18,7 +18,7 @@ PHOTOGRAPHS = ("voc2007_test14", "indoor_photos", "photos")
 
 
 def read_photographs(path: Path) -> tuple[Array, NDArray[np.float32]]:
-    """The photographs of a file and their boxes (N, M, 6); see `models.detection.boxes`.
+    """The photographs of a file and their boxes (N, M, 6); see `models.detection`.
 
     The file holds JPEG bytes `blob`, cut at `offset`, and boxes `gt` (class, x0, y0, x1, y1, difficult), cut at
     `gt_offset`; without `gt` there are none.

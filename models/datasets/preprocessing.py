@@ -1,4 +1,4 @@
-"""What papers 1 (Cao 2015) and 3 (Sengupta 2019) do to a colour image before a network sees it."""
+"""What Cao 2015 and Sengupta 2019 do to a colour image before a network sees it."""
 
 from __future__ import annotations
 

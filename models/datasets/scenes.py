@@ -34,7 +34,7 @@ def compose_scenes(digits: Array, labels: NDArray[np.int64], rng: Rng) -> tuple[
     -------
     images : array, shape (N // 5, 1, 96, 96)
     boxes : array, shape (N // 5, 5, 6)
-        See `models.detection.boxes`; a box reaches from the first to the last pixel that is not black.
+        See `models.detection`; a box reaches from the first to the last pixel that is not black.
     """
     parts = [slice(start, start + DIGITS) for start in range(0, len(digits) - DIGITS + 1, DIGITS)]
     made = [_scene(digits[part, 0], labels[part], rng) for part in parts]

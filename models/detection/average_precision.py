@@ -30,7 +30,7 @@ def mean_average_precision(found: Sequence[Array], truth: Sequence[Array]) -> fl
     Parameters
     ----------
     found, truth : sequence of array, shape (m, 6)
-        See `models.detection.boxes`.
+        See `models.detection`.
 
     Returns
     -------

@@ -1,9 +1,4 @@
-"""Boxes as plain arrays, and which of them overlap: no network, no file.
-
-A box is a row of six numbers (class, x0, y0, x1, y1, last), its corners in shares of the image's width and height. The
-last number says of a true box whether it is difficult (1) or not (0), and of a found one its score. The boxes of images
-that have different numbers of them are one array (N, M, 6), filled up with rows of the class `NO_BOX`.
-"""
+"""Boxes as plain arrays, whose numbers `models.detection` explains, and which of them overlap: no network, no file."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def read_head(path: Path) -> Head:
     entries = {entry.key: entry.value for entry in onnx.load(path, load_external_data=False).metadata_props}
     if KEY not in entries:
         raise HeadError(
-            f"{path} finds no boxes: its metadata has no {KEY!r}, the anchors and classes (see models.detection.yolo)"
+            f"{path} finds no boxes: its metadata has no {KEY!r}, anchors and classes; see models.detection.metadata"
         )
     try:
         content = json.loads(entries[KEY])
@@ -100,7 +100,7 @@ def decode(raw: Array, head: Head) -> tuple[Array, Array]:
 
 
 def detect(raw: Array, head: Head) -> list[Array]:
-    """The boxes (class, x0, y0, x1, y1, score) that an output finds in each image, best first; see `boxes`."""
+    """The boxes (class, x0, y0, x1, y1, score) that an output finds in each image, best first."""
     return [suppress(_above(*image), OVERLAP) for image in zip(*decode(raw, head), strict=True)]
 
 

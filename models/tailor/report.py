@@ -1,7 +1,7 @@
-"""The tailoring of Cao 2015 as a tool: which nodes of an ONNX file stand in the way of spikes, and what to do.
+"""A verdict on every node of an ONNX file: whether it becomes spikes, is rewritten, or needs another training.
 
-`brianize tailor FILE.onnx --output NEW.onnx` prints a row per node, and writes the file with all that can be
-written exactly in operators that become spikes. The rest needs training: ReLU for tanh, averages for max pooling.
+All that can be written exactly in operators that become spikes is. The rest needs training: ReLU for tanh, averages for
+max pooling.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from models.structure import negative_senders, passes_to_junctions
 from models.tailor.file import File
 from models.tailor.rewrites import rewrite
 from models.tailor.walk import Step, Walk, walk
+from models.text import align
 
 SPIKES, AWAY, FOLDED, REWRITTEN = "becomes spikes", "falls away", "folded", "rewritten exactly"
 OBSTACLE, UNKNOWN = "stands in the way", "not judged"
@@ -50,9 +51,7 @@ def tailor(path: str | Path) -> tuple[pd.DataFrame, onnx.ModelProto]:
 
 def as_text(table: pd.DataFrame) -> str:
     """The report in columns."""
-    lines = [[column.upper() for column in COLUMNS], *table.itertuples(index=False)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(COLUMNS) - 1)]
-    return "\n".join("  ".join([*(c.ljust(w) for c, w in zip(line, widths, strict=False)), line[-1]]) for line in lines)
+    return align([[column.upper() for column in COLUMNS], *table.itertuples(index=False)])
 
 
 def _report(model: onnx.ModelProto) -> tuple[pd.DataFrame, onnx.ModelProto]:

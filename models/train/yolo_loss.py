@@ -20,7 +20,7 @@ def yolo_loss(raw: Tensor, boxes: Tensor, head: Head) -> Tensor:
     ----------
     raw : tensor, shape (N, anchors * (5 + classes), rows, columns)
     boxes : tensor, shape (N, M, 6)
-        See `models.detection.boxes`.
+        See `models.detection`.
     """
     by_box = raw.unflatten(1, (len(head.anchors), -1)).movedim(2, -1)
     grid = torch.tensor([raw.shape[3], raw.shape[2]])

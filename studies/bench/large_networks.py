@@ -61,9 +61,9 @@ def vgg16() -> Graph:
 def at_rate(graph: Graph, images: Array, rate: float) -> Graph:
     """The network scaled so that the mean activation of each convolution and dense layer over `images` is `rate`.
 
-    With one input spike of probability x per step for a pixel of value x, and neurons that keep their residue, the
-    activation is the firing rate in spikes per step. ReLU and pooling commute with a positive factor, so that
-    one pass through the network tells all factors.
+    With one input spike of probability x per step for a pixel of value x, and a reset by subtraction, the activation is
+    the firing rate in spikes per step. ReLU and pooling commute with a positive factor, so that one pass through the
+    network tells all factors.
     """
     weighted = [layer.name for layer in graph if isinstance(layer, Conv2d | Dense)]
     means = {name: float(x.mean(dtype=np.float64)) for name, x in activations(graph, images, weighted).items()}

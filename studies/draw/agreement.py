@@ -66,7 +66,7 @@ def draw_confusions(answers: NDArray[np.float64], labels: NDArray[np.int64], ann
     Parameters
     ----------
     answers : array, shape (N, classes)
-        Of the SNN; see `studies.measure.metrics.answers`.
+        Of the SNN; see `studies.measure.answers`.
     labels, ann_answers : array, shape (N,)
     """
     against_labels, against_ann = confusion(answers, labels), confusion(answers, ann_answers)

@@ -1,4 +1,4 @@
-"""Figures: the seaborn calls that a study declares, drawn from its tables alone, always in the same style."""
+"""The figures that a study declares: seaborn's calls, drawn from its tables alone, always in the same style."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def measure_boxes(
     Parameters
     ----------
     found : sequence over R readout times of sequences over N images of array, shape (m, 6)
-        See `models.detection.boxes`, as for the others.
+        See `models.detection`, as for the others.
     ann_found : sequence over N images
     boxes : array, shape (N, M, 6)
         The truth. Where there is none, `map_50` and `ann_map_50` are NaN.

@@ -1,4 +1,4 @@
-"""What is measured: pure functions from a recording, the labels and the ANN's activations to tidy tables.
+"""What is measured of answers and of layers, against labels and the ANN's activations.
 
 The answer of an image is the class with the largest count or potential, or the one that was the first to spike once, or
 k times. Classes that tie for it, or do so in the same step, share the answer: it counts as 1/n correct if the label is
@@ -99,7 +99,7 @@ def measure_layers(
     rheobase : float
         The smallest activation that lets a leaky neuron spike.
     thresholds : mapping of str to float, optional
-        For the column `equivalent_v_th`; see `conversion.normalize.scales.equivalent_thresholds`.
+        For the column `equivalent_v_th`; see `conversion.normalize.equivalent_thresholds`.
 
     Returns
     -------

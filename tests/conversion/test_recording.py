@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from brian2 import Hz, ms
 
-from conversion.recording import Probe, check_probe, delay_evaluation
+from conversion.recording import Probe, Recording, check_probe, delay_evaluation
 from conversion.simulate import simulate
 from models.encoders import ConstantCurrent, Poisson
 from models.graph import LINEAR, Dense, sequential
@@ -105,3 +105,20 @@ def test_a_delay_that_was_not_read_or_leaves_nothing_is_refused(delay_ms: float)
     message = f"^evaluation begins at {delay_ms:g} ms; it must be one of 2, 5, 9 ms, and not the last$"
     with pytest.raises(ValueError, match=message):
         delay_evaluation(whole, delay_ms * 1e-3)
+
+
+def test_a_recording_prints_as_a_table_of_populations() -> None:
+    """2 neurons with 30 spikes in 0.1 s: 150 Hz each."""
+    recording = Recording(
+        dt=1e-3, duration=0.1, max_rate=1000.0, times=np.array([0.05, 0.1]), output_counts=np.zeros((2, 7, 3)),
+        output_potentials=np.zeros((2, 7, 3), np.float32), populations=("input", "fc"),
+        shapes={"input": (1, 2, 1), "fc": (3,)}, spikes=np.array([[10.0, 0.0], [30.0, 1.5]]), synops=np.zeros((2, 2)),
+        spike_counts={}, largest_count=100.0,
+    )  # fmt: skip
+    assert str(recording).splitlines() == [
+        "7 images, 100 ms in steps of 1 ms",
+        "population shape  neurons  spikes per image  mean rate (Hz)",
+        "     input 1x2x1        2                30             150",
+        "        fc     3        3               1.5               5",
+    ]
+    assert repr(recording) == "Recording(7 images, 100 ms, 2 populations)"

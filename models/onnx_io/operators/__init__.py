@@ -1,4 +1,4 @@
-"""Which ONNX operator is read by which function, and what to do about those that cannot become spikes."""
+"""The operators of ONNX: what each does to the layers so far, and advice on those that cannot become spikes."""
 
 from models.onnx_io.operators.activations import UNBOUNDED
 from models.onnx_io.operators.table import ADVICE, LOGITS_FOLLOWERS, NORMS, OPERATORS, QUANTISED, SMOOTH

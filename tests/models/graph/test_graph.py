@@ -26,9 +26,9 @@ from models.graph import (
     GraphError,
     Layer,
     MaxPool2d,
-    kernel_positions,
     sequential,
 )
+from models.graph.layers import kernel_positions
 from models.onnx_io.writing import to_onnx
 
 
@@ -93,7 +93,7 @@ def positions(size: int, kernel: int, stride: int, dilation: int, before: int, a
 
 @given(**NUMBERS, dilation=st.integers(1, 3), before=st.integers(0, 3), after=st.integers(0, 3))
 @settings(max_examples=300, deadline=None)
-def test_kernel_positions_are_those_where_the_window_fits(size, kernel, stride, dilation, before, after) -> None:
+def test_kernel_positions_are_those_where_the_kernel_fits(size, kernel, stride, dilation, before, after) -> None:
     reach, end = dilation * (kernel - 1) + 1, before + size + after
     if reach > end:
         with pytest.raises(GraphError, match=f"a kernel of {reach} is larger than the padded map of {end}"):
@@ -281,3 +281,53 @@ def test_what_an_activation_is(activation: Activation, linear: bool, signed: boo
 def test_the_layer_itself_has_no_shape() -> None:
     with pytest.raises(NotImplementedError):
         Layer(name="x", inputs=()).output_shape((1,))
+
+
+def test_a_graph_prints_as_a_table_of_layers() -> None:
+    weight, wide = np.zeros((2, 1, 3, 3), np.float32), np.zeros((3, 8), np.float32)
+    graph = Graph(
+        (1, 4, 4),
+        (
+            Conv2d(name="conv", inputs=(INPUT,), weight=weight, bias=np.zeros(2, np.float32), padding=(1, 1, 1, 1)),
+            Add(name="sum", inputs=("conv", "conv"), activation=Activation(0.1, 6.0)),
+            MaxPool2d(name="pool", inputs=("sum",), kernel=(2, 2), stride=(2, 2)),
+            Flatten(name="flat", inputs=("pool",)),
+            Dense(name="fc", inputs=("flat",), weight=wide, activation=LINEAR),
+        ),
+    )
+    assert str(graph).splitlines() == [
+        "layer  kind       reads       shape  weights         activation",
+        "input                         1x4x4",
+        "conv   Conv2d     input       2x4x4  2x1x3x3 + bias  ReLU",
+        "sum    Add        conv, conv  2x4x4                  slope 0.1 below zero, at most 6",
+        "pool   MaxPool2d  sum         2x2x2",
+        "flat   Flatten    pool        8",
+        "fc     Dense      flat        3      3x8             linear",
+    ]
+    assert repr(graph) == "Graph(1x4x4 to 3, 5 layers)"
+
+
+def test_a_layer_prints_what_is_not_as_by_default_and_no_weights() -> None:
+    weight = np.zeros((2, 1, 3, 3), np.float32)
+    assert repr(Conv2d(name="conv", inputs=(INPUT,), weight=weight, stride=(2, 2), padding=(0,) * 4)) == (
+        "Conv2d(name='conv', inputs=('input',), weight=(2, 1, 3, 3), stride=(2, 2))"
+    )
+    assert str(Dense(name="fc", inputs=("conv",), weight=np.zeros((3, 8)), bias=np.zeros(3), activation=LINEAR)) == (
+        "Dense(name='fc', inputs=('conv',), weight=(3, 8), bias=(3,), activation=linear)"
+    )
+    assert repr(Flatten(name="flat", inputs=("fc",))) == "Flatten(name='flat', inputs=('fc',))"
+
+
+@pytest.mark.parametrize(
+    ("activation", "text"),
+    [
+        (RELU, "ReLU"),
+        (LINEAR, "linear"),
+        (Activation(0.1), "slope 0.1 below zero"),
+        (Activation(np.array([0.0, 0.25], np.float32)), "slope 0 to 0.25 below zero"),
+        (Activation(ceiling=6.0), "ReLU, at most 6"),
+        (Activation(1.0, np.array([1.5, np.inf])), "linear, at most 1.5 to inf"),
+    ],
+)
+def test_an_activation_prints_in_words(activation: Activation, text: str) -> None:
+    assert str(activation) == repr(activation) == text
