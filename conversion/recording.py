@@ -45,7 +45,7 @@ def check_probe(probe: Probe, sizes: Mapping[str, int], accumulates: bool = True
     The weighted input can be had only if the output `accumulates`.
     """
     if probe.weighted_input is not None and not accumulates:
-        raise ValueError("the probe asks for the weighted input of an output that spikes; use readout 'potential'")
+        raise ValueError("the probe asks for the weighted input of an output that spikes; let it accumulate")
     for name in (*probe.rasters, *probe.traces):
         if name not in sizes:
             raise ValueError(f"the probe names {name!r}; recorded are {', '.join(sizes)}")
@@ -121,6 +121,11 @@ class Recording:
     traces: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     output_spike_times: Mapping[int, NDArray[np.float64]] = field(default_factory=dict)
     negative_residual: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> NDArray[np.int64]:
+        """`times` in steps."""
+        return np.rint(self.times / self.dt).astype(np.int64)
 
     def smallest_count(self, name: str) -> float:
         """The count of a neuron of a population that sends as many negative spikes as it can: 0 if it sends none."""

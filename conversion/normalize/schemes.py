@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 from conversion.normalize.scales import Scales, per_weight, propagate, rescale
 from conversion.options import CALIBRATED, Scheme
 from models.graph import Add, Array, Conv2d, Dense, Graph
-from models.onnx_io import activations
+from models.onnx_io import activations_in_turn
 from models.structure import negative_senders
 
 
@@ -124,13 +124,13 @@ def channel_scales(graph: Graph, images: Array, percentile: float) -> Scales:
 
 
 def _per_layer(graph: Graph, images: Array, statistic: Callable[[Array], ArrayLike]) -> Scales:
-    """A statistic of the activations of each layer with a scale of its own; one layer in memory at a time.
+    """A statistic of the activations of each layer with a scale of its own.
 
     Of layers that send negative values it is the larger of those of the activations and of their negatives.
     """
     scales, sent = {}, _sent_below_zero(graph, bool(np.any(images < 0)))
-    for name in (layer.name for layer in graph if isinstance(layer, Conv2d | Dense | Add)):
-        values = activations(graph, images, [name])[name]
+    names = [layer.name for layer in graph if isinstance(layer, Conv2d | Dense | Add)]
+    for name, values in activations_in_turn(graph, images, names):
         sides = (values, -values) if name in sent else (values,)
         scales[name] = np.max([np.asarray(statistic(side), np.float64) for side in sides], axis=0)
     return scales

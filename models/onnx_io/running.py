@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -47,6 +48,21 @@ def activations(
     """
     names = [layer.name for layer in graph] if layers is None else list(layers)
     return _gather(graph, x, {name: name for name in names}, batch_size)
+
+
+def activations_in_turn(
+    graph: Graph, x: Array, layers: Sequence[str], memory: float = 5e8
+) -> Iterator[tuple[str, Array]]:
+    """The activations of one layer after another, in the order of the names, with few passes and little memory.
+
+    One forward pass serves as many layers as fit into `memory` bytes together, at least one.
+    """
+    names = list(layers)
+    while names:
+        ends = np.cumsum([4 * len(x) * math.prod(graph.shapes[graph[name].name]) for name in names])
+        fitting = max(1, int(np.searchsorted(ends, memory, side="right")))
+        together, names = names[:fitting], names[fitting:]
+        yield from activations(graph, x, together).items()
 
 
 def pre_activations(graph: Graph, x: Array, names: Sequence[str]) -> dict[str, Array]:

@@ -45,7 +45,7 @@ def yolo_lite(steps: int) -> Rows:
     *graph, images = in_own_process(prepared_photograph)
     c = photograph().condition
     timing = show(
-        Graph(*graph), images, neuron_of(c), SETTLING_FROM_ZERO + steps, encoder=encoder_of(c), readout="potential",
+        Graph(*graph), images, neuron_of(c), SETTLING_FROM_ZERO + steps, encoder=encoder_of(c), output="accumulating",
         settling=SETTLING_FROM_ZERO, profile=True,
     )  # fmt: skip
     return rows(timing)

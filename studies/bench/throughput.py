@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -24,11 +24,12 @@ from brian2 import BrianObject, Clock, Hz, ms
 from joblib.externals.loky import get_reusable_executor
 from numpy.typing import NDArray
 
-from conversion.brian import Counter, Readout, SpikingNetwork, build, choose_target, device_network, max_rate, run
+from conversion.brian import SpikingNetwork, build, choose_target, device_network, max_rate, run
 from conversion.normalize import normalize
-from conversion.options import Connectivity
+from conversion.options import Connectivity, Output
 from conversion.plan import Population, make_plan
-from conversion.simulate import batch
+from conversion.settings import Simulation
+from conversion.simulate import make_batch
 from models.datasets import load_dataset
 from models.encoders import Encoder, Poisson
 from models.graph import Array, Graph
@@ -74,7 +75,7 @@ class Timing:
     ends : array, shape (batches, steps)
         When every step ended, in seconds.
     totals : array, shape (steps, populations, 2)
-        Spikes and synaptic operations of the last batch.
+        Spikes and synaptic operations, the mean over the batches.
     settling : int
         How many steps of the last batch do not count yet.
     profile : mapping of str to float
@@ -83,7 +84,7 @@ class Timing:
 
     network: SpikingNetwork
     ends: NDArray[np.float64]
-    totals: NDArray[np.int64]
+    totals: NDArray[np.float64]
     settling: int = SETTLING
     profile: Mapping[str, float] = field(default_factory=dict)
 
@@ -118,7 +119,7 @@ def show(
     connectivity: Connectivity = "shared",
     *,
     encoder: Encoder = POISSON,
-    readout: Readout = "count",
+    output: Output = "spiking",
     settling: int = SETTLING,
     profile: bool = False,
 ) -> Timing:
@@ -127,25 +128,25 @@ def show(
     With `profile` the settled steps of the last batch are profiled; they are a run of their own, so that what Brian2
     and numba do at first is not part of it.
     """
-    plan = make_plan(graph, signed=neuron.is_signed)
-    network = build(
-        plan, neuron=neuron, encoder=encoder, dt=DT, readouts=np.array([steps - 1]), batch_size=len(images),
-        connectivity=connectivity, readout=readout,
+    simulation = Simulation(
+        neuron=neuron, encoder=encoder, duration=steps * DT, read_at=steps * DT, connectivity=connectivity,
+        output=output,
     )  # fmt: skip
+    plan, n_images = make_plan(graph, signed=neuron.is_signed), len(images)
+    network = build(plan, simulation, n_images)
     stopwatch = Stopwatch(network.clock)
     network.network.add(stopwatch)
-    rate, part = float(max_rate(encoder, DT)), slice(0, len(images))
-    batches = [partial(batch, graph, plan, encoder, rate, images, {}, part, seed) for seed in range(n_batches)]
-    totals: list[NDArray[np.int64]] = []
-
-    def collect(counter: Counter) -> None:
-        totals.append(counter.totals)
-
+    rate, part = float(max_rate(encoder, DT)), slice(0, n_images)
+    batches = [
+        partial(make_batch, graph, plan, replace(simulation, seed=seed), rate, images, {}, part)
+        for seed in range(n_batches)
+    ]
     profiled = network.period - settling if profile else 0
-    run(network, encoder, batches, collect, progress=False, profiled=profiled)
+    shown = [slice(number * n_images, (number + 1) * n_images) for number in range(n_batches)]
+    run(network, batches, shown, progress=False, profiled=profiled)
     ends = np.array(stopwatch.times).reshape(n_batches, network.period)
     means = {name: float(s) / profiled for name, s in network.network.profiling_info} if profile else {}
-    return Timing(network, ends, totals[-1], settling, means)
+    return Timing(network, ends, network.counter.counts.totals / n_batches, settling, means)
 
 
 def runtime(connectivity: Connectivity, target: str, n_images: int, steps: int, n_batches: int) -> list[Row]:
@@ -168,8 +169,10 @@ def standalone(n_images: int, steps: int, repeats: int) -> list[Row]:
     graph, images = convnet(n_images)
     with tempfile.TemporaryDirectory() as folder, np.errstate(over="ignore"):  # see conversion.brian.presentation
         brian2.set_device("cpp_standalone", directory=folder, build_on_run=False)
-        network = device_network(graph, images, integrate_and_fire(), MAX_RATE, DT)
-        network.run((steps + make_plan(graph).output.depth) * ms)
+        simulation = Simulation(
+            neuron=integrate_and_fire(), encoder=POISSON, duration=(steps + make_plan(graph).output.depth) * DT
+        )
+        device_network(graph, images, simulation).run()
         device: Any = brian2.get_device()
         start = time.perf_counter()
         device.build(directory=folder, run=False, with_output=False)
