@@ -24,7 +24,7 @@ class Probe:
         Neurons (elements of the layer's flattened output) whose potential is kept in every step.
     output_spikes : tuple of int
         Each k for which the time of the k-th positive spike of every output neuron is kept; 1 for the first.
-    residual : bool
+    residual_potential : bool
         Whether to keep which neurons end their window with a negative potential.
     weighted_input : callable, optional
         It is called in every step of the window with what the output neurons receive in this step alone, an array
@@ -35,7 +35,7 @@ class Probe:
     rasters: tuple[str, ...] = ()
     traces: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     output_spikes: tuple[int, ...] = ()
-    residual: bool = False
+    residual_potential: bool = False
     weighted_input: Callable[[NDArray[np.float32]], None] | None = None
 
 
@@ -99,7 +99,7 @@ class Recording:
     output_spike_times : mapping of int to array, shape (N, *output_shape)
         For each k that a `Probe` names the time in seconds of the k-th positive spike of each output neuron, whatever
         it carries; infinity if there were fewer.
-    negative_residual : mapping of str to array, shape (N, *shape)
+    negative_potential : mapping of str to array, shape (N, *shape)
         If a `Probe` asks for it, whether each neuron with a threshold has a potential below 0 after its last step.
     """
 
@@ -120,7 +120,7 @@ class Recording:
     rasters: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     traces: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     output_spike_times: Mapping[int, NDArray[np.float64]] = field(default_factory=dict)
-    negative_residual: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    negative_potential: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     @property
     def steps(self) -> NDArray[np.int64]:

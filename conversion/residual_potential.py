@@ -64,11 +64,11 @@ def simulate_in_two_stages(graph: Graph, images: Array, simulation: Simulation, 
             f"{'signed neurons' if simulation.neuron.is_signed else type(encoder).__name__}"
         )
     alone = replace(
-        simulation, duration=first_stage, read_at=first_stage, probe=Probe(residual=True),
+        simulation, duration=first_stage, read_at=first_stage, probe=Probe(residual_potential=True),
         seed=_first_seed(simulation.seed),
     )  # fmt: skip
     first = simulate(graph, images, alone)
-    silent = {name: negative for name, negative in first.negative_residual.items() if name != first.populations[-1]}
+    silent = {name: negative for name, negative in first.negative_potential.items() if name != first.populations[-1]}
     return _joined(first, simulate(graph, images, simulation, silent=silent))
 
 

@@ -38,7 +38,7 @@ def make_recording(network: SpikingNetwork, max_rate: float) -> Recording:
         rasters={name: _raster(np.concatenate(rows), orders[name], dt) for name, rows in counts.rasters.items()},
         traces=counts.traces,
         output_spike_times={k: (in_order(s, names[-1]) + 1) * dt for k, s in counts.output_spike_steps.items()},
-        negative_residual={name: in_order(is_so, name) for name, is_so in counts.negative_residual.items()},
+        negative_potential={name: in_order(is_so, name) for name, is_so in counts.negative_potential.items()},
     )
 
 

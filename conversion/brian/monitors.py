@@ -92,7 +92,7 @@ class Counts:
     rasters : mapping of str to list of array, shape (n, 4)
         Columns image, neuron, step, sign.
     traces : mapping of str to array, shape (T, N, n_chosen)
-    negative_residual : mapping of str to array, shape (N, size)
+    negative_potential : mapping of str to array, shape (N, size)
     """
 
     totals: NDArray[np.int64]
@@ -102,7 +102,7 @@ class Counts:
     output_spike_steps: Mapping[int, NDArray[np.float64]]
     rasters: Mapping[str, list[NDArray[np.int64]]]
     traces: Mapping[str, NDArray[np.float32]]
-    negative_residual: Mapping[str, NDArray[np.bool_]]
+    negative_potential: Mapping[str, NDArray[np.bool_]]
 
 
 def no_counts(windows: Sequence[Window], weights: NDArray, n_readouts: int, n_images: int, probe: Probe) -> Counts:
@@ -111,7 +111,7 @@ def no_counts(windows: Sequence[Window], weights: NDArray, n_readouts: int, n_im
     counted = weights.dtype.kind == "i"  # then at most one per step: narrow counts stay in the cache
     types = {w.population.name: _narrowest(steps, w.place.signed) if counted else weights.dtype for w in windows}
     output = (n_readouts, n_images, windows[-1].population.size)
-    judged = [w.population.name for w in windows if w.place.group.name == "neurons"] if probe.residual else []
+    judged = [w.population.name for w in windows if w.place.group.name == "neurons"] if probe.residual_potential else []
     return Counts(
         totals=np.zeros((steps, len(windows), 2), np.int64),
         spikes={name: np.zeros((n_images, size), types[name]) for name, size in sizes.items()},
@@ -120,7 +120,7 @@ def no_counts(windows: Sequence[Window], weights: NDArray, n_readouts: int, n_im
         output_spike_steps={k: np.full(output[1:], np.inf) for k in probe.output_spikes},
         rasters={name: [np.empty((0, 4), np.int64)] for name in probe.rasters},
         traces={name: np.zeros((steps, n_images, len(chosen)), np.float32) for name, chosen in probe.traces.items()},
-        negative_residual={name: np.zeros((n_images, sizes[name]), bool) for name in judged},
+        negative_potential={name: np.zeros((n_images, sizes[name]), bool) for name in judged},
     )
 
 
@@ -177,8 +177,8 @@ class Counter(Stepper):
         if name in self.counts.traces:
             chosen = self.orders[name][list(self.probe.traces[name])]
             self.counts.traces[name][own_k, self.images] = self._potentials(place, size)[:, chosen]
-        if name in self.counts.negative_residual and own_k == self.steps - 1:
-            self.counts.negative_residual[name][self.images] = self._potentials(place, size) < 0
+        if name in self.counts.negative_potential and own_k == self.steps - 1:
+            self.counts.negative_potential[name][self.images] = self._potentials(place, size) < 0
 
     def _note_output_spikes(self, output_k: int) -> None:
         place = self.windows[-1].place

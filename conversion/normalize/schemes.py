@@ -4,11 +4,11 @@ Every scheme chooses, for each layer with weights and each junction, a scale s (
 activation that is to become the rate 1. Then W_l <- W_l * s_(l-1) / s_l and b_l <- b_l / s_l (Diehl 2015, Rueckauer
 2017; per channel, Kim 2020), and the network computes the same function up to the scale of its last layer.
 
-A leaky layer sends negative spikes too, at most one per step as well. So s is measured on both sides of zero where a
-layer sends negative values (`models.structure`), and the larger is taken: activations then lie in [-1, 1]. Under a
-slope of 0.1 the positive side nearly always is the larger one, and s is what Kim 2020 takes, the largest activation; in
-a linear layer, or in a channel that is seldom above 0, negative rates would saturate. The output is not sent on, and
-its s is that of its positive activations.
+A layer with a slope below zero sends negative spikes too, at most one per step as well. So s is measured on both sides
+of zero where a layer sends negative values (`models.structure`), and the larger is taken: activations then lie in [-1,
+1]. Under a slope of 0.1 the positive side nearly always is the larger one, and s is what Kim 2020 takes, the largest
+activation; in a linear layer, or in a channel that is seldom above 0, negative rates would saturate. The output is not
+sent on, and its s is that of its positive activations.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def normalize(
 def model_scales(graph: Graph, signed_input: bool = False) -> Scales:
     """Diehl 2015, algorithm 1: with inputs in [0, 1] no activation can exceed its scale, whatever the image.
 
-    A layer that reads leaky ones, or a signed input in [-1, 1], also counts their largest negative values, with its
+    A layer that reads negative ones, or a signed input in [-1, 1], also counts their largest negative values, with its
     negative weights.
     """
     lowest_input = float(signed_input)

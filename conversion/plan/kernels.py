@@ -39,9 +39,9 @@ def deliver_sparse(spikes, source_start, target, target_start, n_source, n_targe
 
 @njit(cache=True, nogil=True)
 def deliver_max(spikes, source_start, target, target_start, n_source, n_target, indptr, indices, counts, best):
-    """A window passes a spike on when the largest spike count among its units rises (exact for any winner).
+    """A region passes a spike on when the largest spike count among its units rises (exact for any winner).
 
-    `counts` are the spikes so far of each source neuron, `best` the largest count in each target's window.
+    `counts` are the spikes so far of each source neuron, `best` the largest count in each target's region.
     """
     image_start, first = 0, 0
     for spike in spikes:
@@ -51,20 +51,20 @@ def deliver_max(spikes, source_start, target, target_start, n_source, n_target, 
             image_start, first = image_start + n_source, first + n_target
         neuron = local - image_start
         for entry in range(indptr[neuron], indptr[neuron + 1]):
-            window = first + indices[entry]
-            if counts[local] > best[window]:
-                best[window] = counts[local]
-                target[target_start + window] += 1
+            region = first + indices[entry]
+            if counts[local] > best[region]:
+                best[region] = counts[local]
+                target[target_start + region] += 1
 
 
 @njit(cache=True, nogil=True)
 def deliver_max_falls(
     spikes, source_start, target, target_start, n_source, n_target, indptr, indices, units_start, units, counts, best
 ):
-    """A window passes a negative spike on when the largest spike count among its units falls.
+    """A region passes a negative spike on when the largest spike count among its units falls.
 
     To be called after `deliver_max` has delivered the positive spikes of the step. Only a unit that had the largest
-    count can lower it, by 1, if no other unit has it still; the units of window w are
+    count can lower it, by 1, if no other unit has it still; the units of region w are
     `units[units_start[w] : units_start[w + 1]]`.
     """
     for spike in spikes:
@@ -76,15 +76,15 @@ def deliver_max_falls(
             image_start, first = image_start + n_source, first + n_target
         neuron = local - image_start
         for entry in range(indptr[neuron], indptr[neuron + 1]):
-            window = indices[entry]
-            largest = best[first + window]
+            region = indices[entry]
+            largest = best[first + region]
             if counts[local] + 1 == largest:
-                unit, end = units_start[window], units_start[window + 1]
+                unit, end = units_start[region], units_start[region + 1]
                 while unit < end and counts[image_start + units[unit]] < largest:
                     unit += 1
                 if unit == end:
-                    target[target_start + first + window] -= 1
-                    best[first + window] = largest - 1
+                    target[target_start + first + region] -= 1
+                    best[first + region] = largest - 1
 
 
 @njit(cache=True, nogil=True)

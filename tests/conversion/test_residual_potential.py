@@ -126,7 +126,7 @@ def test_an_output_that_only_accumulates_has_nothing_to_silence(output):
     graph = NETWORKS["dense"]
     images = images_for(graph)
     settings = {"neuron": integrate_and_fire(), "encoder": ConstantCurrent(), "duration": 5 * ms, "output": output}
-    residual = simulate(graph, images, Simulation(probe=Probe(residual=True), **settings)).negative_residual
+    residual = simulate(graph, images, Simulation(probe=Probe(residual_potential=True), **settings)).negative_potential
     assert list(residual) == (["fc1", "fc2"] if output == "spiking" else ["fc1"])
 
 
