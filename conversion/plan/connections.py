@@ -21,6 +21,7 @@ from models.graph import Array, Shape
 
 Indices = NDArray[np.int64]
 Spikes = NDArray[np.int32]
+Ends = tuple[int, Array, int]  # where the source starts, the variable that is raised, where the target starts
 
 
 class Taps(NamedTuple):
@@ -70,8 +71,8 @@ class DenseConnection:
     def times(self, factor: float) -> DenseConnection:
         return DenseConnection(self.weight * np.float32(factor))
 
-    def deliver(self, spikes: Spikes, source_start: int, target: Array, target_start: int) -> None:
-        kernels.deliver_dense(spikes, source_start, target, target_start, self.weight)
+    def deliver(self, spikes: Spikes, ends: Ends) -> None:
+        kernels.deliver_dense(spikes, ends, self.weight)
 
     def unrolled(self) -> csr_array:
         n_source, n_target = self.weight.shape
@@ -96,11 +97,9 @@ class ConvConnection:
     def times(self, factor: float) -> ConvConnection:
         return replace(self, kernel=self.kernel * np.float32(factor))
 
-    def deliver(self, spikes: Spikes, source_start: int, target: Array, target_start: int) -> None:
-        kernels.deliver_conv(
-            spikes, source_start, target, target_start, self.source_shape, self.target_shape,
-            self.kernel, self.rows.table, self.columns.table, self.groups,
-        )  # fmt: skip
+    def deliver(self, spikes: Spikes, ends: Ends) -> None:
+        shapes = self.source_shape, self.target_shape
+        kernels.deliver_conv(spikes, ends, shapes, self.kernel, self.rows.table, self.columns.table, self.groups)
 
     def unrolled(self) -> csr_array:
         (_, width, channels), (_, width_out, channels_out) = self.source_shape, self.target_shape
@@ -128,11 +127,9 @@ class SparseConnection:
     def times(self, factor: float) -> SparseConnection:
         return SparseConnection(self.weight * np.float32(factor))
 
-    def deliver(self, spikes: Spikes, source_start: int, target: Array, target_start: int) -> None:
+    def deliver(self, spikes: Spikes, ends: Ends) -> None:
         w = self.weight
-        kernels.deliver_sparse(
-            spikes, source_start, target, target_start, w.shape[0], w.shape[1], w.indptr, w.indices, w.data
-        )
+        kernels.deliver_sparse(spikes, ends, w.shape, (w.indptr, w.indices), w.data)
 
     def unrolled(self) -> csr_array:
         return self.weight
@@ -155,26 +152,18 @@ class MaxConnection:
 
     regions: csr_array
 
-    def deliver(
-        self, spikes: Spikes, source_start: int, target: Array, target_start: int, counts: NDArray, best: NDArray
-    ) -> None:
+    def deliver(self, spikes: Spikes, ends: Ends, counts: NDArray, best: NDArray) -> None:
         """As the others; `counts` are the spikes of the sources so far, `best` the largest count per region."""
         w = self.regions
-        kernels.deliver_max(
-            spikes, source_start, target, target_start, w.shape[0], w.shape[1], w.indptr, w.indices, counts, best
-        )
+        kernels.deliver_max(spikes, ends, w.shape, (w.indptr, w.indices), (counts, best))
 
-    def deliver_signed(
-        self, positive: Spikes, negative: Spikes, source_start: int, target: Array, target_start: int,
-        counts: NDArray, best: NDArray,
-    ) -> None:  # fmt: skip
+    def deliver_signed(self, positive: Spikes, negative: Spikes, ends: Ends, counts: NDArray, best: NDArray) -> None:
         """As `deliver`, of the positive and the negative spikes of one step."""
-        self.deliver(positive, source_start, target, target_start, counts, best)
-        w, units = self.regions, self._units
+        self.deliver(positive, ends, counts, best)
+        w, of = self.regions, self._units
         kernels.deliver_max_falls(
-            negative, source_start, target, target_start, w.shape[0], w.shape[1], w.indptr, w.indices,
-            units.indptr, units.indices, counts, best,
-        )  # fmt: skip
+            negative, ends, w.shape, (w.indptr, w.indices), (of.indptr, of.indices), (counts, best)
+        )
 
     @cached_property
     def _units(self) -> csr_array:
