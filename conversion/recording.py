@@ -25,7 +25,7 @@ class Probe:
         Neurons (elements of the layer's flattened output) whose potential is kept in every step.
     output_spikes : tuple of int
         Each k for which the time of the k-th positive spike of every output neuron is kept; 1 for the first.
-    residual : bool
+    residual_potential : bool
         Whether to keep which neurons end their window with a negative potential.
     weighted_input : callable, optional
         It is called in every step of the window with what the output neurons receive in this step alone, an array
@@ -36,7 +36,7 @@ class Probe:
     rasters: tuple[str, ...] = ()
     traces: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     output_spikes: tuple[int, ...] = ()
-    residual: bool = False
+    residual_potential: bool = False
     weighted_input: Callable[[NDArray[np.float32]], None] | None = None
 
 
@@ -46,7 +46,7 @@ def check_probe(probe: Probe, sizes: Mapping[str, int], accumulates: bool = True
     The weighted input can be had only if the output `accumulates`.
     """
     if probe.weighted_input is not None and not accumulates:
-        raise ValueError("the probe asks for the weighted input of an output that spikes; use readout 'potential'")
+        raise ValueError("the probe asks for the weighted input of an output that spikes; let it accumulate")
     for name in (*probe.rasters, *probe.traces):
         if name not in sizes:
             raise ValueError(f"the probe names {name!r}; recorded are {', '.join(sizes)}")
@@ -100,7 +100,7 @@ class Recording:
     output_spike_times : mapping of int to array, shape (N, *output_shape)
         For each k that a `Probe` names the time in seconds of the k-th positive spike of each output neuron, whatever
         it carries; infinity if there were fewer.
-    negative_residual : mapping of str to array, shape (N, *shape)
+    negative_potential : mapping of str to array, shape (N, *shape)
         If a `Probe` asks for it, whether each neuron with a threshold has a potential below 0 after its last step.
     """
 
@@ -121,7 +121,12 @@ class Recording:
     rasters: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     traces: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     output_spike_times: Mapping[int, NDArray[np.float64]] = field(default_factory=dict)
-    negative_residual: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    negative_potential: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> NDArray[np.int64]:
+        """`times` in steps."""
+        return np.rint(self.times / self.dt).astype(np.int64)
 
     def smallest_count(self, name: str) -> float:
         """The count of a neuron of a population that sends as many negative spikes as it can: 0 if it sends none."""

@@ -21,7 +21,7 @@ def fold_average_pooling(graph: Graph) -> Graph:
     Raises
     ------
     ConversionError
-        Where the two together are no convolution: overlapping windows or left-over pixels under a padded convolution,
+        Where the two together are no convolution: overlapping regions or left-over pixels under a padded convolution,
         a border whose padding does not count, or a reader without weights.
     """
     while pools := [layer for layer in graph if isinstance(layer, AvgPool2d) and layer is not graph.output]:
@@ -50,8 +50,8 @@ def _reading(layer: Layer, pool: AvgPool2d) -> Layer:
 
 def _into_dense(graph: Graph, pool: AvgPool2d, dense: Dense) -> Dense:
     source, target = graph.shapes[pool.inputs[0]], graph.shapes[pool.name]
-    windows = pooling_regions(source, target, pool.kernel, pool.stride, pool.padding)
-    mean = average(windows, pool.kernel, pool.count_padding).weight
+    regions = pooling_regions(source, target, pool.kernel, pool.stride, pool.padding)
+    mean = average(regions, pool.kernel, pool.count_padding).weight
     by_element = mean[neuron_order(source)][:, neuron_order(target)]
     return replace(dense, weight=(by_element @ dense.weight.T).T.astype(np.float32))
 
@@ -77,7 +77,7 @@ def _left_over(pool: AvgPool2d, source: tuple[int, ...], target: tuple[int, ...]
 
 
 def _combined_kernel(pool: AvgPool2d, conv: Conv2d) -> Array:
-    """Kernel of the two together: each tap of the convolution spread over its pooling window."""
+    """Kernel of the two together: each tap of the convolution spread over its pooling region."""
     out, channels, *taps = conv.weight.shape
     steps = [d * s for d, s in zip(conv.dilation, pool.stride, strict=True)]
     size = [(k - 1) * step + p for k, step, p in zip(taps, steps, pool.kernel, strict=True)]

@@ -20,42 +20,30 @@ trained for activations of a few levels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from brian2 import Quantity
 
 from conversion.plan import ConversionError
 from conversion.recording import Probe, Recording
+from conversion.settings import Simulation
 from conversion.simulate import simulate
-from models.encoders import Encoder, Phase, SpikeTrains
 from models.graph import Array, Graph
-from models.neurons import Neuron
 
 
-def simulate_in_two_stages(
-    graph: Graph,
-    images: Array,
-    *,
-    first_stage: Quantity,
-    neuron: Neuron,
-    encoder: Encoder,
-    duration: Quantity,
-    seed: int = 0,
-    **settings: Any,
-) -> Recording:
+def simulate_in_two_stages(graph: Graph, images: Array, simulation: Simulation, first_stage: Quantity) -> Recording:
     """Simulate a network on images in two stages, the second one without the neurons that the first one leaves below 0.
 
     Parameters
     ----------
-    first_stage, duration : Quantity
-        Window of the first and of the second stage.
-    neuron : Neuron
-        Non-leaky with reset by subtraction, so that its potential is what it received less what it sent.
-    graph, images, encoder, seed, settings
-        As of `conversion.simulate`; no spike trains, which would need two.
+    graph, images
+        As of `conversion.simulate`.
+    simulation : Simulation
+        Of the second stage, and but for its window of the first. The neuron is non-leaky with reset by subtraction, so
+        that its potential is what it received less what it sent; no spike trains, which would need two.
+    first_stage : Quantity
+        Window of the first stage.
 
     Returns
     -------
@@ -69,17 +57,19 @@ def simulate_in_two_stages(
         On what `simulate` refuses; on signed neurons, for which a negative potential is nothing wrong; on phase coding
         and spike trains.
     """
-    if neuron.is_signed or isinstance(encoder, Phase | SpikeTrains):
+    encoder = simulation.encoder
+    if simulation.neuron.is_signed or not (encoder.repeats and encoder.spikes_alike):
         raise ConversionError(
             "removal of residual potentials needs neurons of positive spikes and an input that can be shown twice, not "
-            f"{'signed neurons' if neuron.is_signed else type(encoder).__name__}"
+            f"{'signed neurons' if simulation.neuron.is_signed else type(encoder).__name__}"
         )
-    common: Mapping[str, Any] = {"neuron": neuron, "encoder": encoder} | settings
-    alone = {"duration": first_stage, "readout_times": first_stage, "probe": Probe(residual=True)}
-    first = simulate(graph, images, **{**common, **alone, "seed": _first_seed(seed)})
-    silent = {name: negative for name, negative in first.negative_residual.items() if name != first.populations[-1]}
-    second = simulate(graph, images, duration=duration, seed=seed, silent=silent, **common)
-    return _joined(first, second)
+    alone = replace(
+        simulation, duration=first_stage, read_at=first_stage, probe=Probe(residual_potential=True),
+        seed=_first_seed(simulation.seed),
+    )  # fmt: skip
+    first = simulate(graph, images, alone)
+    silent = {name: negative for name, negative in first.negative_potential.items() if name != first.populations[-1]}
+    return _joined(first, simulate(graph, images, simulation, silent=silent))
 
 
 def _first_seed(seed: int) -> int:

@@ -1,4 +1,4 @@
-"""Show images to a spiking network and record what it answers. Graph x neuron x input -> Recording."""
+"""Show images to a spiking network and record what it answers. Graph x images x settings -> Recording."""
 
 from __future__ import annotations
 
@@ -6,160 +6,86 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
-from brian2 import Quantity, have_same_dimensions, ms
 from numpy.typing import NDArray
 
-from conversion.brian import (
-    Batch,
-    Counter,
-    Readout,
-    SpikingNetwork,
-    build,
-    check_encoder,
-    check_values,
-    choose_target,
-    make_recording,
-    max_rate,
-    results_of,
-    run,
-)
+from conversion.brian import Batch, SpikingNetwork, build, check_encoder, choose_target, make_recording, max_rate, run
 from conversion.options import Connectivity
 from conversion.plan import Plan, make_plan
-from conversion.recording import Probe, Recording
-from models.encoders import ConstantCurrent, Encoder, SpikeTrains
+from conversion.recording import Recording
+from conversion.settings import Simulation
+from models.encoders import SpikeTrains
 from models.graph import INPUT, LINEAR, Add, Array, Conv2d, Dense, Flatten, Graph, Layer, Shape, sequential
-from models.neurons import Neuron
 from models.onnx_io import predict
 from models.structure import per_channel
 
 LARGEST_BATCH = 250
 NEURONS_IN_CACHE = 1_000_000  # of all images of a batch; with more of them a step takes longer per image
+Silent = Mapping[str, NDArray[np.bool_]]
 
 
 def simulate(
-    graph: Graph,
-    images: Array,
-    *,
-    neuron: Neuron,
-    encoder: Encoder,
-    duration: Quantity,
-    dt: Quantity = 1 * ms,
-    seed: int = 0,
-    connectivity: Connectivity = "shared",
-    readout: Readout = "count",
-    readout_times: Quantity | None = None,
-    probe: Probe | None = None,
-    thresholds: Mapping[str, float] | None = None,
-    half_threshold_offset: bool = False,
-    silent: Mapping[str, NDArray[np.bool_]] | None = None,
-    memory_limit: float = 1e9,
-    progress: bool = False,
+    graph: Graph, images: Array, simulation: Simulation, *, silent: Silent | None = None, progress: bool = False
 ) -> Recording:
     """Simulate a network on images.
 
     Parameters
     ----------
     graph : Graph
-        Normalised or not; see `conversion.normalize.schemes`.
+        Normalised or not; see `conversion.normalize`.
     images : array, shape (N, *graph.input_shape)
         Values in [0, 1], or in [-1, 1] where the encoder takes negative ones.
-    neuron : Neuron
-        The model of every hidden neuron, and of the output neurons if they spike.
-    encoder : Encoder
-        One of `models.encoders`.
-    duration, dt : Quantity
-        Window per image and time step.
-    seed : int
-        Of the input spikes and of random initial potentials.
-    connectivity : {"shared", "synapses"}
-        See `conversion.brian.network.build`.
-    readout : {"count", "potential"}
-        Whether the output neurons spike or only accumulate.
-    readout_times : Quantity, optional
-        When to read the output and the totals; by default after every step.
-    probe : Probe, optional
-        Rasters, traces and times of output spikes to keep as well.
-    thresholds : mapping of str to float, optional
-        Factors on the `v_th` of the neurons of a layer, such as those of Spike-Norm; 1 where none is named. An output
-        that only accumulates has no threshold to change.
-    half_threshold_offset : bool
-        Give every neuron that spikes a constant current of `v_th / (2 * duration)` on top of its bias, half a threshold
-        in the window: rates are then rounded instead of rounded down (Deng and Gu, ICLR 2021).
+    simulation : Simulation
+        The neurons, the input code, the window and the rest.
     silent : mapping of str to array, shape (N, *shape), optional
         Neurons of a layer that never spike while an image is shown, as if their threshold was infinite.
-    memory_limit : float
-        Bytes that a batch may take; it sets how many images are simulated at once, and with it, how the random numbers
-        are dealt.
     progress : bool
         Show a progress bar.
 
     Raises
     ------
     ValueError
-        If images do not fit the network or the encoder, or the encoder not the network, neuron or step; if times are
-        not whole steps, or a name is unknown.
+        If images do not fit the network or the encoder, or the encoder not the network, neuron or step; or a name is
+        unknown.
     """
     _check_images(graph, images)
-    check_values(encoder, images)
-    readouts = _readout_steps(duration, dt, readout_times)
-    plan = make_plan(graph, signed=neuron.is_signed, signed_input=bool(np.any(images < 0)))
-    check_encoder(encoder, neuron, plan, dt)
-    rate = float(max_rate(encoder, dt))
-    _check_spike_trains(encoder, (int(readouts[-1]) + 1, *images.shape))
-    batch_size = _batch_size(plan, len(images), memory_limit, connectivity)
-    slices = [slice(start, start + batch_size) for start in range(0, len(images), batch_size)]
-    batches = [partial(batch, graph, plan, encoder, rate, images, silent or {}, part, seed) for part in slices]
-    results: list[dict[str, Any]] = []
-
-    def collect(counter: Counter) -> None:
-        results.append(results_of(counter, len(results) * batch_size))
-
-    with choose_target(_size(plan) * len(images) * int(readouts[-1] + 1)):
-        network = build(
-            plan, neuron=neuron, encoder=encoder, dt=dt, readouts=readouts, batch_size=batch_size,
-            connectivity=connectivity, readout=readout, probe=probe, thresholds=thresholds,
-            half_threshold_offset=half_threshold_offset,
-        )  # fmt: skip
+    simulation.encoder.check_images(images, simulation.steps)
+    plan = make_plan(graph, signed=simulation.neuron.is_signed, signed_input=bool(np.any(images < 0)))
+    check_encoder(simulation.encoder, simulation.neuron, plan, simulation.dt)
+    rate = float(max_rate(simulation.encoder, simulation.dt))
+    batch_size = _batch_size(plan, len(images), simulation)
+    parts = [slice(start, min(start + batch_size, len(images))) for start in range(0, len(images), batch_size)]
+    batches = [partial(make_batch, graph, plan, simulation, rate, images, silent or {}, part) for part in parts]
+    with choose_target(_size(plan) * len(images) * simulation.steps):
+        network = build(plan, simulation, batch_size)
         _check_silent(network, silent or {}, len(images))
-        run(network, encoder, batches, collect, progress)
-    return make_recording(network, results, readouts, dt, rate)
+        run(network, batches, parts, progress)
+    return make_recording(network, rate)
 
 
-def batch(
-    graph: Graph,
-    plan: Plan,
-    encoder: Encoder,
-    rate: float,
-    images: Array,
-    silent: Mapping[str, NDArray[np.bool_]],
-    part: slice,
-    seed: int,
+def make_batch(
+    graph: Graph, plan: Plan, simulation: Simulation, rate: float, images: Array, silent: Silent, part: slice
 ) -> Batch:
     """The part of the images that is shown at once, and the currents that go with it.
 
     Parameters
     ----------
-    graph : Graph
-    plan : Plan
-        Its plan.
-    encoder : Encoder
     rate : float
-        The rate in Hz that stands for the activation 1, see `conversion.brian.encoding.max_rate`.
+        The rate in Hz that stands for the activation 1.
     images : array, shape (N, *graph.input_shape)
+        All of them.
     silent : mapping of str to array, shape (N, *shape)
     part : slice
-        From which image to which; it needs both.
-    seed : int
-        Of the whole simulation; with the first image of a part it gives the seed of that part.
+        From which image to which; with the first one the simulation's seed gives the seed of the part.
     """
+    encoder = simulation.encoder
     values = encoder.spikes[:, part] if isinstance(encoder, SpikeTrains) else images[part]
     return Batch(
         values=_by_neuron(values, graph.input_shape),
-        currents={name: rate * c for name, c in _currents(graph, plan, encoder, images[part]).items()},
-        seed=int(np.random.SeedSequence([seed, part.start]).generate_state(1)[0]),
+        currents={name: rate * c for name, c in _currents(graph, plan, simulation, images[part]).items()},
+        rate=rate,
+        seed=int(np.random.SeedSequence([simulation.seed, part.start]).generate_state(1)[0]),
         silent={name: _by_neuron(which[part], which.shape[1:]) for name, which in silent.items()},
     )
 
@@ -175,9 +101,9 @@ def _size(plan: Plan) -> int:
     return sum(population.size for population in plan.populations)
 
 
-def _batch_size(plan: Plan, n_images: int, memory_limit: float, connectivity: Connectivity) -> int:
+def _batch_size(plan: Plan, n_images: int, simulation: Simulation) -> int:
     """As many images as fit in memory and are fast, in batches of equal size."""
-    fitting = int(memory_limit // bytes_per_image(plan, connectivity))
+    fitting = int(simulation.memory_limit // bytes_per_image(plan, simulation.connectivity))
     cached = NEURONS_IN_CACHE // _size(plan)
     largest = max(1, min(fitting, cached, LARGEST_BATCH))
     return math.ceil(n_images / math.ceil(n_images / largest))
@@ -190,12 +116,7 @@ def _check_images(graph: Graph, images: Array) -> None:
         )
 
 
-def _check_spike_trains(encoder: Encoder, shape: tuple[int, ...]) -> None:
-    if isinstance(encoder, SpikeTrains) and encoder.spikes.shape != shape:
-        raise ValueError(f"spike trains have shape {encoder.spikes.shape}, but steps and images make {shape}")
-
-
-def _check_silent(network: SpikingNetwork, silent: Mapping[str, NDArray[np.bool_]], n_images: int) -> None:
+def _check_silent(network: SpikingNetwork, silent: Silent, n_images: int) -> None:
     windows = network.counter.windows
     shapes = {w.population.name: w.population.shape for w in windows if "v_th" in w.place.group.variables}
     for name, which in silent.items():
@@ -206,34 +127,10 @@ def _check_silent(network: SpikingNetwork, silent: Mapping[str, NDArray[np.bool_
             raise ValueError(f"silent of {name!r} is {which.dtype} of shape {which.shape}; {needed}")
 
 
-def _readout_steps(duration: Quantity, dt: Quantity, times: Quantity | None) -> NDArray[np.int64]:
-    """The steps of the window, counted from 0, after which the output is read; the last step always is."""
-    if not (have_same_dimensions(dt, ms) and 0 < float(dt) < math.inf):
-        raise ValueError(f"dt is {dt}; a time step is positive")
-    steps = int(_whole_steps("duration", duration, dt))
-    if steps < 1:
-        raise ValueError(f"duration is {duration}, shorter than a step of {dt}")
-    if times is None:
-        return np.arange(steps)
-    after = np.unique(np.append(_whole_steps("readout_times", times, dt), steps))
-    if after[0] < 1 or after[-1] > steps:
-        raise ValueError(f"readout times {times} do not lie between dt = {dt} and duration = {duration}")
-    return after - 1
-
-
-def _whole_steps(name: str, times: Quantity, dt: Quantity) -> NDArray[np.int64]:
-    if not (have_same_dimensions(times, ms) and np.isfinite(times).all()):
-        raise ValueError(f"{name} is {times}; it must be finite, with a unit of time")
-    steps = np.asarray(times / dt)
-    if np.any(np.abs(steps - np.rint(steps)) > 1e-6 * np.maximum(1, np.abs(steps))):
-        raise ValueError(f"{name} is {times}; it must be whole steps of dt = {dt}")
-    return np.rint(steps).astype(np.int64)
-
-
-def _currents(graph: Graph, plan: Plan, encoder: Encoder, images: Array) -> Mapping[str, Array]:
+def _currents(graph: Graph, plan: Plan, simulation: Simulation, images: Array) -> Mapping[str, Array]:
     """The constant current of each population in units of activation: its bias, and the image where it enters so."""
     currents = {name: np.broadcast_to(bias, (len(images), *bias.shape)) for name, bias in plan.biases.items()}
-    if isinstance(encoder, ConstantCurrent):
+    if not simulation.encoder.spikes_at_input:
         for projection in (p for p in plan.projections if p.source == INPUT):
             currents[projection.target] = currents[projection.target] + _drive(graph, projection.layer, images)
     return {name: _by_neuron(current, current.shape[1:]) for name, current in currents.items()}

@@ -8,6 +8,7 @@ equations declare them: `drive`, the constant current of a bias or of constant-c
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -17,6 +18,9 @@ from models.options import InitialPotential, Reset
 
 RESETS: Mapping[Reset, str] = {"subtract": "v -= v_th", "zero": "v = 0"}
 INITIAL_POTENTIALS: Mapping[InitialPotential, str] = {"zero": "0", "half": "v_th / 2", "uniform": "rand() * v_th"}
+
+
+RANDOM = re.compile(r"\b(randn?|xi\w*|poisson|binomial)\b")  # Brian2's own functions and its noise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +77,15 @@ class Neuron:
     def is_signed(self) -> bool:
         """Whether it can send negative spikes."""
         return bool(self.negative_threshold)
+
+    @property
+    def is_random(self) -> bool:
+        """Whether its equations or its initial state draw random numbers."""
+        texts = (
+            self.equations, self.threshold, self.reset, self.update, self.every_step, self.negative_threshold,
+            self.negative_reset, *self.initial.values(),
+        )  # fmt: skip
+        return any(RANDOM.search(text) for text in texts)
 
 
 INTEGRATE_AND_FIRE = """

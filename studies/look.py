@@ -34,7 +34,7 @@ from studies.draw import (
     save,
 )
 from studies.measure import answers, scores
-from studies.run import Job, Prepared, activation, check_job, measure_recording, prepare, simulate_condition
+from studies.run import Job, Prepared, check_job, measure_recording, population_activations, prepare, simulate_condition
 
 DEFAULTS: Mapping[str, Any] = {"dataset": "digits", "images": 100}
 LOOKED_INTO = "data"
@@ -139,7 +139,7 @@ def _inside(prepared: Prepared, recording: Recording, c: Condition, image: int) 
     """The views of one condition; one image is shown once more, since the spikes of all would not fit into memory."""
     probe = probe_of(prepared, c, image)
     closer = simulate_condition(prepared.converted, prepared.images[image : image + 1], c, probe)
-    every = {name: activation(prepared.normalised, prepared.images, name) for name in probe.rasters}
+    every = dict(population_activations(prepared, probe.rasters))
     pooled = pooling_errors(prepared.converted, closer)
     figures = {
         "raster": draw_raster(closer),

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import lru_cache
 
 import brian2
 import numpy as np
-from brian2 import Clock, Hz, PoissonGroup, Quantity, SpikeGeneratorGroup, SpikeMonitor, ms, second, volt
+from brian2 import Clock, Hz, PoissonGroup, Quantity, SpikeGeneratorGroup, SpikeMonitor, second
 from numpy.typing import NDArray
 
 from conversion.brian.code_generation import choose_target
 from conversion.brian.groups import SCHEDULE, initialise, make_group
 from conversion.plan import ConversionError, MaxConnection, Plan
-from models.encoders import Burst, ConstantCurrent, Encoder, OnOff, Phase, Poisson, SpikeTrains
-from models.graph import INPUT, Array, Concat, MaxPool2d
+from models.encoders import Encoder, SpikeTrains
+from models.graph import INPUT, Concat, MaxPool2d
 from models.neurons import Neuron, accumulator
 
-BURST_CALIBRATION = 4 * second
-LONGEST_BURST_STEP = 1 * ms
+RATE_CALIBRATION = 4 * second
+_measured: dict[tuple, float] = {}
 
 
 def check_encoder(encoder: Encoder, neuron: Neuron, plan: Plan, dt: Quantity) -> None:
@@ -33,36 +32,22 @@ def check_encoder(encoder: Encoder, neuron: Neuron, plan: Plan, dt: Quantity) ->
         If an input would spike more than once a step, or the time step is too long for its equations.
     """
     _require_the_same_code(encoder, neuron)
-    match encoder:
-        case Poisson(max_rate=rate) | OnOff(max_rate=rate) if (probability := float(rate * dt)) > 1 + 1e-9:
-            raise ValueError(
-                f"max_rate * dt is {rate} * {dt} = {probability:g}, but an input spikes at most once a step"
-            )
-        case Burst() if dt > LONGEST_BURST_STEP * (1 + 1e-9):
-            raise ValueError(f"dt is {dt}; the steps of an Izhikevich neuron are at most {LONGEST_BURST_STEP}")
-        case Phase():
-            _require_no_max_pooling(plan)
-        case ConstantCurrent():
-            _require_no_relays_of_the_input(plan)
-
-
-def check_values(encoder: Encoder, images: Array) -> None:
-    """Raise a `ValueError` unless all values are finite and in the range that an input code can carry."""
-    lowest = -1 if isinstance(encoder, OnOff | ConstantCurrent) else 0
-    if not np.isfinite(images).all() or images.min() < lowest or images.max() > 1:
-        reach = f"pixels reach from {images.min()} to {images.max()}"
-        hint = "" if lowest else "; OnOff and ConstantCurrent also take negative ones, down to -1"
-        raise ValueError(f"{reach}; firing rates of {type(encoder).__name__} need finite values in [{lowest}, 1]{hint}")
+    encoder.check_step(dt)
+    if not encoder.spikes_alike:
+        _require_no_max_pooling(plan)
+    if not encoder.spikes_at_input:
+        _require_no_relays_of_the_input(plan)
 
 
 def _require_the_same_code(encoder: Encoder, neuron: Neuron) -> None:
     period = neuron.parameters.get("phase_period")
-    if isinstance(encoder, Phase) and period != encoder.period:
-        raise ConversionError(f"{encoder} needs neurons of the same code; use phase_coded({encoder.period})")
-    if not isinstance(encoder, Phase) and period is not None:
-        raise ConversionError(
-            f"the neurons read phase-coded input, and {type(encoder).__name__} is none; use Phase({period})"
-        )
+    if period == encoder.phase_period:
+        return
+    if encoder.phase_period is not None:
+        raise ConversionError(f"{encoder} needs neurons of the same code; use phase_coded({encoder.phase_period})")
+    raise ConversionError(
+        f"the neurons read phase-coded input, and {type(encoder).__name__} is none; use Phase({period})"
+    )
 
 
 def _require_no_relays_of_the_input(plan: Plan) -> None:
@@ -82,65 +67,65 @@ def _require_no_max_pooling(plan: Plan) -> None:
 
 
 def max_rate(encoder: Encoder, dt: Quantity) -> Quantity:
-    """The firing rate that stands for the activation 1; under phase coding, the sum of weights per second."""
-    match encoder:
-        case Phase(period=period):
-            return (1 - 2.0**-period) / (period * dt)
-        case Burst(current=current):
-            return _burst_rate(float(current), float(dt)) * Hz
-    return encoder.max_rate
+    """The firing rate that stands for the activation 1; under phase coding, the sum of weights per second.
+
+    Where the code does not know it, one input of value 1 is simulated for `RATE_CALIBRATION`, once for equal equations.
+
+    Raises
+    ------
+    ValueError
+        If that input never spikes.
+    """
+    known = encoder.rate_of_one(dt)
+    if known is not None:
+        return known
+    neuron = encoder.neuron
+    assert neuron is not None, "a code without a known rate has neurons"
+    key = (neuron.equations, *map(float, neuron.parameters.values()), float(dt))
+    if key not in _measured:
+        _measured[key] = _measure_rate(neuron, dt)
+    if _measured[key] == 0:
+        raise ValueError(f"{type(encoder).__name__}: an input of value 1 never spikes; raise its current")
+    return _measured[key] * Hz
 
 
-@lru_cache
-def _burst_rate(current: float, dt: float) -> float:
-    """Spikes per second of one input of value 1, by simulating it once for `BURST_CALIBRATION`; base units."""
-    neuron = Burst(current * volt / second).neuron
-    group = make_group("calibrated", neuron, 1, Clock(dt * second, name="calibration_clock"))
+def _measure_rate(neuron: Neuron, dt: Quantity) -> float:
+    """Spikes per second of one input of value 1."""
+    group = make_group("calibrated", neuron, 1, Clock(dt, name="calibration_clock"))
     initialise(group, neuron)
     group.variables["value"].set_value(1)
     monitor = SpikeMonitor(group, record=False, name="calibration")
     network = brian2.Network(group, monitor)
     network.schedule = SCHEDULE
     with choose_target(neuron_updates=1):
-        network.run(BURST_CALIBRATION, namespace={})
-    if monitor.num_spikes == 0:
-        raise ValueError(f"current is {current:g} mV/ms, at which an Izhikevich neuron never spikes")
-    return float(monitor.num_spikes / BURST_CALIBRATION)
+        network.run(RATE_CALIBRATION, namespace={})
+    return float(monitor.num_spikes / RATE_CALIBRATION)
 
 
-def spike_weights(encoder: Encoder, steps: int) -> NDArray:
-    """What a spike carries in each step of a window; whole numbers where all carry the same."""
-    if isinstance(encoder, Phase):
-        return np.float32(2.0) ** -(1 + np.arange(steps) % encoder.period)
-    return np.ones(steps, np.int32)
-
-
-def equation_neurons(encoder: Encoder) -> Mapping[str, Neuron]:
+def input_neurons(encoder: Encoder) -> Mapping[str, Neuron]:
     """The neuron model of the input group, where it is one."""
-    return {"input": encoder.neuron} if isinstance(encoder, OnOff | Phase | Burst) else {}
+    return {} if encoder.neuron is None else {"input": encoder.neuron}
 
 
 def output_accumulator(encoder: Encoder, neuron: Neuron) -> Neuron:
-    """The output neuron that only accumulates; under phase coding it weights what it receives, as `neuron` does."""
-    return replace(neuron, threshold="", reset="") if isinstance(encoder, Phase) else accumulator()
+    """The output neuron that only accumulates; where spikes are not alike it weights what it receives, as `neuron`."""
+    return accumulator() if encoder.spikes_alike else replace(neuron, threshold="", reset="")
 
 
 def input_group(encoder: Encoder, size: int, clock: Clock) -> Mapping[str, brian2.Group]:
     """The group of input neurons; none under constant current."""
-    match encoder:
-        case Poisson():
-            return {"input": PoissonGroup(size, np.zeros(size) * Hz, clock=clock, name="input", namespace={})}
-        case SpikeTrains():
-            return {"input": SpikeGeneratorGroup(size, [], [] * second, clock=clock, name="input")}
-        case OnOff() | Phase() | Burst():
-            return {"input": make_group("input", encoder.neuron, size, clock)}
-    return {}
+    if not encoder.spikes_at_input:
+        return {}
+    if encoder.neuron is not None:
+        return {"input": make_group("input", encoder.neuron, size, clock)}
+    if isinstance(encoder, SpikeTrains):
+        return {"input": SpikeGeneratorGroup(size, [], [] * second, clock=clock, name="input")}
+    return {"input": PoissonGroup(size, np.zeros(size) * Hz, clock=clock, name="input", namespace={})}
 
 
-def write_values(encoder: Encoder, group: brian2.Group, values: NDArray) -> None:
-    """Show the input neurons the values of a batch, flat; spike trains are set for all batches at once instead."""
-    match encoder:
-        case Poisson(max_rate=rate):
-            group.variables["rates"].set_value(values * float(rate))
-        case OnOff() | Phase() | Burst():
-            group.variables["value"].set_value(values)
+def write_values(group: brian2.Group, values: NDArray, rate: float) -> None:
+    """Show the input neurons the values of a batch, flat; `rate` in Hz is that of the value 1."""
+    if "value" in group.variables:
+        group.variables["value"].set_value(values)
+    else:
+        group.variables["rates"].set_value(values * rate)

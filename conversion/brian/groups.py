@@ -70,7 +70,7 @@ def initialise(group: NeuronGroup, neuron: Neuron, v_th_factors: NDArray | None 
 def relay() -> Neuron:
     """Passes a spike on, one step later; what max pooling and concatenation are made of.
 
-    `wins` counts its own spikes, which is what the units of a max-pooling window have to beat.
+    `wins` counts its own spikes, which is what the units of a max-pooling region have to beat.
     """
     return Neuron(
         equations=RELAY, threshold="v > 0.5", reset="v = 0\nwins += 1", source="", initial={"v": "0", "wins": "0"}
@@ -80,9 +80,9 @@ def relay() -> Neuron:
 def signed_relay() -> Neuron:
     """Passes on positive and negative spikes, each as what it is, one step later.
 
-    Max pooling with shared weights adds to `v` by how much the largest signed count in the window has changed, and
+    Max pooling with shared weights adds to `v` by how much the largest signed count in the region has changed, and
     so does concatenation with every spike that it relays. Max pooling as plain `Synapses` writes `above` and `level`
-    instead: how many units of the window have a larger count than `wins`, the largest one so far, and how many have at
+    instead: how many units of the region have a larger count than `wins`, the largest one so far, and how many have at
     least that. With none left at that level the largest count has fallen.
     """
     return Neuron(

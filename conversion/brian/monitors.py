@@ -5,7 +5,7 @@ Both act between the resets and the synapses of a step, when the potentials are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +78,52 @@ class WindowOpener(Stepper):
             array[:] = initial
 
 
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """What is counted of N images, in the engine's order of the neurons; the counter fills it in, batch by batch.
+
+    Parameters
+    ----------
+    totals : array, shape (T, P, 2)
+        Spikes and synaptic operations of all images in each step of each population's window.
+    spikes : mapping of str to array, shape (N, size)
+    output_counts, output_potentials : array, shape (R, N, size)
+    output_spike_steps : mapping of int to array, shape (N, size)
+    rasters : mapping of str to list of array, shape (n, 4)
+        Columns image, neuron, step, sign.
+    traces : mapping of str to array, shape (T, N, n_chosen)
+    negative_potential : mapping of str to array, shape (N, size)
+    """
+
+    totals: NDArray[np.int64]
+    spikes: Mapping[str, NDArray]
+    output_counts: NDArray
+    output_potentials: NDArray[np.float32]
+    output_spike_steps: Mapping[int, NDArray[np.float64]]
+    rasters: Mapping[str, list[NDArray[np.int64]]]
+    traces: Mapping[str, NDArray[np.float32]]
+    negative_potential: Mapping[str, NDArray[np.bool_]]
+
+
+def no_counts(windows: Sequence[Window], weights: NDArray, n_readouts: int, n_images: int, probe: Probe) -> Counts:
+    """The counts before anything is shown; see `Counter`."""
+    steps, sizes = len(weights), {w.population.name: w.population.size for w in windows}
+    counted = weights.dtype.kind == "i"  # then at most one per step: narrow counts stay in the cache
+    types = {w.population.name: _narrowest(steps, w.place.signed) if counted else weights.dtype for w in windows}
+    output = (n_readouts, n_images, windows[-1].population.size)
+    judged = [w.population.name for w in windows if w.place.group.name == "neurons"] if probe.residual_potential else []
+    return Counts(
+        totals=np.zeros((steps, len(windows), 2), np.int64),
+        spikes={name: np.zeros((n_images, size), types[name]) for name, size in sizes.items()},
+        output_counts=np.zeros(output, weights.dtype),
+        output_potentials=np.zeros(output, np.float32),
+        output_spike_steps={k: np.full(output[1:], np.inf) for k in probe.output_spikes},
+        rasters={name: [np.empty((0, 4), np.int64)] for name in probe.rasters},
+        traces={name: np.zeros((steps, n_images, len(chosen)), np.float32) for name, chosen in probe.traces.items()},
+        negative_potential={name: np.zeros((n_images, sizes[name]), bool) for name in judged},
+    )
+
+
 class Counter(Stepper):
     """Counts spikes and synaptic operations of every population over its own window of T steps.
 
@@ -86,35 +132,22 @@ class Counter(Stepper):
     """
 
     def __init__(
-        self, windows: Sequence[Window], weights: NDArray, readouts: NDArray[np.int64], probe: Probe, clock: Clock
+        self, windows: Sequence[Window], weights: NDArray, read_after: NDArray[np.int64], probe: Probe, clock: Clock
     ) -> None:
         super().__init__(clock, "counter", order=0)
         self.windows, self.weights, self.steps, self.probe = windows, weights, len(weights), probe
-        self.readout_of = {int(step): r for r, step in enumerate(readouts)}
+        self.readout_of = {int(step): r for r, step in enumerate(read_after)}
         self.orders = {w.population.name: neuron_order(w.population.shape) for w in windows}
 
-    def restart(self, n_images: int = 0) -> None:
-        """Begin a batch whose first `n_images` images count."""
+    def begin(self, n_images: int) -> None:
+        """Forget all that was counted; so many images are going to be shown."""
+        self.counts = no_counts(self.windows, self.weights, len(self.readout_of), n_images, self.probe)
+
+    def restart(self, images: slice = slice(0)) -> None:
+        """Begin a batch, whose first neurons are those of these images; what lies behind them does not count."""
         super().restart()
-        self.n_images = n_images
-        self.totals = np.zeros((self.steps, len(self.windows), 2), np.int64)
-        counted = self.weights.dtype.kind == "i"  # then at most one per step: narrow counts stay in the cache
-        self.counts = {
-            w.population.name: np.zeros(
-                n_images * w.population.size, _narrowest(self.steps, w.place.signed) if counted else self.weights.dtype
-            )
-            for w in self.windows
-        }
-        shape = (len(self.readout_of), n_images, self.windows[-1].population.size)
-        self.output_counts, self.output_potentials = np.zeros(shape, self.weights.dtype), np.zeros(shape, np.float32)
-        self.output_spikes = np.zeros(n_images * shape[-1], np.int32)
-        self.output_spike_steps = {k: np.full(n_images * shape[-1], np.inf) for k in self.probe.output_spikes}
-        self.rasters: dict[str, list[NDArray]] = {name: [] for name in self.probe.rasters}
-        self.traces = {
-            name: np.zeros((self.steps, n_images, len(chosen)), np.float32)
-            for name, chosen in self.probe.traces.items()
-        }
-        self.negative_residual: dict[str, NDArray[np.bool_]] = {}
+        self.images, self.n_images = images, images.stop - (images.start or 0)
+        self.output_spikes = np.zeros(self.n_images * self.windows[-1].population.size, np.int32)
 
     def step(self, k: int) -> None:
         for p, window in enumerate(self.windows):
@@ -122,7 +155,7 @@ class Counter(Stepper):
             if 0 <= own_k < self.steps:
                 self._count(p, window, own_k)
         output_k = k - self.windows[-1].population.depth
-        if self.output_spike_steps and 0 <= output_k < self.steps:
+        if self.counts.output_spike_steps and 0 <= output_k < self.steps:
             self._note_output_spikes(output_k)
         if output_k in self.readout_of:
             self._read_output(self.readout_of[output_k])
@@ -131,33 +164,34 @@ class Counter(Stepper):
 
     def _count(self, p: int, window: Window, own_k: int) -> None:
         name, size, place = window.population.name, window.population.size, window.place
+        counts = self.counts.spikes[name][self.images].reshape(-1)
         for spikes, sign in zip(place.signed_spikes(), (1, -1), strict=False):
-            self.totals[own_k, p] += count_spikes(
-                spikes, place.start, self.n_images, size, self.counts[name], window.fan_out, sign * self.weights[own_k]
+            self.counts.totals[own_k, p] += count_spikes(
+                spikes, place.start, self.n_images, size, counts, window.fan_out, sign * self.weights[own_k]
             )
-            if name in self.rasters:
+            if name in self.counts.rasters:
                 local = spikes[spikes < place.start + self.n_images * size] - place.start
-                where, when = np.divmod(local, size), np.full(len(local), own_k)
-                self.rasters[name].append(np.column_stack([*where, when, np.full(len(local), sign)]))
-        if name in self.traces:
+                image, neuron = np.divmod(local, size)
+                columns = image + self.images.start, neuron, np.full(len(local), own_k), np.full(len(local), sign)
+                self.counts.rasters[name].append(np.column_stack(columns))
+        if name in self.counts.traces:
             chosen = self.orders[name][list(self.probe.traces[name])]
-            self.traces[name][own_k] = self._potentials(place, size)[:, chosen]
-        if self.probe.residual and own_k == self.steps - 1 and place.group.name == "neurons":
-            self.negative_residual[name] = self._potentials(place, size) < 0
+            self.counts.traces[name][own_k, self.images] = self._potentials(place, size)[:, chosen]
+        if name in self.counts.negative_potential and own_k == self.steps - 1:
+            self.counts.negative_potential[name][self.images] = self._potentials(place, size) < 0
 
     def _note_output_spikes(self, output_k: int) -> None:
         place = self.windows[-1].place
         local = place.spikes() - place.start
         local = local[local < len(self.output_spikes)]
         self.output_spikes[local] += 1
-        for k, steps in self.output_spike_steps.items():
-            steps[local[self.output_spikes[local] == k]] = output_k
+        for k, steps in self.counts.output_spike_steps.items():
+            steps[self.images].reshape(-1)[local[self.output_spikes[local] == k]] = output_k
 
     def _read_output(self, r: int) -> None:
         window = self.windows[-1]
-        size = window.population.size
-        self.output_counts[r] = self.counts[window.population.name].reshape(-1, size)
-        self.output_potentials[r] = self._potentials(window.place, size)
+        self.counts.output_counts[r, self.images] = self.counts.spikes[window.population.name][self.images]
+        self.counts.output_potentials[r, self.images] = self._potentials(window.place, window.population.size)
 
     def _hand_over_input(self, receive: Callable[[NDArray[np.float32]], None]) -> None:
         potentials = self._potentials(self.windows[-1].place, self.windows[-1].population.size)

@@ -11,24 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import brian2
 import numpy as np
-from brian2 import Clock, Quantity, Synapses
+from brian2 import Clock, Synapses
 from numpy.typing import NDArray
 
-from conversion.brian.encoding import equation_neurons, input_group, output_accumulator, spike_weights
+from conversion.brian.encoding import input_group, input_neurons, output_accumulator
 from conversion.brian.groups import SCHEDULE, make_group, make_signed, relay, write_slopes
 from conversion.brian.monitors import Conductor, Counter, Window, WindowOpener
 from conversion.brian.projections import Place, SharedProjection, unroll_synapses
-from conversion.options import Connectivity
+from conversion.options import Connectivity, Output
 from conversion.plan import ConversionError, Plan, Population, Projection
-from conversion.recording import Probe, check_probe
-from models.encoders import ConstantCurrent, Encoder
+from conversion.recording import check_probe
+from conversion.settings import Simulation
 from models.neurons import Neuron
-
-Readout = Literal["count", "potential"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +33,7 @@ class SpikingNetwork:
     """A built network for batches of up to `batch_size` images, ready to be shown them by `run`."""
 
     plan: Plan
+    simulation: Simulation
     network: brian2.Network
     clock: Clock
     neurons: Mapping[str, Neuron]
@@ -46,7 +44,6 @@ class SpikingNetwork:
     opener: WindowOpener
     counter: Counter
     v_th_factors: Mapping[str, NDArray]
-    half_threshold_offset: bool
 
     @property
     def period(self) -> int:
@@ -54,82 +51,70 @@ class SpikingNetwork:
         return self.counter.steps + self.plan.output.depth
 
 
-def build(
-    plan: Plan,
-    *,
-    neuron: Neuron,
-    encoder: Encoder,
-    dt: Quantity,
-    readouts: NDArray[np.int64],
-    batch_size: int,
-    connectivity: Connectivity = "shared",
-    readout: Readout = "count",
-    probe: Probe | None = None,
-    thresholds: Mapping[str, float] | None = None,
-    half_threshold_offset: bool = False,
-) -> SpikingNetwork:
-    """Make the Brian2 objects of a plan.
-
-    Parameters
-    ----------
-    readouts : array of int
-        Steps of the window, from 0, after which the output is read; the last one ends the window.
-    connectivity : {"shared", "synapses"}
-        One stored kernel per layer, or plain Brian2 `Synapses`; both give the same spikes.
-    readout : {"count", "potential"}
-        Whether the output neurons spike, or only accumulate their input.
-    thresholds : mapping of str to float, optional
-        Factors on the `v_th` of the neurons of a layer.
-    half_threshold_offset : bool
-        Whether every spiking neuron gets a constant current that brings half its threshold within the window.
-    """
-    clock = Clock(dt, name="network_clock")
-    neurons = {"neurons": neuron, "relays": relay(), "outputs": output_accumulator(encoder, neuron)}
-    members = members_of(plan, readout)
+def build(plan: Plan, simulation: Simulation, batch_size: int) -> SpikingNetwork:
+    """Make the Brian2 objects of a plan, for batches of `batch_size` images."""
+    encoder, clock = simulation.encoder, Clock(simulation.dt, name="network_clock")
+    neurons = {
+        "neurons": simulation.neuron,
+        "relays": relay(),
+        "outputs": output_accumulator(encoder, simulation.neuron),
+    }
+    members = members_of(plan, simulation.output)
     sizes = {name: batch_size * sum(p.size for p in populations) for name, populations in members.items()}
     neurons |= make_signed(plan, neurons, members)
     groups = {name: make_group(name, neurons[name], sizes[name], clock) for name in neurons if sizes[name]}
     write_slopes(plan, neurons, groups, members, batch_size)
     groups |= input_group(encoder, sizes["input"], clock)
-    neurons |= equation_neurons(encoder)
+    neurons |= input_neurons(encoder)
     places = places_of(members, groups, neurons, batch_size, plan.slopes)
-    projections = tuple(_projections(plan, places, neurons, connectivity, clock))
+    projections = tuple(_projections(plan, places, neurons, simulation.connectivity, clock))
+    counter = _counter(plan, simulation, places, clock)
+    opener, conductor = WindowOpener(clock), Conductor(clock, counter.steps + plan.output.depth)
+    if not simulation.half_threshold_offset and not _is_driven(plan, simulation):
+        _skip_idle_updates(groups, neurons)
+    network = brian2.Network(*groups.values(), *(p for _, p in projections), conductor, counter, opener)
+    network.schedule = SCHEDULE
+    factors = _v_th_factors(simulation.thresholds, plan, places)
+    if simulation.half_threshold_offset:
+        _require_variables(groups, "drive", "v_th")
+    return SpikingNetwork(
+        plan, simulation, network, clock, neurons, groups, places, projections, conductor, opener, counter, factors
+    )
+
+
+def _counter(plan: Plan, simulation: Simulation, places: Mapping[str, Place], clock: Clock) -> Counter:
     windows = [
         Window(population, places[population.name], _fan_out(plan, population))
         for population in plan.populations
         if population.name in places
     ]
     recorded = {w.population.name: w.population.size for w in windows}
-    check_probe(probe or Probe(), recorded, accumulates=readout == "potential")
-    weights = spike_weights(encoder, int(readouts[-1]) + 1)
-    counter = Counter(windows, weights, readouts, probe or Probe(), clock)
-    opener = WindowOpener(clock)
-    conductor = Conductor(clock, counter.steps + plan.output.depth)
-    driven = isinstance(encoder, ConstantCurrent) or any(np.any(bias) for bias in plan.biases.values())
-    if not driven and not half_threshold_offset:
-        _skip_idle_updates(groups, neurons)
-    network = brian2.Network(*groups.values(), *(p for _, p in projections), conductor, counter, opener)
-    network.schedule = SCHEDULE
-    factors = _v_th_factors(thresholds or {}, plan, places)
-    if half_threshold_offset:
-        _require_variables(groups, "drive", "v_th")
-    return SpikingNetwork(
-        plan, network, clock, neurons, groups, places, projections, conductor, opener, counter, factors,
-        half_threshold_offset,
-    )  # fmt: skip
+    check_probe(simulation.probe, recorded, accumulates=simulation.output == "accumulating")
+    weights = simulation.encoder.spike_weights(simulation.steps)
+    return Counter(windows, weights, simulation.read_after, simulation.probe, clock)
 
 
-def members_of(plan: Plan, readout: Readout) -> dict[str, list[Population]]:
-    """Which populations are in which group."""
-    if readout not in get_args(Readout):
-        raise ValueError(f"readout is {readout!r}; known are {', '.join(map(repr, get_args(Readout)))}")
+def _is_driven(plan: Plan, simulation: Simulation) -> bool:
+    """Whether some neuron receives a constant current."""
+    return not simulation.encoder.spikes_at_input or any(np.any(bias) for bias in plan.biases.values())
+
+
+def members_of(plan: Plan, output: Output) -> dict[str, list[Population]]:
+    """Which populations are in which group.
+
+    Raises
+    ------
+    ConversionError
+        If an output that should accumulate only relays spikes.
+    """
     members: dict[str, list[Population]] = {"input": [], "neurons": [], "relays": [], "outputs": []}
     for population in plan.populations:
         kind = "input" if population.role == "input" else f"{population.role}s"
-        members["outputs" if population is plan.output and readout == "potential" else kind].append(population)
+        apart = population is plan.output and output == "accumulating"
+        members["outputs" if apart else kind].append(population)
     if any(population.role == "relay" for population in members["outputs"]):
         raise ConversionError(
-            f"{plan.output.name!r} only relays spikes and has no potential to read; use readout 'count'"
+            f"{plan.output.name!r} only relays spikes and has no potential to read; let the output spike"
         )
     return members
 
@@ -199,8 +184,6 @@ def _projections(
     plan: Plan, places: Mapping[str, Place], neurons: Mapping[str, Neuron], connectivity: Connectivity, clock: Clock
 ) -> Iterator[tuple[Projection, SharedProjection | Synapses]]:
     make = {"shared": SharedProjection, "synapses": unroll_synapses}
-    if connectivity not in make:
-        raise ValueError(f"connectivity is {connectivity!r}; known are {', '.join(map(repr, make))}")
     for projection in plan.projections:
         if projection.source in places:
             target = places[projection.target]

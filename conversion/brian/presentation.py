@@ -17,11 +17,10 @@ from tqdm import tqdm
 
 from conversion.brian.encoding import write_values
 from conversion.brian.groups import initialise
-from conversion.brian.monitors import Counter
 from conversion.brian.network import SpikingNetwork
 from conversion.brian.projections import SharedProjection
 from conversion.plan import ConversionError
-from models.encoders import Encoder, SpikeTrains
+from models.encoders import SpikeTrains
 from models.graph import INPUT, Array
 
 
@@ -35,6 +34,8 @@ class Batch:
         What the encoder encodes, in the engine's order of neurons.
     currents : mapping of str to array, shape (n_images, size)
         The constant current of each population, in units of activation per second, in the engine's order.
+    rate : float
+        In Hz, of an input of value 1.
     seed : int
     silent : mapping of str to array, shape (n_images, size)
         Which neurons of a population never spike, in the engine's order.
@@ -42,34 +43,36 @@ class Batch:
 
     values: NDArray
     currents: Mapping[str, Array]
+    rate: float
     seed: int
     silent: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
-    @property
-    def n_images(self) -> int:
-        return self.values.shape[-2]
-
 
 def run(
-    network: SpikingNetwork,
-    encoder: Encoder,
-    batches: Sequence[Callable[[], Batch]],
-    collect: Callable[[Counter], None],
-    progress: bool,
+    network: SpikingNetwork, batches: Sequence[Callable[[], Batch]], images: Sequence[slice], progress: bool,
     profiled: int = 0,
-) -> None:
-    """Show batches one after another, each from the initial state, and `collect` from the counter after each.
+) -> None:  # fmt: skip
+    """Show batches one after another, each from the initial state; the counter then holds what was counted.
 
     All are one run of Brian2, since every run has a fixed cost of some tenths of a second. Only if the last `profiled`
     steps are to be profiled, as `network.network.profiling_info` then tells, are they a run of their own.
+
+    Parameters
+    ----------
+    batches : sequence of callable
+        Each makes a batch when its time has come.
+    images : sequence of slice
+        Which images of all each batch holds.
+    progress : bool
+        Show a progress bar.
     """
 
     def begin(number: int) -> None:
-        if number > 0:
-            collect(network.counter)
-        _begin(network, encoder, batches[number]())
+        network.counter.restart(images[number])
+        _begin(network, batches[number]())
 
-    if isinstance(encoder, SpikeTrains):
+    network.counter.begin(images[-1].stop)
+    if isinstance(network.simulation.encoder, SpikeTrains):
         _set_spikes(network, [batch().values for batch in batches])
     steps = len(batches) * network.period
     with tqdm(total=steps, desc="steps", unit="step", disable=not progress, leave=False) as bar:
@@ -78,22 +81,20 @@ def run(
             network.network.run((steps - profiled) * network.clock.dt, namespace={})
             if profiled:
                 network.network.run(profiled * network.clock.dt, namespace={}, profile=True)
-    collect(network.counter)
 
 
-def _begin(network: SpikingNetwork, encoder: Encoder, batch: Batch) -> None:
+def _begin(network: SpikingNetwork, batch: Batch) -> None:
     brian2.seed(batch.seed)
-    network.counter.restart(batch.n_images)
     network.opener.restart()
-    if INPUT in network.places and not isinstance(encoder, SpikeTrains):
+    if INPUT in network.places and not isinstance(network.simulation.encoder, SpikeTrains):
         values = np.zeros(network.places[INPUT].stop)
         values[: batch.values.size] = batch.values.ravel()
-        write_values(encoder, network.groups["input"], values)
+        write_values(network.groups["input"], values, batch.rate)
     for name, current in batch.currents.items():
         _set_drive(network, name, current)
     for name in network.neurons.keys() & network.groups.keys():
         initialise(network.groups[name], network.neurons[name], network.v_th_factors.get(name))
-    if network.half_threshold_offset and "neurons" in network.groups:
+    if network.simulation.half_threshold_offset and "neurons" in network.groups:
         _offset_by_half_a_threshold(network)
     for name, silent in batch.silent.items():
         place = network.places[name]

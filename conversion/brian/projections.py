@@ -88,14 +88,14 @@ class SharedProjection(BrianObject):
             receiver[held] = before
 
     def _deliver(self, signed_spikes: tuple[NDArray[np.int32], ...], receiver: NDArray) -> None:
-        starts = self.source.start, receiver, self.target.start
+        ends = self.source.start, receiver, self.target.start
         first = self.connections[0]
         if isinstance(first, MaxConnection) and self.source.signed:
             positive, negative = signed_spikes
-            first.deliver_signed(positive, negative, *starts, *self.state)
+            first.deliver_signed(positive, negative, ends, *self.state)
             return
         for connection, spikes in zip(self.connections, signed_spikes, strict=True):
-            connection.deliver(spikes, *starts, *self.state)
+            connection.deliver(spikes, ends, *self.state)
 
     def _refractory(self) -> NDArray[np.intp]:
         variable = self.target.group.variables[self.target.variable]

@@ -15,7 +15,7 @@ import numpy as np
 from brian2 import Clock, EventMonitor, PoissonGroup, Quantity, SpikeMonitor
 from numpy.typing import NDArray
 
-from conversion.brian.encoding import check_encoder
+from conversion.brian.encoding import check_encoder, max_rate
 from conversion.brian.groups import (
     NEGATIVE_SPIKE,
     SCHEDULE,
@@ -28,9 +28,10 @@ from conversion.brian.groups import (
 from conversion.brian.network import members_of, places_of
 from conversion.brian.projections import unroll_synapses
 from conversion.plan import ConversionError, make_plan, neuron_order
+from conversion.settings import Simulation
 from models.encoders import Poisson
 from models.graph import Array, Graph
-from models.neurons import Neuron, accumulator
+from models.neurons import accumulator
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +39,15 @@ class DeviceNetwork:
     """Brian2 objects, ready to be run once, and monitors of the spikes and negative spikes of each neuron per group."""
 
     network: brian2.Network
+    duration: Quantity
     monitors: Mapping[str, SpikeMonitor]
     negative: Mapping[str, EventMonitor]
     slices: Mapping[str, tuple[str, slice]]
 
-    def run(self, duration: Quantity) -> None:
-        """Run, or on a device that compiles, build and run."""
+    def run(self) -> None:
+        """Run for the duration, or on a device that compiles, build and run."""
         with np.errstate(over="ignore"):  # see conversion.brian.presentation
-            self.network.run(duration, namespace={})
+            self.network.run(self.duration, namespace={})
 
     def spike_counts(self, name: str) -> NDArray[np.int32]:
         """Spikes of a population after the run, all images one after another, in the engine's order.
@@ -57,30 +59,33 @@ class DeviceNetwork:
         return counts - np.asarray(self.negative[group].count)[part] if group in self.negative else counts
 
 
-def device_network(graph: Graph, images: Array, neuron: Neuron, max_rate: Quantity, dt: Quantity) -> DeviceNetwork:
+def device_network(graph: Graph, images: Array, simulation: Simulation) -> DeviceNetwork:
     """The network of a graph without biases, fed with Poisson spikes, for the active Brian2 device.
 
     Raises
     ------
     ConversionError
-        If a layer has a bias: without windows its current would start before its input. Or if the neurons do not read
-        Poisson spikes.
+        If a layer has a bias: without windows its current would start before its input. If the input is not Poisson
+        spikes, the neurons do not read them, or another setting asks for what a device does not do.
     """
+    _require_plain(simulation)
+    neuron, dt = simulation.neuron, simulation.dt
     plan = make_plan(graph, signed=neuron.is_signed)
-    check_encoder(Poisson(max_rate), neuron, plan, dt)
+    check_encoder(simulation.encoder, neuron, plan, dt)
     biased = [name for name, bias in plan.biases.items() if np.any(bias)]
     if biased:
         raise ConversionError(f"{biased[0]!r} has a bias, which needs the windows of conversion.simulate")
     clock = Clock(dt, name="network_clock")
     neurons = {"neurons": neuron, "relays": relay(), "outputs": accumulator()}
-    members = members_of(plan, "count")
+    members = members_of(plan, simulation.output)
     neurons |= make_signed(plan, neurons, members)
     sizes = {name: len(images) * sum(p.size for p in populations) for name, populations in members.items()}
     groups = {name: make_group(name, neurons[name], sizes[name], clock) for name in neurons if sizes[name]}
     for name, group in groups.items():
         initialise(group, neurons[name])
     write_slopes(plan, neurons, groups, members, len(images))
-    rates = images.reshape(len(images), -1)[:, np.argsort(neuron_order(graph.input_shape))].ravel() * max_rate
+    pixels = images.reshape(len(images), -1)[:, np.argsort(neuron_order(graph.input_shape))].ravel()
+    rates = pixels * max_rate(simulation.encoder, dt)
     groups["input"] = PoissonGroup(sizes["input"], rates, clock=clock, name="input", namespace={})
     places = places_of(members, groups, neurons, len(images), plan.slopes)
     synapses = [
@@ -98,4 +103,14 @@ def device_network(graph: Graph, images: Array, neuron: Neuron, max_rate: Quanti
     network = brian2.Network(*groups.values(), *synapses, *monitors.values(), *negative.values())
     network.schedule = SCHEDULE
     slices = {name: (place.group.name, slice(place.start, place.stop)) for name, place in places.items()}
-    return DeviceNetwork(network, monitors, negative, slices)
+    return DeviceNetwork(network, simulation.duration, monitors, negative, slices)
+
+
+def _require_plain(simulation: Simulation) -> None:
+    """Raise unless a simulation asks for nothing but Poisson spikes, neurons, a window and a step."""
+    if type(simulation.encoder) is not Poisson:
+        raise ConversionError(f"a device is fed with Poisson spikes, not with {type(simulation.encoder).__name__}")
+    plain = Simulation(neuron=simulation.neuron, encoder=simulation.encoder, duration=simulation.duration)
+    for name in ("output", "read_at", "probe", "thresholds", "half_threshold_offset"):
+        if (value := getattr(simulation, name)) != getattr(plain, name):
+            raise ConversionError(f"{name} is {value!r}, which a device network does not do; use conversion.simulate")

@@ -10,28 +10,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from brian2 import Quantity, ms
 
+from conversion.options import Output
+from conversion.settings import Simulation
 from conversion.simulate import simulate
-from models.encoders import Encoder
 from models.graph import INPUT, Add, Array, Conv2d, Dense, Graph
-from models.neurons import Neuron
-from models.onnx_io import activations
+from models.onnx_io import activations_in_turn
 from models.structure import passes_to_junctions, per_channel, up_to
 
 
-def calibrate_biases(
-    graph: Graph,
-    images: Array,
-    *,
-    neuron: Neuron,
-    encoder: Encoder,
-    duration: Quantity,
-    dt: Quantity = 1 * ms,
-    seed: int = 0,
-    half_threshold_offset: bool = False,
-    memory_limit: float = 1e9,
-) -> Graph:
+def calibrate_biases(graph: Graph, images: Array, simulation: Simulation) -> Graph:
     """A normalised network with biases that make up for the mean error of its firing rates; a simulation per layer.
 
     Each layer is calibrated behind those before it, as they are by then. The activity of a spiking neuron is its rate
@@ -44,22 +32,20 @@ def calibrate_biases(
         Normalised; its own activations are the ones to reach.
     images : array, shape (n_images, *graph.input_shape)
         Calibration images.
-    neuron, encoder, duration, dt, seed, half_threshold_offset, memory_limit
-        As for `conversion.simulate`.
+    simulation : Simulation
+        How they are shown; what its output does is chosen here, layer by layer.
     """
-    calibrated = graph
-    for name, carrier in _carriers(graph):
+    calibrated, carriers = graph, dict(_carriers(graph))
+    for name, wanted in activations_in_turn(graph, images, list(carriers)):
         accumulates = name == graph.output.name and graph.output.activation.is_signed
-        recording = simulate(
-            up_to(calibrated, name), images, neuron=neuron, encoder=encoder, duration=duration, dt=dt, seed=seed,
-            readout="potential" if accumulates else "count", readout_times=duration,
-            half_threshold_offset=half_threshold_offset, memory_limit=memory_limit,
-        )  # fmt: skip
+        output: Output = "accumulating" if accumulates else "spiking"
+        settings = replace(simulation, output=output, read_at=simulation.duration)
+        recording = simulate(up_to(calibrated, name), images, settings)
         received = recording.output_potentials[-1] if accumulates else recording.spike_counts[name]
         activity = received / (recording.duration * recording.max_rate)
-        error = activity - activations(graph, images, [name])[name]
+        error = activity - wanted
         by_channel = error.mean(axis=(0, *range(2, error.ndim)), dtype=np.float64)
-        calibrated = _shifted(calibrated, carrier, -by_channel / getattr(graph[name], "gain", 1.0))
+        calibrated = _shifted(calibrated, carriers[name], -by_channel / getattr(graph[name], "gain", 1.0))
     return calibrated
 
 

@@ -4,11 +4,11 @@ Every scheme chooses, for each layer with weights and each junction, a scale s (
 activation that is to become the rate 1. Then W_l <- W_l * s_(l-1) / s_l and b_l <- b_l / s_l (Diehl 2015, Rueckauer
 2017; per channel, Kim 2020), and the network computes the same function up to the scale of its last layer.
 
-A leaky layer sends negative spikes too, at most one per step as well. So s is measured on both sides of zero where a
-layer sends negative values (`models.structure`), and the larger is taken: activations then lie in [-1, 1]. Under a
-slope of 0.1 the positive side nearly always is the larger one, and s is what Kim 2020 takes, the largest activation; in
-a linear layer, or in a channel that is seldom above 0, negative rates would saturate. The output is not sent on, and
-its s is that of its positive activations.
+A layer with a slope below zero sends negative spikes too, at most one per step as well. So s is measured on both sides
+of zero where a layer sends negative values (`models.structure`), and the larger is taken: activations then lie in [-1,
+1]. Under a slope of 0.1 the positive side nearly always is the larger one, and s is what Kim 2020 takes, the largest
+activation; in a linear layer, or in a channel that is seldom above 0, negative rates would saturate. The output is not
+sent on, and its s is that of its positive activations.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 from conversion.normalize.scales import Scales, per_weight, propagate, rescale
 from conversion.options import CALIBRATED, Scheme
 from models.graph import Add, Array, Conv2d, Dense, Graph
-from models.onnx_io import activations
+from models.onnx_io import activations_in_turn
 from models.structure import negative_senders
 
 
@@ -82,7 +82,7 @@ def normalize(
 def model_scales(graph: Graph, signed_input: bool = False) -> Scales:
     """Diehl 2015, algorithm 1: with inputs in [0, 1] no activation can exceed its scale, whatever the image.
 
-    A layer that reads leaky ones, or a signed input in [-1, 1], also counts their largest negative values, with its
+    A layer that reads negative ones, or a signed input in [-1, 1], also counts their largest negative values, with its
     negative weights.
     """
     lowest_input = float(signed_input)
@@ -124,13 +124,13 @@ def channel_scales(graph: Graph, images: Array, percentile: float) -> Scales:
 
 
 def _per_layer(graph: Graph, images: Array, statistic: Callable[[Array], ArrayLike]) -> Scales:
-    """A statistic of the activations of each layer with a scale of its own; one layer in memory at a time.
+    """A statistic of the activations of each layer with a scale of its own.
 
     Of layers that send negative values it is the larger of those of the activations and of their negatives.
     """
     scales, sent = {}, _sent_below_zero(graph, bool(np.any(images < 0)))
-    for name in (layer.name for layer in graph if isinstance(layer, Conv2d | Dense | Add)):
-        values = activations(graph, images, [name])[name]
+    names = [layer.name for layer in graph if isinstance(layer, Conv2d | Dense | Add)]
+    for name, values in activations_in_turn(graph, images, names):
         sides = (values, -values) if name in sent else (values,)
         scales[name] = np.max([np.asarray(statistic(side), np.float64) for side in sides], axis=0)
     return scales

@@ -9,20 +9,19 @@ thresholds are set already. While it is measured a layer does not spike.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
 import pandas as pd
-from brian2 import Quantity, ms
 from numpy.typing import NDArray
 
 from conversion.normalize.scales import peers, rescale_by_thresholds
 from conversion.plan import ConversionError
 from conversion.recording import Probe
+from conversion.settings import Simulation
 from conversion.simulate import simulate
-from models.encoders import Encoder, Phase
 from models.graph import INPUT, Add, Array, Conv2d, Dense, Graph
-from models.neurons import Neuron
 from models.onnx_io import activations
 from models.structure import passes_to_junctions, up_to
 
@@ -54,19 +53,7 @@ class PositiveInputs:
         return min(float(end), self.largest)
 
 
-def balance_thresholds(
-    graph: Graph,
-    images: Array,
-    *,
-    neuron: Neuron,
-    encoder: Encoder,
-    duration: Quantity,
-    dt: Quantity = 1 * ms,
-    percentile: float = 100.0,
-    seed: int = 0,
-    half_threshold_offset: bool = False,
-    memory_limit: float = 1e9,
-) -> pd.DataFrame:
+def balance_thresholds(graph: Graph, images: Array, simulation: Simulation, percentile: float = 100.0) -> pd.DataFrame:
     """Balance the thresholds of a network, one simulation of its first layers for each.
 
     The spikes of `rescale_by_thresholds(graph, table["scale"])` with its thresholds and those of
@@ -84,8 +71,8 @@ def balance_thresholds(
     ----------
     images : array, shape (n_images, *graph.input_shape)
         Calibration images.
-    neuron, encoder, duration, dt, seed, half_threshold_offset, memory_limit
-        As for `conversion.simulate`; `duration` is the T of the paper. Not for phase coding.
+    simulation : Simulation
+        How they are shown; its `duration` is the T of the paper. Not under phase coding.
     percentile : float
         In (0, 100], of the positive weighted inputs of all steps, neurons and images; 100 is the maximum of the paper.
 
@@ -103,26 +90,28 @@ def balance_thresholds(
     """
     if not 0 < percentile <= 100:
         raise ValueError(f"percentile is {percentile}; it lies in (0, 100]")
-    if isinstance(encoder, Phase):
-        raise ConversionError(f"{encoder} gives every step a weight of its own; Spike-Norm needs steps that are alike")
+    if not simulation.encoder.spikes_alike:
+        raise ConversionError(
+            f"{simulation.encoder} gives every step a weight of its own; Spike-Norm needs steps that are alike"
+        )
 
     def measure(part: Graph, scales: Mapping[str, float]) -> tuple[float, float]:
         network, thresholds = rescale_by_thresholds(part, {**scales, part.output.name: 1.0})
         inputs = PositiveInputs()
-        simulate(
-            network, images, neuron=neuron, encoder=encoder, duration=duration, dt=dt, seed=seed, readout="potential",
-            readout_times=duration, probe=Probe(weighted_input=inputs.add), thresholds=thresholds,
-            half_threshold_offset=half_threshold_offset, memory_limit=memory_limit,
+        settings = replace(
+            simulation, output="accumulating", read_at=simulation.duration, probe=Probe(weighted_input=inputs.add),
+            thresholds=thresholds,
         )  # fmt: skip
+        simulate(network, images, settings)
         return inputs.percentile(percentile), 1 / thresholds[part.output.name]
 
     def check_silent(names: Sequence[str]) -> None:
         for name, values in activations(graph, images, names).items():
             if values.max() > 0:
                 raise ConversionError(
-                    f"no positive input reaches {name!r} within {duration} of {len(images)} calibration images, but "
-                    f"its activation in the ANN is up to {values.max():.3g}; calibrate for longer, on more images or "
-                    f"with a percentile below {percentile:g}"
+                    f"no positive input reaches {name!r} within {simulation.duration} of {len(images)} calibration "
+                    f"images, but its activation in the ANN is up to {values.max():.3g}; calibrate for longer, on more "
+                    f"images or with a percentile below {percentile:g}"
                 )
 
     scales, seconds = _layer_by_layer(graph, measure, check_silent)

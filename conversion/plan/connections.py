@@ -21,6 +21,7 @@ from models.graph import Array, Shape
 
 Indices = NDArray[np.int64]
 Spikes = NDArray[np.int32]
+Ends = tuple[int, Array, int]  # where the source starts, the variable that is raised, where the target starts
 
 
 class Taps(NamedTuple):
@@ -48,7 +49,7 @@ class Taps(NamedTuple):
 
 
 def axis_taps(size: int, kernel: int, stride: int, dilation: int, padding: int, n_positions: int) -> Taps:
-    """The taps of a window that slides along an axis of `size`: source = target * stride + k * dilation - padding.
+    """The taps of a kernel that slides along an axis of `size`: source = target * stride + k * dilation - padding.
 
     The positions k that reach one source coordinate agree in k * dilation modulo the stride; grouped by that
     and in falling order, their targets rise in equal steps.
@@ -70,8 +71,8 @@ class DenseConnection:
     def times(self, factor: float) -> DenseConnection:
         return DenseConnection(self.weight * np.float32(factor))
 
-    def deliver(self, spikes: Spikes, source_start: int, target: Array, target_start: int) -> None:
-        kernels.deliver_dense(spikes, source_start, target, target_start, self.weight)
+    def deliver(self, spikes: Spikes, ends: Ends) -> None:
+        kernels.deliver_dense(spikes, ends, self.weight)
 
     def unrolled(self) -> csr_array:
         n_source, n_target = self.weight.shape
@@ -96,11 +97,9 @@ class ConvConnection:
     def times(self, factor: float) -> ConvConnection:
         return replace(self, kernel=self.kernel * np.float32(factor))
 
-    def deliver(self, spikes: Spikes, source_start: int, target: Array, target_start: int) -> None:
-        kernels.deliver_conv(
-            spikes, source_start, target, target_start, self.source_shape, self.target_shape,
-            self.kernel, self.rows.table, self.columns.table, self.groups,
-        )  # fmt: skip
+    def deliver(self, spikes: Spikes, ends: Ends) -> None:
+        shapes = self.source_shape, self.target_shape
+        kernels.deliver_conv(spikes, ends, shapes, self.kernel, self.rows.table, self.columns.table, self.groups)
 
     def unrolled(self) -> csr_array:
         (_, width, channels), (_, width_out, channels_out) = self.source_shape, self.target_shape
@@ -128,11 +127,9 @@ class SparseConnection:
     def times(self, factor: float) -> SparseConnection:
         return SparseConnection(self.weight * np.float32(factor))
 
-    def deliver(self, spikes: Spikes, source_start: int, target: Array, target_start: int) -> None:
+    def deliver(self, spikes: Spikes, ends: Ends) -> None:
         w = self.weight
-        kernels.deliver_sparse(
-            spikes, source_start, target, target_start, w.shape[0], w.shape[1], w.indptr, w.indices, w.data
-        )
+        kernels.deliver_sparse(spikes, ends, w.shape, (w.indptr, w.indices), w.data)
 
     def unrolled(self) -> csr_array:
         return self.weight
@@ -143,49 +140,41 @@ class SparseConnection:
 
 @dataclass(frozen=True, eq=False)
 class MaxConnection:
-    """Spiking max pooling: a target passes a spike on when the largest spike count in its window rises.
+    """Spiking max pooling: a target passes a spike on when the largest spike count in its region rises.
 
-    With negative spikes the count of a unit is signed, and a target sends +1 when the largest count in its window rises
+    With negative spikes the count of a unit is signed, and a target sends +1 when the largest count in its region rises
     and -1 when it falls. That is exact. In one step no count changes by more than 1: so none exceeds what was the
     largest by more than 1, and the unit that had the largest has lost at most 1. The largest count thus changes by -1,
     0 or 1. All counts begin at 0, and the padding has none, so that it never wins.
 
-    `windows` is a matrix of ones (n_source, n_target).
+    `regions` is a matrix of ones (n_source, n_target).
     """
 
-    windows: csr_array
+    regions: csr_array
 
-    def deliver(
-        self, spikes: Spikes, source_start: int, target: Array, target_start: int, counts: NDArray, best: NDArray
-    ) -> None:
-        """As the others; `counts` are the spikes of the sources so far, `best` the largest count per window."""
-        w = self.windows
-        kernels.deliver_max(
-            spikes, source_start, target, target_start, w.shape[0], w.shape[1], w.indptr, w.indices, counts, best
-        )
+    def deliver(self, spikes: Spikes, ends: Ends, counts: NDArray, best: NDArray) -> None:
+        """As the others; `counts` are the spikes of the sources so far, `best` the largest count per region."""
+        w = self.regions
+        kernels.deliver_max(spikes, ends, w.shape, (w.indptr, w.indices), (counts, best))
 
-    def deliver_signed(
-        self, positive: Spikes, negative: Spikes, source_start: int, target: Array, target_start: int,
-        counts: NDArray, best: NDArray,
-    ) -> None:  # fmt: skip
+    def deliver_signed(self, positive: Spikes, negative: Spikes, ends: Ends, counts: NDArray, best: NDArray) -> None:
         """As `deliver`, of the positive and the negative spikes of one step."""
-        self.deliver(positive, source_start, target, target_start, counts, best)
-        w, units = self.windows, self._units
+        self.deliver(positive, ends, counts, best)
+        w, of = self.regions, self._units
         kernels.deliver_max_falls(
-            negative, source_start, target, target_start, w.shape[0], w.shape[1], w.indptr, w.indices,
-            units.indptr, units.indices, counts, best,
-        )  # fmt: skip
+            negative, ends, w.shape, (w.indptr, w.indices), (of.indptr, of.indices), (counts, best)
+        )
 
     @cached_property
     def _units(self) -> csr_array:
-        """The units of each window, (n_target, n_source)."""
-        return self.windows.T.tocsr()
+        """The units of each region, (n_target, n_source)."""
+        return self.regions.T.tocsr()
 
     def unrolled(self) -> csr_array:
-        return self.windows
+        return self.regions
 
     def fan_out(self) -> Indices:
-        return np.diff(self.windows.indptr)
+        return np.diff(self.regions.indptr)
 
 
 Connection = DenseConnection | ConvConnection | SparseConnection | MaxConnection
@@ -240,7 +229,7 @@ def pooling_regions(
     stride: tuple[int, int],
     padding: tuple[int, int, int, int],
 ) -> csr_array:
-    """Which source neurons lie in which pooling window: a matrix of ones (n_source, n_target)."""
+    """Which source neurons lie in which pooling region: a matrix of ones (n_source, n_target)."""
     rows, columns = (
         axis_taps(source_shape[a + 1], kernel[a], stride[a], 1, padding[a], target_shape[a + 1]) for a in range(2)
     )
@@ -252,12 +241,12 @@ def pooling_regions(
     return _csr(np.ones(()), source, target, (math.prod(source_shape), math.prod(target_shape)))
 
 
-def average(windows: csr_array, kernel: tuple[int, int], count_padding: bool) -> SparseConnection:
-    """The mean over each window of `windows`, with the zeros of the padding counted or not."""
-    n_pixels = np.bincount(windows.indices, minlength=windows.shape[1])
-    sizes = np.full(windows.shape[1], math.prod(kernel)) if count_padding else n_pixels
-    data = (1 / sizes[windows.indices]).astype(np.float32)
-    return SparseConnection(csr_array((data, windows.indices, windows.indptr), shape=windows.shape))
+def average(regions: csr_array, kernel: tuple[int, int], count_padding: bool) -> SparseConnection:
+    """The mean over each region of `regions`, with the zeros of the padding counted or not."""
+    n_pixels = np.bincount(regions.indices, minlength=regions.shape[1])
+    sizes = np.full(regions.shape[1], math.prod(kernel)) if count_padding else n_pixels
+    data = (1 / sizes[regions.indices]).astype(np.float32)
+    return SparseConnection(csr_array((data, regions.indices, regions.indptr), shape=regions.shape))
 
 
 def _in_neuron_order(

@@ -3,8 +3,8 @@
 Neurons are laid out image by image and, within an image, row by row with the channels last, so that the targets
 of one spike through one row of a convolution kernel are contiguous in memory and so are the weights.
 In every function `spikes` holds the indices that spiked, in the source's group and in rising order, so that the image
-of a spike is found by stepping on and not by dividing; the source population starts at `source_start` in its group,
-the target population at `target_start`, and `target` is the variable that is raised.
+of a spike is found by stepping on and not by dividing; `ends` are where the source population starts in its group, the
+variable of the target's group that is raised, and where the target population starts in it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from numba import njit
 
 
 @njit(cache=True, nogil=True)
-def deliver_dense(spikes, source_start, target, target_start, weight):
+def deliver_dense(spikes, ends, weight):
     """Each spike adds its row of `weight` (n_source, n_target)."""
+    source_start, target, target_start = ends
     n_source, n_target = weight.shape
     for spike in spikes:
         image, neuron = divmod(spike - source_start, n_source)
@@ -26,8 +27,10 @@ def deliver_dense(spikes, source_start, target, target_start, weight):
 
 
 @njit(cache=True, nogil=True)
-def deliver_sparse(spikes, source_start, target, target_start, n_source, n_target, indptr, indices, weight):
-    """Each spike adds its row of a compressed sparse matrix."""
+def deliver_sparse(spikes, ends, shape, rows, weight):
+    """Each spike adds its row of a compressed sparse matrix of that shape; `rows` are its indptr and indices."""
+    source_start, target, target_start = ends
+    (n_source, n_target), (indptr, indices) = shape, rows
     image_start, first = source_start, target_start
     for spike in spikes:
         while spike >= image_start + n_source:
@@ -38,11 +41,13 @@ def deliver_sparse(spikes, source_start, target, target_start, n_source, n_targe
 
 
 @njit(cache=True, nogil=True)
-def deliver_max(spikes, source_start, target, target_start, n_source, n_target, indptr, indices, counts, best):
-    """A window passes a spike on when the largest spike count among its units rises (exact for any winner).
+def deliver_max(spikes, ends, shape, rows, state):
+    """A region passes a spike on when the largest spike count among its units rises (exact for any winner).
 
-    `counts` are the spikes so far of each source neuron, `best` the largest count in each target's window.
+    `state` is the spikes so far of each source neuron, and the largest count in each target's region.
     """
+    source_start, target, target_start = ends
+    (n_source, n_target), (indptr, indices), (counts, best) = shape, rows, state
     image_start, first = 0, 0
     for spike in spikes:
         local = spike - source_start
@@ -51,22 +56,23 @@ def deliver_max(spikes, source_start, target, target_start, n_source, n_target, 
             image_start, first = image_start + n_source, first + n_target
         neuron = local - image_start
         for entry in range(indptr[neuron], indptr[neuron + 1]):
-            window = first + indices[entry]
-            if counts[local] > best[window]:
-                best[window] = counts[local]
-                target[target_start + window] += 1
+            region = first + indices[entry]
+            if counts[local] > best[region]:
+                best[region] = counts[local]
+                target[target_start + region] += 1
 
 
 @njit(cache=True, nogil=True)
-def deliver_max_falls(
-    spikes, source_start, target, target_start, n_source, n_target, indptr, indices, units_start, units, counts, best
-):
-    """A window passes a negative spike on when the largest spike count among its units falls.
+def deliver_max_falls(spikes, ends, shape, rows, units_of, state):
+    """A region passes a negative spike on when the largest spike count among its units falls.
 
     To be called after `deliver_max` has delivered the positive spikes of the step. Only a unit that had the largest
-    count can lower it, by 1, if no other unit has it still; the units of window w are
-    `units[units_start[w] : units_start[w + 1]]`.
+    count can lower it, by 1, if no other unit has it still; the units of region w are
+    `units[units_start[w] : units_start[w + 1]]`, with `units_of` the two of them.
     """
+    source_start, target, target_start = ends
+    (n_source, n_target), (indptr, indices), (counts, best) = shape, rows, state
+    units_start, units = units_of
     for spike in spikes:
         counts[spike - source_start] -= 1
     image_start, first = 0, 0
@@ -76,23 +82,26 @@ def deliver_max_falls(
             image_start, first = image_start + n_source, first + n_target
         neuron = local - image_start
         for entry in range(indptr[neuron], indptr[neuron + 1]):
-            window = indices[entry]
-            largest = best[first + window]
+            region = indices[entry]
+            largest = best[first + region]
             if counts[local] + 1 == largest:
-                unit, end = units_start[window], units_start[window + 1]
+                unit, end = units_start[region], units_start[region + 1]
                 while unit < end and counts[image_start + units[unit]] < largest:
                     unit += 1
                 if unit == end:
-                    target[target_start + first + window] -= 1
-                    best[first + window] = largest - 1
+                    target[target_start + first + region] -= 1
+                    best[first + region] = largest - 1
 
 
 @njit(cache=True, nogil=True)
-def deliver_conv(spikes, source_start, target, target_start, source_shape, target_shape, kernel, rows, columns, groups):
+def deliver_conv(spikes, ends, shapes, kernel, rows, columns, groups):
     """Each spike adds the kernel, seen from its input channel, around its position.
 
-    `kernel` is (c_in, k_y, k_x, c_out / groups); `rows` and `columns` are the tap tables of `connections.Taps`.
+    `shapes` are those of the maps, `kernel` is (c_in, k_y, k_x, c_out / groups); `rows` and `columns` are the tap
+    tables of `connections.Taps`.
     """
+    source_start, target, target_start = ends
+    source_shape, target_shape = shapes
     _, width, channels = source_shape
     height_out, width_out, channels_out = target_shape
     n_source = source_shape[0] * width * channels

@@ -8,7 +8,7 @@ from models.onnx_io.names import free_name
 from models.onnx_io.node import BehindLogits, Missing, Node, Value, attributes_of
 from models.onnx_io.operators import LOGITS_FOLLOWERS, NORMS, QUANTISED, SMOOTH, UNBOUNDED
 from models.onnx_io.reading import evaluate, finish, follow, load, opset_of, read
-from models.onnx_io.running import activations, predict
+from models.onnx_io.running import activations, activations_in_turn, predict
 from models.onnx_io.trace import OnnxError, Signal, Trace
 from models.onnx_io.writing import save, to_onnx
 
@@ -26,6 +26,7 @@ __all__ = [
     "Trace",
     "Value",
     "activations",
+    "activations_in_turn",
     "attributes_of",
     "evaluate",
     "finish",

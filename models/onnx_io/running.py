@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import onnx
@@ -50,6 +51,21 @@ def activations(graph: Graph, x: Array, layers: Sequence[str] | None = None) -> 
         for name, values in zip(names, session.run(names, {INPUT: images}), strict=True):
             result[name][start : start + BATCH] = values
     return result
+
+
+def activations_in_turn(
+    graph: Graph, x: Array, layers: Sequence[str], memory: float = 5e8
+) -> Iterator[tuple[str, Array]]:
+    """The activations of one layer after another, in the order of the names, with few passes and little memory.
+
+    One forward pass serves as many layers as fit into `memory` bytes together, at least one.
+    """
+    names = list(layers)
+    while names:
+        ends = np.cumsum([4 * len(x) * math.prod(graph.shapes[graph[name].name]) for name in names])
+        fitting = max(1, int(np.searchsorted(ends, memory, side="right")))
+        together, names = names[:fitting], names[fitting:]
+        yield from activations(graph, x, together).items()
 
 
 def _session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:

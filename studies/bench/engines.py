@@ -17,7 +17,6 @@ import brian2
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from brian2 import ms
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
@@ -25,6 +24,7 @@ from conversion.brian import can_compile, device_network
 from conversion.normalize import normalize
 from conversion.options import Connectivity
 from conversion.plan import make_plan
+from conversion.settings import Simulation
 from models.datasets import load_dataset
 from models.graph import Array, Graph
 from models.neurons import integrate_and_fire
@@ -84,8 +84,10 @@ def time_standalone(n_images: int, repeats: int) -> list[Row]:
     graph, images = convnet(n_images)
     with tempfile.TemporaryDirectory() as folder, np.errstate(over="ignore"):  # see conversion.brian.presentation
         brian2.set_device("cpp_standalone", directory=folder, build_on_run=False)
-        network = device_network(graph, images, integrate_and_fire(), POISSON.max_rate, DT)
-        network.run((STEPS + make_plan(graph).output.depth) * ms)
+        simulation = Simulation(
+            neuron=integrate_and_fire(), encoder=POISSON, duration=(STEPS + make_plan(graph).output.depth) * DT
+        )
+        device_network(graph, images, simulation).run()
         device: Any = brian2.get_device()
         start = time.perf_counter()
         device.build(directory=folder, run=False, with_output=False)

@@ -57,7 +57,7 @@ def yolo_lite() -> Rows:
     *graph, images = in_own_process(large_networks.prepare_photograph)
     c = large_networks.photograph().condition
     timing = show(
-        Graph(*graph), images, neuron_of(c), SETTLING_FROM_ZERO + 100, encoder=encoder_of(c), readout="potential",
+        Graph(*graph), images, neuron_of(c), SETTLING_FROM_ZERO + 100, encoder=encoder_of(c), output="accumulating",
         settling=SETTLING_FROM_ZERO,
     )  # fmt: skip
     return describe(timing)

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from typing import Any
@@ -19,10 +19,11 @@ import numpy as np
 from brian2 import BrianObject, Clock, Hz, ms
 from numpy.typing import NDArray
 
-from conversion.brian import Counter, Readout, SpikingNetwork, build, choose_target, max_rate, run
-from conversion.options import Connectivity
+from conversion.brian import SpikingNetwork, build, choose_target, max_rate, run
+from conversion.options import Connectivity, Output
 from conversion.plan import Population, make_plan
-from conversion.simulate import batch
+from conversion.settings import Simulation
+from conversion.simulate import make_batch
 from models.encoders import Encoder, Poisson
 from models.graph import Array, Graph
 from models.neurons import Neuron
@@ -58,7 +59,7 @@ class Timing:
     ends : array, shape (batches, steps)
         When every step ended, in seconds.
     totals : array, shape (steps, populations, 2)
-        Spikes and synaptic operations of the last batch.
+        Spikes and synaptic operations, the mean over the batches.
     settling : int
         How many steps of the last batch do not count yet.
     profile : mapping of str to float
@@ -67,7 +68,7 @@ class Timing:
 
     network: SpikingNetwork
     ends: NDArray[np.float64]
-    totals: NDArray[np.int64]
+    totals: NDArray[np.float64]
     settling: int
     profile: Mapping[str, float]
 
@@ -102,7 +103,7 @@ def show(
     n_batches: int = 1,
     connectivity: Connectivity = "shared",
     encoder: Encoder = POISSON,
-    readout: Readout = "count",
+    output: Output = "spiking",
     settling: int | None = None,
 ) -> Timing:
     """Show the same batch of images `n_batches` times, and note when every step ends.
@@ -110,25 +111,26 @@ def show(
     What follows the first `settling` steps of the last batch is profiled; without a number nothing is. It is a run of
     its own, so that what Brian2 and numba do at first is not part of it.
     """
-    plan = make_plan(graph, signed=neuron.is_signed)
-    network = build(
-        plan, neuron=neuron, encoder=encoder, dt=DT, readouts=np.array([steps - 1]), batch_size=len(images),
-        connectivity=connectivity, readout=readout,
+    simulation = Simulation(
+        neuron=neuron, encoder=encoder, duration=steps * DT, read_at=steps * DT, connectivity=connectivity,
+        output=output,
     )  # fmt: skip
+    plan, n_images = make_plan(graph, signed=neuron.is_signed), len(images)
+    network = build(plan, simulation, n_images)
     stopwatch = Stopwatch(network.clock)
     network.network.add(stopwatch)
-    rate, part = float(max_rate(encoder, DT)), slice(0, len(images))
-    batches = [partial(batch, graph, plan, encoder, rate, images, {}, part, seed) for seed in range(n_batches)]
-    totals: list[NDArray[np.int64]] = []
-
-    def collect(counter: Counter) -> None:
-        totals.append(counter.totals)
-
+    rate, part = float(max_rate(encoder, DT)), slice(0, n_images)
+    batches = [
+        partial(make_batch, graph, plan, replace(simulation, seed=seed), rate, images, {}, part)
+        for seed in range(n_batches)
+    ]
     profiled = 0 if settling is None else network.period - settling
-    run(network, encoder, batches, collect, progress=False, profiled=profiled)
+    shown = [slice(number * n_images, (number + 1) * n_images) for number in range(n_batches)]
+    run(network, batches, shown, progress=False, profiled=profiled)
     ends = np.array(stopwatch.times).reshape(n_batches, network.period)
     means = {name: float(s) / profiled for name, s in network.network.profiling_info} if profiled else {}
-    return Timing(network, ends, totals[-1], network.period - profiled, means)
+    totals = network.counter.counts.totals / n_batches
+    return Timing(network, ends, totals, network.period - profiled, means)
 
 
 def peak_memory_gb() -> float:

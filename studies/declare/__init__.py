@@ -8,7 +8,6 @@ from studies.declare.conditions import (
     Condition,
     Readout,
     StudyError,
-    is_random,
     readout_steps,
     require_known,
 )
@@ -29,7 +28,6 @@ __all__ = [
     "Readout",
     "Study",
     "StudyError",
-    "is_random",
     "load_study",
     "parse_study",
     "readout_steps",

@@ -208,11 +208,6 @@ def matters(name: str, values: Mapping[str, Any]) -> bool:
     return not needed or any(values.get(other, KEYS[other].default) in wanted for other, wanted in needed.items())
 
 
-def is_random(condition: Condition) -> bool:
-    """Whether the seed has an effect."""
-    return condition.encoder in ("poisson", "on_off") or condition.v_init == "uniform"
-
-
 def readout_steps(condition: Condition) -> NDArray[np.int64]:
     """The steps after which the output is read, the last one at the end of the window; without a first stage."""
     end = round(condition.duration_ms / condition.dt_ms)

@@ -12,22 +12,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from conversion.plan import Projection, make_plan
+from conversion.plan import Plan, Projection, make_plan
+from models.encoders import Encoder
 from models.graph import INPUT, Concat, Conv2d, Dense, Graph
 
 MAC_PJ = 4.6
 AC_PJ = 0.9
-IZHIKEVICH_STEP = (8, 1)  # MACs and ACs: twice (0.04 v + 5) v + J with J = 140 + I - u, and v += h (...); once b v - u
 
 
-def operations(graph: Graph) -> Mapping[str, tuple[int, int]]:
+def operations(plan: Plan) -> Mapping[str, tuple[int, int]]:
     """(MACs, ACs) of the ANN for each population, per image; a synapse that would read the padding is not counted."""
     counts: dict[str, tuple[int, int]] = {}
-    for projection in make_plan(graph, signed=True).projections:
+    for projection in plan.projections:
         macs, acs = counts.get(projection.target, (0, 0))
         more_macs, more_acs = _operations(projection)
         counts[projection.target] = (macs + more_macs, acs + more_acs)
@@ -36,22 +37,27 @@ def operations(graph: Graph) -> Mapping[str, tuple[int, int]]:
 
 def ann_energy_nj(graph: Graph) -> float:
     """Energy in nJ of one image through the ANN."""
-    return sum(map(_energy_pj, operations(graph).values())) / 1000
+    return _ann_energy_nj(make_plan(graph, signed=True))
 
 
-def input_energy_nj(graph: Graph, encoder: str, steps: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Energy in nJ to enter one image for so many steps, beside its spikes, which the synaptic operations count.
+def energies(graph: Graph, encoder: Encoder, steps: NDArray[np.int64]) -> dict[str, Any]:
+    """What is spent beside the spikes, in nJ per image: `ann_energy_nj`, and `input_energy_nj` for so many steps.
 
-    Under constant current the first layer is computed once, as in the ANN; under burst coding every input is an
-    Izhikevich neuron, computed in every step. Poisson, ON/OFF and phase-coded input cost nothing but their spikes.
+    The latter is that of entering an image, without its spikes, which the synaptic operations count. Under constant
+    current the first layer is computed once, as in the ANN; under burst coding every input is an Izhikevich neuron,
+    computed in every step. Poisson, ON/OFF and phase-coded input cost nothing but their spikes.
     """
-    match encoder:
-        case "constant":
-            first = [_operations(p) for p in make_plan(graph, signed=True).projections if p.source == INPUT]
-            return np.full(len(steps), sum(map(_energy_pj, first)) / 1000)
-        case "burst":
-            return steps * math.prod(graph.input_shape) * _energy_pj(IZHIKEVICH_STEP) / 1000
-    return np.zeros(len(steps))
+    plan = make_plan(graph, signed=True)
+    first = () if encoder.spikes_at_input else [_operations(p) for p in plan.projections if p.source == INPUT]
+    in_every_step = math.prod(graph.input_shape) * _energy_pj(encoder.operations_per_step)
+    return {
+        "ann_energy_nj": _ann_energy_nj(plan),
+        "input_energy_nj": (sum(map(_energy_pj, first)) + steps * in_every_step) / 1000,
+    }
+
+
+def _ann_energy_nj(plan: Plan) -> float:
+    return sum(map(_energy_pj, operations(plan).values())) / 1000
 
 
 def _energy_pj(operations: tuple[int, int]) -> float:

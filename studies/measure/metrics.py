@@ -8,7 +8,7 @@ output spike yet, has no answer and is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -86,7 +86,7 @@ def settling_times(time_ms: NDArray[np.float64], values: NDArray[np.float64], an
 
 def measure_layers(
     recording: Recording,
-    activation: Callable[[str], Array],
+    activations: Iterable[tuple[str, Array]],
     rheobase: float = 0.0,
     thresholds: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
@@ -94,8 +94,8 @@ def measure_layers(
 
     Parameters
     ----------
-    activation : callable
-        From the name of a population to the normalised ANN's activations, shape (N, *shape).
+    activations : iterable of str and array, shape (N, *shape)
+        Of the normalised ANN, each population's of the recording in its order; one is looked at after the other.
     rheobase : float
         The smallest activation that lets a leaky neuron spike.
     thresholds : mapping of str to float, optional
@@ -111,7 +111,7 @@ def measure_layers(
         at or below the rheobase, or 0, which theory says are silent. Where spikes have signs, rates do too; all three
         shares then are of their magnitudes, and a neuron whose spikes cancel counts as silent.
     """
-    rows = [_layer(recording, index, activation(name), rheobase) for index, name in enumerate(recording.populations)]
+    rows = [_layer(recording, name, values, rheobase) for name, values in activations]
     table = pd.DataFrame(rows, columns=list(LAYER_COLUMNS[:-1]))
     table["equivalent_v_th"] = table["layer"].map(dict(thresholds or {})).astype(float)
     return table
@@ -160,8 +160,8 @@ def confusion(answers: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArra
     return matrix
 
 
-def _layer(recording: Recording, index: int, activation: Array, rheobase: float) -> tuple:
-    name = recording.populations[index]
+def _layer(recording: Recording, name: str, activation: Array, rheobase: float) -> tuple:
+    index = recording.populations.index(name)
     counts = recording.spike_counts[name].ravel()
     rate = counts / (recording.duration * recording.max_rate)
     lowest, highest = np.array([recording.smallest_count(name), recording.largest_count]) / (

@@ -1,6 +1,13 @@
 """Conditions run: each from its files to its rows, a study in parallel, resumed where it was interrupted."""
 
-from studies.run.experiment import Prepared, activation, check_job, measure_recording, prepare, simulate_condition
+from studies.run.experiment import (
+    Prepared,
+    check_job,
+    measure_recording,
+    population_activations,
+    prepare,
+    simulate_condition,
+)
 from studies.run.files import Job, model_path
 from studies.run.runner import run_study
 from studies.run.settings import encoder_of, neuron_of
@@ -8,12 +15,12 @@ from studies.run.settings import encoder_of, neuron_of
 __all__ = [
     "Job",
     "Prepared",
-    "activation",
     "check_job",
     "encoder_of",
     "measure_recording",
     "model_path",
     "neuron_of",
+    "population_activations",
     "prepare",
     "run_study",
     "simulate_condition",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any
@@ -14,7 +14,7 @@ import pandas as pd
 from brian2 import ms
 from numpy.typing import NDArray
 
-from conversion.brian import Readout, check_encoder, check_values, members_of
+from conversion.brian import check_encoder, members_of
 from conversion.normalize import balance_thresholds, calibrate_biases, equivalent_thresholds, normalize, rescale
 from conversion.plan import make_plan
 from conversion.recording import Probe, Recording, delay_evaluation, select_readouts
@@ -25,14 +25,13 @@ from models.datasets import content_hash
 from models.detection import NO_BOX, Head, check_output, detect, read_head
 from models.encoders import Encoder
 from models.graph import INPUT, Array, Graph, Shape
-from models.onnx_io import activations, predict
+from models.onnx_io import activations_in_turn, predict
 from models.onnx_io import load as load_onnx
-from studies.declare import Condition, StudyError, is_random, readout_steps
+from studies.declare import Condition, StudyError, readout_steps
 from studies.measure import (
-    ann_energy_nj,
     box_table,
     boxes_over_time,
-    input_energy_nj,
+    energies,
     measure_answers,
     measure_boxes,
     measure_layers,
@@ -40,7 +39,7 @@ from studies.measure import (
 )
 from studies.run.code import code_hash
 from studies.run.files import Job, calibration_images, dataset, fit, has_boxes, model_path, test_images
-from studies.run.settings import calibration_settings, encoder_of, neuron_of, rheobase, simulation_settings
+from studies.run.settings import calibration_of, encoder_of, is_random, neuron_of, output_of, rheobase, simulation_of
 
 Rows = Mapping[str, Mapping[str, list[Any]]]
 
@@ -51,9 +50,9 @@ class Prepared:
 
     Parameters
     ----------
-    graph, normalised, converted : Graph
-        The network as trained; as normalised, whose activations the rates stand for; and as it spikes, the same up to
-        calibrated biases.
+    graph, reduced, normalised, converted : Graph
+        The network as trained; without what the condition does away with; as normalised, whose activations the rates
+        stand for; and as it spikes, the same up to calibrated biases.
     images, labels : array
         See `models.datasets.loading.Dataset`.
     head : Head, optional
@@ -61,6 +60,7 @@ class Prepared:
     """
 
     graph: Graph
+    reduced: Graph
     normalised: Graph
     converted: Graph
     images: Array
@@ -81,7 +81,7 @@ def check_job(job: Job) -> None:
     neuron, encoder, (images, labels) = neuron_of(c), encoder_of(c), test_images(job)
     plan = make_plan(_reduced(graph, c), signed=neuron.is_signed, signed_input=bool(np.any(images < 0)))
     check_encoder(encoder, neuron, plan, c.dt_ms * ms)
-    members_of(plan, _engine_readout(c))
+    members_of(plan, output_of(c))
     for name, some in ((c.dataset, images), (c.calibration_dataset or c.dataset, calibration_images(job))):
         fit(some[:1], graph.input_shape)
         _check_values(name, encoder, some)
@@ -145,19 +145,19 @@ def prepare(job: Job) -> Prepared:
     c = job.condition
     graph, (images, labels) = load_onnx(model_path(job)), test_images(job)
     images, calibration = fit(images, graph.input_shape), fit(calibration_images(job), graph.input_shape)
-    normalised = _normalised(_reduced(graph, c), calibration, c)
-    converted = normalised
+    reduced = _reduced(graph, c)
+    normalised = converted = _normalised(reduced, calibration, c)
     if c.bias_calibration == "mean":
-        converted = calibrate_biases(normalised, calibration, **calibration_settings(c))
+        converted = calibrate_biases(normalised, calibration, calibration_of(c))
     head = read_head(model_path(job)) if has_boxes(job) else None
-    return Prepared(graph, normalised, converted, images, labels, head)
+    return Prepared(graph, reduced, normalised, converted, images, labels, head)
 
 
 def _normalised(graph: Graph, calibration: Array, c: Condition) -> Graph:
     if c.normalization != "spike":
         return normalize(graph, calibration, c.normalization, c.percentile, 1.0 if c.headroom is None else c.headroom)
     percentile = 100.0 if c.percentile is None else c.percentile
-    table = balance_thresholds(graph, calibration, percentile=percentile, **calibration_settings(c))
+    table = balance_thresholds(graph, calibration, calibration_of(c), percentile)
     return rescale(graph, table["scale"].to_dict())
 
 
@@ -174,17 +174,12 @@ def simulate_at_delays(
     c, delays_ms = conditions[0], [each.evaluation_delay_ms or 0.0 for each in conditions]
     steps = readout_steps(c)
     read = np.union1d(steps, [round(delay / c.dt_ms) for delay in delays_ms if delay])
-    stages = {"first_stage": c.residual_ms * ms} if c.residual_ms else {}
-    recording = (simulate_in_two_stages if stages else simulate)(
-        converted,
-        images,
-        **stages,
-        connectivity=c.connectivity,
-        readout=_engine_readout(c),
-        readout_times=read * c.dt_ms * ms,
-        probe=replace(probe or Probe(), output_spikes=_output_spikes(c)),
-        **simulation_settings(c),
-    )
+    wanted = replace(probe or Probe(), output_spikes=_output_spikes(c))
+    simulation = replace(simulation_of(c), read_at=read * c.dt_ms * ms, probe=wanted)
+    if c.residual_ms:
+        recording = simulate_in_two_stages(converted, images, simulation, c.residual_ms * ms)
+    else:
+        recording = simulate(converted, images, simulation)
     return [_evaluated(recording, delay * 1e-3, np.isin(read, steps)) for delay in delays_ms]
 
 
@@ -201,7 +196,7 @@ def measure_recording(prepared: Prepared, recording: Recording, c: Condition) ->
         **answers(prepared, recording, c),
         "layers": measure_layers(
             recording,
-            lambda name: activation(prepared.normalised, prepared.images, name),
+            population_activations(prepared, recording.populations),
             rheobase(c, recording.max_rate),
             _equivalent_thresholds(prepared, c),
         ),
@@ -210,43 +205,37 @@ def measure_recording(prepared: Prepared, recording: Recording, c: Condition) ->
 
 def _classified(prepared: Prepared, recording: Recording, c: Condition) -> dict[str, pd.DataFrame]:
     outputs, k = predict(prepared.graph, prepared.images), c.readout_k or 1
-    spent = _energies(prepared.graph, recording, c)
+    spent = energies(prepared.graph, encoder_of(c), recording.steps)
     return {"metrics": measure_answers(recording, prepared.labels, outputs, readout=c.readout, readout_k=k, **spent)}
 
 
 def _detected(prepared: Prepared, recording: Recording, c: Condition) -> dict[str, pd.DataFrame]:
     graph, images, head = prepared.graph, prepared.images, prepared.head
     assert head is not None
-    scale = output_scale(_reduced(graph, c), prepared.normalised, images[0])
+    scale = output_scale(prepared.reduced, prepared.normalised, images[0])
     found, ann_found = boxes_over_time(recording, scale, head), detect(predict(graph, images), head)
-    spent = _energies(graph, recording, c)
+    spent = energies(graph, encoder_of(c), recording.steps)
     return {
         "metrics": measure_boxes(recording, found, ann_found, prepared.labels, **spent),
         "boxes": box_table(recording.times * 1e3, found, ann_found, head),
     }
 
 
-def _energies(graph: Graph, recording: Recording, c: Condition) -> dict[str, Any]:
-    steps = np.rint(recording.times / recording.dt).astype(np.int64)
-    return {
-        "ann_energy_nj": ann_energy_nj(graph),
-        "input_energy_nj": input_energy_nj(graph, c.encoder, steps),
-    }
-
-
 def _equivalent_thresholds(prepared: Prepared, c: Condition) -> Mapping[str, float]:
-    trained = _reduced(prepared.graph, c)
-    return {name: c.v_th * v_th for name, v_th in equivalent_thresholds(trained, prepared.normalised).items()}
+    found = equivalent_thresholds(prepared.reduced, prepared.normalised)
+    return {name: c.v_th * v_th for name, v_th in found.items()}
 
 
-def activation(graph: Graph, images: Array, name: str) -> Array:
-    """The ANN's activations of a population, shape (N, *shape); those of the input are the images."""
-    return images if name == INPUT else activations(graph, images, [name])[name]
+def population_activations(prepared: Prepared, names: Sequence[str]) -> Iterator[tuple[str, Array]]:
+    """The normalised ANN's activations of populations, shape (N, *shape); those of the input are the images."""
+    if INPUT in names:
+        yield INPUT, prepared.images
+    yield from activations_in_turn(prepared.normalised, prepared.images, [name for name in names if name != INPUT])
 
 
 def _check_values(dataset: str, encoder: Encoder, images: Array) -> None:
     try:
-        check_values(encoder, images)
+        encoder.check_values(images)
     except ValueError as error:
         raise StudyError(f"dataset {dataset!r}: {error}") from None
 
@@ -255,11 +244,6 @@ def _reduced(graph: Graph, c: Condition) -> Graph:
     """The network without what a condition does away with before it is normalised: pooling layers, leaks."""
     graph = fold_average_pooling(graph) if c.pooling == "folded" else graph
     return drop_negative_slopes(graph) if c.negative_slope == "drop" else graph
-
-
-def _engine_readout(c: Condition) -> Readout:
-    """The times of output spikes are read where the output counts them."""
-    return "potential" if c.readout == "potential" else "count"
 
 
 def _output_spikes(c: Condition) -> tuple[int, ...]:

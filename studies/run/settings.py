@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from brian2 import Hz, Quantity, ms
 
+from conversion.options import Output
+from conversion.settings import Simulation
 from models.encoders import Burst, ConstantCurrent, Encoder, OnOff, Phase, Poisson
 from models.neurons import Neuron, integrate_and_fire, leaky_integrate_and_fire, phase_coded, signed_integrate_and_fire
 from studies.declare import SIGNED, Condition
@@ -19,23 +22,35 @@ RATE_CODES: Mapping[str, Callable[[Quantity], Encoder]] = {
 }
 
 
-def simulation_settings(c: Condition) -> dict[str, Any]:
+def simulation_of(c: Condition) -> Simulation:
     """What the simulation of the test images is told."""
-    return {
-        "neuron": neuron_of(c),
-        "encoder": encoder_of(c),
-        "duration": c.duration_ms * ms,
-        "dt": c.dt_ms * ms,
-        "seed": c.seed,
-        "half_threshold_offset": c.current_offset == "half",
-        "memory_limit": c.memory_gb * 1e9,
-    }
+    return Simulation(
+        neuron=neuron_of(c),
+        encoder=encoder_of(c),
+        duration=c.duration_ms * ms,
+        dt=c.dt_ms * ms,
+        seed=c.seed,
+        output=output_of(c),
+        connectivity=c.connectivity,
+        half_threshold_offset=c.current_offset == "half",
+        memory_limit=c.memory_gb * 1e9,
+    )
 
 
-def calibration_settings(c: Condition) -> dict[str, Any]:
+def calibration_of(c: Condition) -> Simulation:
     """What the simulations of calibration images are told."""
     window = c.duration_ms if c.calibration_ms is None else c.calibration_ms
-    return simulation_settings(c) | {"duration": window * ms}
+    return replace(simulation_of(c), duration=window * ms, connectivity="shared")
+
+
+def output_of(c: Condition) -> Output:
+    """What the output neurons do; the times of their spikes are read where they spike."""
+    return "accumulating" if c.readout == "potential" else "spiking"
+
+
+def is_random(c: Condition) -> bool:
+    """Whether the seed has an effect."""
+    return encoder_of(c).is_random or neuron_of(c).is_random
 
 
 def neuron_of(c: Condition) -> Neuron:

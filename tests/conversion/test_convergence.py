@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from brian2 import Hz, ms
 
+from conversion.settings import Simulation
 from conversion.simulate import simulate
 from models.encoders import ConstantCurrent, Poisson
 from models.graph import Dense, Graph, sequential
@@ -43,9 +44,10 @@ def errors(encoder, **settings) -> np.ndarray:
     """Root-mean-square error of the output rates after each number of steps."""
     graph, images = network()
     recording = simulate(
-        graph, images, neuron=integrate_and_fire(**settings), encoder=encoder, duration=STEPS[-1] * ms,
-        readout_times=STEPS * ms,
-    )  # fmt: skip
+        graph,
+        images,
+        Simulation(neuron=integrate_and_fire(**settings), encoder=encoder, duration=STEPS[-1] * ms, read_at=STEPS * ms),
+    )
     rates = recording.output_counts / STEPS[:, None, None]
     return np.sqrt(np.mean((rates - clipped(graph, images)) ** 2, axis=(1, 2)))
 
@@ -76,9 +78,15 @@ def test_a_hard_reset_does_not_converge() -> None:
     drives = np.array([0.15, 0.3, 0.4, 0.55, 0.7, 0.9], np.float32)
     graph = sequential((1,), Dense(name="fc", inputs=(), weight=drives[:, None]))
     recording = simulate(
-        graph, np.ones((1, 1), np.float32), neuron=integrate_and_fire(reset="zero"), encoder=ConstantCurrent(1000 * Hz),
-        duration=1000 * ms, readout_times=[1000] * ms,
-    )  # fmt: skip
+        graph,
+        np.ones((1, 1), np.float32),
+        Simulation(
+            neuron=integrate_and_fire(reset="zero"),
+            encoder=ConstantCurrent(1000 * Hz),
+            duration=1000 * ms,
+            read_at=[1000] * ms,
+        ),
+    )
     intervals = np.ceil(1 / drives.astype(np.float64) - 1e-6)
     np.testing.assert_array_equal(recording.output_counts[-1, 0], np.floor(1000 / intervals))
 
@@ -90,9 +98,10 @@ def test_half_a_threshold_at_the_start_takes_away_the_mean_error() -> None:
     means = {}
     for v_init in ("zero", "half"):
         counts = simulate(
-            graph, np.ones((1, 1), np.float32), neuron=integrate_and_fire(v_init=v_init),
-            encoder=ConstantCurrent(1000 * Hz), duration=16 * ms,
-        ).output_counts[-1, 0]  # fmt: skip
+            graph,
+            np.ones((1, 1), np.float32),
+            Simulation(neuron=integrate_and_fire(v_init=v_init), encoder=ConstantCurrent(1000 * Hz), duration=16 * ms),
+        ).output_counts[-1, 0]
         means[v_init] = np.mean(counts - 16 * activations)
     assert means["zero"] == pytest.approx(-0.5, abs=0.02)
     assert means["half"] == pytest.approx(0.0, abs=0.02)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from conversion.settings import Simulation
+
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install -e '.[train]'")
 
 from brian2 import Hz, ms  # noqa: E402
@@ -31,9 +33,12 @@ def test_an_image_goes_through_as_in_the_loop(network, depth, tmp_path):
     x = np.random.default_rng(0).uniform(-0.5, 0.5, (1, 3, 32, 32)).astype(np.float32)
     graph = normalize(load(tmp_path / "network.onnx"), x, "data")
     recording = simulate(
-        graph, x, neuron=integrate_and_fire(), encoder=OnOff(1000 * Hz), duration=STEPS * ms,
-        probe=Probe(rasters=(INPUT,)),
-    )  # fmt: skip
+        graph,
+        x,
+        Simulation(
+            neuron=integrate_and_fire(), encoder=OnOff(1000 * Hz), duration=STEPS * ms, probe=Probe(rasters=(INPUT,))
+        ),
+    )
     raster = recording.rasters[INPUT]
     spikes = np.zeros((STEPS, x.size), int)
     spikes[raster["time_ms"].round().astype(int) - 1, raster["neuron"]] = raster["sign"]

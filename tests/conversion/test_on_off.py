@@ -11,6 +11,7 @@ from brian2 import Hz, ms
 from conversion.normalize.schemes import normalize
 from conversion.plan.populations import ConversionError, make_plan
 from conversion.recording import Probe
+from conversion.settings import Simulation
 from conversion.simulate import simulate
 from models.encoders import Burst, ConstantCurrent, OnOff, Phase, Poisson
 from models.graph import INPUT, LINEAR, AvgPool2d, Dense, Graph, sequential
@@ -34,7 +35,7 @@ def images_for(graph, n=IMAGES):
 
 def run(graph, images, steps=STEPS, **settings):
     settings = {"neuron": integrate_and_fire(), "encoder": OnOff(1000 * Hz)} | settings
-    return simulate(graph, images, duration=steps * ms, probe=Probe(rasters=(INPUT,)), **settings)
+    return simulate(graph, images, Simulation(duration=steps * ms, probe=Probe(rasters=(INPUT,)), **settings))
 
 
 def sent(recording, graph, steps=STEPS):
@@ -108,7 +109,7 @@ def test_what_the_first_layer_receives_is_its_pre_activation():
     """With 1000 Hz and 1 ms the mean input of a step is W x, to the standard error of the binomial law."""
     graph = sequential((2, 4, 4), conv("conv", "", 3, 2, 3, 3, activation=LINEAR))
     images, steps = images_for(graph), 4000
-    recording = run(graph, images, steps, readout="potential")
+    recording = run(graph, images, steps, output="accumulating")
     wanted = forward(graph, images)["conv"]
     variance = forward(squared(graph), np.abs(images) * (1 - np.abs(images)))["conv"]
     error = recording.output_potentials[-1] / steps - wanted
@@ -125,9 +126,16 @@ def test_a_negative_constant_current_is_the_exact_pre_activation(connectivity):
     graph = sequential((2, 4, 4), conv("conv", "", 3, 2, 3, 3, padding=(1, 1, 1, 1), activation=LINEAR))
     images = images_for(graph)
     recording = simulate(
-        graph, images, neuron=integrate_and_fire(), encoder=ConstantCurrent(), duration=STEPS * ms, readout="potential",
-        connectivity=connectivity,
-    )  # fmt: skip
+        graph,
+        images,
+        Simulation(
+            neuron=integrate_and_fire(),
+            encoder=ConstantCurrent(),
+            duration=STEPS * ms,
+            output="accumulating",
+            connectivity=connectivity,
+        ),
+    )
     wanted = STEPS * forward(graph, images)["conv"]
     assert wanted.min() < 0
     np.testing.assert_allclose(recording.output_potentials[-1], wanted, atol=1e-4)
@@ -142,7 +150,7 @@ def test_a_spiking_pool_of_negative_currents_is_refused_too():
 
 def run_constant(graph, images):
     settings = {"neuron": integrate_and_fire(), "encoder": ConstantCurrent(), "duration": 2 * ms}
-    return simulate(graph, images, **settings)
+    return simulate(graph, images, Simulation(**settings))
 
 
 @pytest.mark.parametrize(
@@ -165,7 +173,7 @@ def run_constant(graph, images):
 def test_values_that_a_code_cannot_carry_are_refused(encoder, neuron, value, message):
     graph = sequential((2,), dense("fc", "", 2, 2))
     with pytest.raises(ValueError, match=message):
-        simulate(graph, np.array([[0, value]], np.float32), neuron=neuron, encoder=encoder, duration=4 * ms)
+        simulate(graph, np.array([[0, value]], np.float32), Simulation(neuron=neuron, encoder=encoder, duration=4 * ms))
 
 
 def test_on_off_spikes_at_most_once_a_step():

@@ -7,6 +7,7 @@ import pytest
 from brian2 import Hz, ms
 
 from conversion.recording import Probe, Recording, check_probe, delay_evaluation
+from conversion.settings import Simulation
 from conversion.simulate import simulate
 from models.encoders import ConstantCurrent, Poisson
 from models.graph import LINEAR, Dense, sequential
@@ -41,7 +42,7 @@ def test_shapes_sizes_and_totals_go_together(name: str) -> None:
     graph = networks()[name]
     images = np.random.default_rng(0).random((3, *graph.input_shape)).astype(np.float32)
     recording = simulate(
-        graph, images, neuron=integrate_and_fire(), encoder=Poisson(), duration=9 * ms, readout_times=[2, 5] * ms
+        graph, images, Simulation(neuron=integrate_and_fire(), encoder=Poisson(), duration=9 * ms, read_at=[2, 5] * ms)
     )
     assert recording.populations[0] == "input"
     assert recording.populations[-1] == graph.output.name
@@ -63,9 +64,16 @@ def test_delayed_evaluation_counts_the_output_spikes_that_come_later() -> None:
     graph = networks()["dense"]
     images = np.random.default_rng(0).random((4, *graph.input_shape)).astype(np.float32)
     whole = simulate(
-        graph, images, neuron=integrate_and_fire(), encoder=Poisson(), duration=30 * ms,
-        readout_times=[5, 12, 20] * ms, probe=Probe(rasters=(graph.output.name,)),
-    )  # fmt: skip
+        graph,
+        images,
+        Simulation(
+            neuron=integrate_and_fire(),
+            encoder=Poisson(),
+            duration=30 * ms,
+            read_at=[5, 12, 20] * ms,
+            probe=Probe(rasters=(graph.output.name,)),
+        ),
+    )
     late = delay_evaluation(whole, 0.012)
     np.testing.assert_allclose(late.times, [0.020, 0.030])
     spikes = whole.rasters[graph.output.name]
@@ -83,9 +91,12 @@ def test_delayed_evaluation_leaves_of_a_potential_what_it_gathers_later() -> Non
     weight = np.random.default_rng(1).normal(size=(3, 4)).astype(np.float32)
     images = np.random.default_rng(0).random((2, 4)).astype(np.float32)
     whole = simulate(
-        sequential((4,), Dense(name="fc", inputs=("",), weight=weight, activation=LINEAR)), images,
-        neuron=integrate_and_fire(), encoder=ConstantCurrent(1000 * Hz), duration=20 * ms, readout="potential",
-    )  # fmt: skip
+        sequential((4,), Dense(name="fc", inputs=("",), weight=weight, activation=LINEAR)),
+        images,
+        Simulation(
+            neuron=integrate_and_fire(), encoder=ConstantCurrent(1000 * Hz), duration=20 * ms, output="accumulating"
+        ),
+    )
     once = delay_evaluation(whole, 0.008)
     twice = delay_evaluation(delay_evaluation(whole, 0.005), 0.003)
     for late in (once, twice):
@@ -100,7 +111,7 @@ def test_a_delay_that_was_not_read_or_leaves_nothing_is_refused(delay_ms: float)
     graph = networks()["dense"]
     images = np.zeros((1, *graph.input_shape), np.float32)
     whole = simulate(
-        graph, images, neuron=integrate_and_fire(), encoder=Poisson(), duration=9 * ms, readout_times=[2, 5] * ms
+        graph, images, Simulation(neuron=integrate_and_fire(), encoder=Poisson(), duration=9 * ms, read_at=[2, 5] * ms)
     )
     message = f"^evaluation begins at {delay_ms:g} ms; it must be one of 2, 5, 9 ms, and not the last$"
     with pytest.raises(ValueError, match=message):

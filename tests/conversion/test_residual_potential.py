@@ -11,6 +11,7 @@ from brian2 import Hz, ms
 from conversion.plan.populations import ConversionError
 from conversion.recording import Probe
 from conversion.residual_potential import simulate_in_two_stages
+from conversion.settings import Simulation
 from conversion.simulate import simulate
 from models.encoders import ConstantCurrent, Phase, Poisson, SpikeTrains
 from models.graph import INPUT, Conv2d, Dense, Graph, sequential
@@ -44,7 +45,7 @@ def images_for(graph, n=5):
 
 def run(graph, images, **settings):
     settings = {"neuron": integrate_and_fire(), "encoder": ConstantCurrent(1000 * Hz)} | settings
-    return simulate_in_two_stages(graph, images, first_stage=FIRST * ms, duration=STEPS * ms, **settings)
+    return simulate_in_two_stages(graph, images, Simulation(duration=STEPS * ms, **settings), first_stage=FIRST * ms)
 
 
 def two_loops(graph, images, v_init=0.0):
@@ -88,10 +89,10 @@ def test_a_spike_without_cause_by_hand():
         Dense(name="out", inputs=(), weight=np.ones((1, 1), np.float32)),
     )  # fmt: skip
     settings = {"neuron": integrate_and_fire(), "encoder": ConstantCurrent(1000 * Hz), "duration": 5 * ms}
-    plain = simulate(graph, np.ones((1, 1), np.float32), probe=Probe(traces={"c": (0,)}), **settings)
+    plain = simulate(graph, np.ones((1, 1), np.float32), Simulation(probe=Probe(traces={"c": (0,)}), **settings))
     np.testing.assert_allclose(plain.traces["c"][:, 0, 0], [0, 0, -1, 0, -1])
     np.testing.assert_array_equal(plain.output_counts[:, 0, 0], [0, 1, 1, 1, 1])
-    removed = simulate_in_two_stages(graph, np.ones((1, 1), np.float32), first_stage=5 * ms, **settings)
+    removed = simulate_in_two_stages(graph, np.ones((1, 1), np.float32), Simulation(**settings), first_stage=5 * ms)
     np.testing.assert_array_equal(removed.output_counts[:, 0, 0], 0)
     np.testing.assert_array_equal(removed.spike_counts["ab"], [[2, 2]])
     np.testing.assert_allclose(removed.times * 1e3, [6, 7, 8, 9, 10])
@@ -105,9 +106,9 @@ def test_the_second_stage_has_the_input_of_a_simulation_without_a_first_and_the_
     images = images_for(graph)
     settings = {"encoder": Poisson(500 * Hz), "seed": 3}
     two = run(graph, images, **settings)
-    one = simulate(graph, images, neuron=integrate_and_fire(), duration=STEPS * ms, **settings)
+    one = simulate(graph, images, Simulation(neuron=integrate_and_fire(), duration=STEPS * ms, **settings))
     np.testing.assert_array_equal(two.spike_counts[INPUT], one.spike_counts[INPUT])
-    same = simulate(graph, images, neuron=integrate_and_fire(), duration=FIRST * ms, **settings)
+    same = simulate(graph, images, Simulation(neuron=integrate_and_fire(), duration=FIRST * ms, **settings))
     assert two.spikes[-1, 0] - one.spikes[-1, 0] != same.spikes[-1, 0]
 
 
@@ -120,13 +121,13 @@ def test_first_spikes_are_counted_from_the_first_stage_on():
     assert first[spiked].min() > FIRST * 1e-3
 
 
-@pytest.mark.parametrize("readout", ["count", "potential"])
-def test_an_output_that_only_accumulates_has_nothing_to_silence(readout):
+@pytest.mark.parametrize("output", ["spiking", "accumulating"])
+def test_an_output_that_only_accumulates_has_nothing_to_silence(output):
     graph = NETWORKS["dense"]
     images = images_for(graph)
-    settings = {"neuron": integrate_and_fire(), "encoder": ConstantCurrent(), "duration": 5 * ms, "readout": readout}
-    residual = simulate(graph, images, probe=Probe(residual=True), **settings).negative_residual
-    assert list(residual) == (["fc1", "fc2"] if readout == "count" else ["fc1"])
+    settings = {"neuron": integrate_and_fire(), "encoder": ConstantCurrent(), "duration": 5 * ms, "output": output}
+    residual = simulate(graph, images, Simulation(probe=Probe(residual_potential=True), **settings)).negative_potential
+    assert list(residual) == (["fc1", "fc2"] if output == "spiking" else ["fc1"])
 
 
 @pytest.mark.parametrize(
@@ -158,4 +159,4 @@ def test_masks_that_fit_no_layer_are_refused(silent, message):
     graph = NETWORKS["dense"]
     settings = {"neuron": integrate_and_fire(), "encoder": ConstantCurrent(), "duration": 5 * ms}
     with pytest.raises(ValueError, match=message):
-        simulate(graph, images_for(graph), silent=silent, **settings)
+        simulate(graph, images_for(graph), Simulation(**settings), silent=silent)

@@ -10,6 +10,7 @@ from brian2 import Hz, ms, mV
 
 from conversion.plan.populations import ConversionError
 from conversion.recording import Probe
+from conversion.settings import Simulation
 from conversion.simulate import simulate
 from models.encoders import ConstantCurrent, Poisson, SpikeTrains
 from models.graph import INPUT, LINEAR, RELU, Activation, Dense, Graph, sequential
@@ -26,7 +27,7 @@ def input_spikes(graph, density=0.4, steps=STEPS, images=IMAGES):
 
 def run(graph, spikes, **settings):
     settings = {"neuron": integrate_and_fire(), "encoder": SpikeTrains(spikes), "duration": len(spikes) * ms} | settings
-    return simulate(graph, np.zeros(spikes.shape[1:], np.float32), **settings)
+    return simulate(graph, np.zeros(spikes.shape[1:], np.float32), Simulation(**settings))
 
 
 @pytest.mark.parametrize("connectivity", ["shared", "synapses"])
@@ -94,7 +95,7 @@ def test_the_settings_of_cao_2015_act_on_every_layer(name):
 def test_output_over_time_is_the_count_so_far():
     graph = networks()["strides, oblong kernels, borders"]
     spikes = input_spikes(graph)
-    recording = run(graph, spikes, readout_times=np.array([4, 11]) * ms)
+    recording = run(graph, spikes, read_at=np.array([4, 11]) * ms)
     np.testing.assert_allclose(recording.times, [0.004, 0.011, 0.025])
     for readout, steps in enumerate((4, 11, STEPS)):
         expected = zero_delay_loop(graph, spikes[:steps])[graph.output.name]
@@ -120,7 +121,7 @@ def test_potential_readout_is_the_weighted_sum_of_all_input():
         (7,), dense("fc1", "", 9, 7), dense("fc2", "", 4, 9, activation=LINEAR, bias=np.ones(4, np.float32))
     )
     spikes = input_spikes(graph)
-    recording = run(graph, spikes, readout="potential")
+    recording = run(graph, spikes, output="accumulating")
     hidden = zero_delay_loop(graph, spikes)["fc1"]
     np.testing.assert_allclose(recording.output_potentials[-1], hidden @ graph["fc2"].weight.T + STEPS, rtol=1e-5)
     assert recording.output_counts.sum() == 0
@@ -193,7 +194,7 @@ def test_constant_current_equals_the_closed_form():
     graph = sequential((2,), Dense(name="fc", inputs=(), weight=weight, bias=np.array([0.125, 0.0], np.float32)))
     images = np.array([[0.5, 0.25], [1.0, 1.0]], np.float32)
     recording = simulate(
-        graph, images, neuron=integrate_and_fire(), encoder=ConstantCurrent(1000 * Hz), duration=100 * ms
+        graph, images, Simulation(neuron=integrate_and_fire(), encoder=ConstantCurrent(1000 * Hz), duration=100 * ms)
     )
     drive = images @ weight.T + [0.125, 0.0]
     np.testing.assert_array_equal(recording.output_counts[-1], np.floor(100 * drive + 1e-9))
@@ -207,7 +208,7 @@ def test_an_offset_of_half_a_threshold_rounds_the_rate_instead_of_rounding_it_do
     graph = sequential((1,), Dense(name="fc", inputs=(), weight=drive[:, None]))
     settings = {"neuron": integrate_and_fire(v_th=v_th), "encoder": ConstantCurrent(1000 * Hz), "duration": steps * ms}
     for offset, share in ((True, 0.5), (False, 0.0)):
-        recording = simulate(graph, np.ones((3, 1), np.float32), half_threshold_offset=offset, **settings)
+        recording = simulate(graph, np.ones((3, 1), np.float32), Simulation(half_threshold_offset=offset, **settings))
         expected = [np.floor(t * (drive / v_th + share / steps)) for t in range(1, steps + 1)]
         np.testing.assert_array_equal(recording.output_counts, np.repeat(np.array(expected)[:, None], 3, axis=1))
 
@@ -215,7 +216,7 @@ def test_an_offset_of_half_a_threshold_rounds_the_rate_instead_of_rounding_it_do
 def test_an_offset_acts_on_each_layer_by_its_own_threshold_and_not_on_an_accumulating_output():
     graph = sequential((2,), *(Dense(name=n, inputs=(), weight=np.zeros((2, 2), np.float32)) for n in ("a", "b", "c")))
     recording = run(
-        graph, np.zeros((8, 2, 2), bool), half_threshold_offset=True, thresholds={"b": 4.0}, readout="potential",
+        graph, np.zeros((8, 2, 2), bool), half_threshold_offset=True, thresholds={"b": 4.0}, output="accumulating",
         probe=Probe(traces={"a": (0,), "b": (1,)}), memory_limit=1,
     )  # fmt: skip
     for name, threshold in (("a", 1), ("b", 4)):
@@ -239,7 +240,9 @@ def test_halving_dt_leaves_rates_in_hertz_unchanged():
     rates = {}
     for dt in (1.0, 0.5, 0.25):
         recording = simulate(
-            graph, images, neuron=integrate_and_fire(v_th=8.0), encoder=Poisson(200 * Hz), duration=400 * ms, dt=dt * ms
+            graph,
+            images,
+            Simulation(neuron=integrate_and_fire(v_th=8.0), encoder=Poisson(200 * Hz), duration=400 * ms, dt=dt * ms),
         )
         rates[dt] = recording.spike_counts["fc"].mean(axis=0) / recording.duration
     spread = 3 * np.sqrt(rates[1.0] / (60 * 0.4)).max()
@@ -251,7 +254,7 @@ def test_poisson_input_has_the_rate_and_the_variance_of_a_bernoulli_process():
     graph = sequential((4,), dense("fc", "", 2, 4))
     images = np.tile(np.array([0.0, 0.1, 0.5, 1.0], np.float32), (250, 1))
     counts = simulate(
-        graph, images, neuron=integrate_and_fire(), encoder=Poisson(1000 * Hz), duration=200 * ms
+        graph, images, Simulation(neuron=integrate_and_fire(), encoder=Poisson(1000 * Hz), duration=200 * ms)
     ).spike_counts[INPUT]
     p = images[0]
     np.testing.assert_allclose(counts.mean(axis=0), 200 * p, atol=4 * np.sqrt(200 * p * (1 - p) / 250).max())
@@ -262,7 +265,9 @@ def test_the_seed_decides_the_spikes():
     graph = sequential((20,), dense("fc", "", 8, 20))
     images = np.full((5, 20), 0.3, np.float32)
     settings = {"neuron": integrate_and_fire(v_init="uniform"), "encoder": Poisson(), "duration": 30 * ms}
-    first, again, other = (simulate(graph, images, seed=seed, **settings).spike_counts["fc"] for seed in (3, 3, 4))
+    first, again, other = (
+        simulate(graph, images, Simulation(seed=seed, **settings)).spike_counts["fc"] for seed in (3, 3, 4)
+    )
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 
@@ -308,11 +313,11 @@ def test_equations_without_drive_are_refused_where_there_is_a_bias():
         ({"duration": np.nan * ms}, "it must be finite, with a unit of time"),
         ({"dt": 0 * ms}, "dt is 0. s; a time step is positive"),
         ({"dt": -1 * ms}, r"dt is -1\. ms; a time step is positive"),
-        ({"readout_times": [2.5, 4] * ms}, "it must be whole steps of dt"),
-        ({"readout_times": [0] * ms}, "readout times"),
-        ({"readout_times": np.array([50]) * ms}, "readout times"),
+        ({"read_at": [2.5, 4] * ms}, "it must be whole steps of dt"),
+        ({"read_at": [0] * ms}, "read_at is"),
+        ({"read_at": np.array([50]) * ms}, "read_at is"),
         ({"connectivity": "dense"}, "connectivity is 'dense'; known are 'shared', 'synapses'"),
-        ({"readout": "rate"}, "readout is 'rate'; known are 'count', 'potential'"),
+        ({"output": "rate"}, "output is 'rate'; known are 'spiking', 'accumulating'"),
         ({"probe": Probe(rasters=("fc3",))}, "the probe names 'fc3'; recorded are input, fc1, fc2"),
         ({"probe": Probe(traces={"fc3": (0,)})}, "the probe names 'fc3'; recorded are input, fc1, fc2"),
         ({"probe": Probe(traces={"fc1": (0, 9)})}, r"the probe traces neuron 9 of 'fc1', which has neurons 0 to 8"),
@@ -328,7 +333,7 @@ def test_bad_input_is_named(change, message):
         "duration": 10 * ms,
     } | change
     with pytest.raises(ValueError, match=message):
-        simulate(networks()["dense"], settings.pop("images"), **settings)
+        simulate(networks()["dense"], settings.pop("images"), Simulation(**settings))
 
 
 @pytest.mark.parametrize("rate", [0 * Hz, -5 * Hz, np.nan * Hz, np.inf * Hz, 5 * ms, 100])
@@ -341,9 +346,12 @@ def test_a_rate_for_the_value_one_is_positive(rate):
 def test_a_probe_of_the_input_under_constant_current_is_refused():
     with pytest.raises(ValueError, match="the probe names 'input'; recorded are fc1, fc2"):
         simulate(
-            networks()["dense"], np.zeros((1, 7), np.float32), neuron=integrate_and_fire(), encoder=ConstantCurrent(),
-            duration=5 * ms, probe=Probe(rasters=("input",)),
-        )  # fmt: skip
+            networks()["dense"],
+            np.zeros((1, 7), np.float32),
+            Simulation(
+                neuron=integrate_and_fire(), encoder=ConstantCurrent(), duration=5 * ms, probe=Probe(rasters=("input",))
+            ),
+        )
 
 
 def test_negative_activity_between_layers_is_refused():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import brian2
 import numpy as np
 import pytest
@@ -133,3 +135,20 @@ def test_phase_weights_halve_and_begin_again(period):
 
 def test_an_accumulator_has_no_threshold():
     assert accumulator().threshold == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "random"),
+    [
+        ({}, False),
+        ({"initial": {"v": "rand() * v_th"}}, True),
+        ({"equations": "dv/dt = -v / tau_m + xi * tau_m**-0.5 : 1"}, True),
+        ({"equations": "dv/dt = xi_left + drive : 1"}, True),
+        ({"threshold": "rand() < p"}, True),
+        ({"reset": "v = randn()"}, True),
+        ({"update": "grand = taxi + rand_max"}, False),
+    ],
+    ids=str,
+)
+def test_a_model_is_random_if_its_text_draws_numbers(changes: dict, random: bool) -> None:
+    assert replace(integrate_and_fire(), **changes).is_random is random

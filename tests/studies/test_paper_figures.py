@@ -7,6 +7,7 @@ import pytest
 from brian2 import Hz, ms
 
 from conversion.normalize.schemes import normalize
+from conversion.settings import Simulation
 from conversion.simulate import simulate
 from models.encoders import Poisson
 from models.neurons import integrate_and_fire
@@ -27,9 +28,15 @@ def test_the_convnet_of_diehl_2015_keeps_its_accuracy_on_all_of_mnist(real_data)
     graph, test = load(WEIGHTS / "mnist_convnet.onnx"), real_data("mnist")
     calibration = real_data("mnist_train").x[:2000]
     recording = simulate(
-        normalize(graph, calibration, "data"), test.x, neuron=integrate_and_fire(reset="subtract"),
-        encoder=Poisson(1000 * Hz), duration=DURATION, readout_times=np.array([1]) * DURATION,
-    )  # fmt: skip
+        normalize(graph, calibration, "data"),
+        test.x,
+        Simulation(
+            neuron=integrate_and_fire(reset="subtract"),
+            encoder=Poisson(1000 * Hz),
+            duration=DURATION,
+            read_at=np.array([1]) * DURATION,
+        ),
+    )
     (row,) = measure_answers(recording, test.y, predict(graph, test.x)).to_dict("records")
     assert recording.output_counts.shape == (1, 10_000, 10)
     assert row["ann_accuracy"] == pytest.approx(0.9914, abs=0.003)

@@ -8,6 +8,7 @@ from brian2 import Hz, ms, prefs
 
 from conversion.brian import code_generation as codegen
 from conversion.brian.code_generation import WORTH_COMPILING, choose_target
+from conversion.settings import Simulation
 from conversion.simulate import simulate
 from models.encoders import ConstantCurrent
 from models.graph import Dense, sequential
@@ -87,4 +88,6 @@ def spikes(neuron, images: int, steps: int) -> np.ndarray:
     )
     values = rng.random((images, 5)).astype(np.float32)
     current = ConstantCurrent(1000 * Hz)
-    return simulate(graph, values, neuron=neuron, encoder=current, duration=steps * ms, seed=0).output_counts[-1]
+    return simulate(
+        graph, values, Simulation(neuron=neuron, encoder=current, duration=steps * ms, seed=0)
+    ).output_counts[-1]

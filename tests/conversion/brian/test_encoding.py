@@ -11,6 +11,7 @@ from brian2 import Hz, ms, mV
 from conversion.brian.encoding import check_encoder, max_rate
 from conversion.plan.populations import ConversionError, make_plan
 from conversion.recording import Probe
+from conversion.settings import Simulation
 from conversion.simulate import simulate
 from models.encoders import Burst, ConstantCurrent, Phase, Poisson
 from models.graph import INPUT, LINEAR, Concat, Conv2d, Dense, Graph, MaxPool2d, sequential
@@ -49,7 +50,7 @@ def grey_images(graph, n=3):
 
 def phase_run(graph, images, period=8, periods=4, **settings):
     settings = {"neuron": phase_coded(period)} | settings
-    return simulate(graph, images, encoder=Phase(period), duration=period * periods * ms, **settings)
+    return simulate(graph, images, Simulation(encoder=Phase(period), duration=period * periods * ms, **settings))
 
 
 @pytest.mark.parametrize("connectivity", ["shared", "synapses"])
@@ -78,7 +79,9 @@ def test_another_time_step_is_the_same_phase_code():
     graph = networks()["dense with biases"]
     images = grey_images(graph)
     settings = {"neuron": phase_coded(), "encoder": Phase()}
-    slow, fast = (simulate(graph, images, duration=32 * dt * ms, dt=dt * ms, **settings) for dt in (1.0, 0.25))
+    slow, fast = (
+        simulate(graph, images, Simulation(duration=32 * dt * ms, dt=dt * ms, **settings)) for dt in (1.0, 0.25)
+    )
     np.testing.assert_array_equal(slow.output_counts, fast.output_counts)
 
 
@@ -120,7 +123,7 @@ def test_a_phase_coded_layer_sends_its_activation():
 def test_phase_coded_potential_is_the_weighted_sum_of_what_the_hidden_layer_sends():
     graph = sequential((7,), dense("fc1", "", 9, 7), dense("fc2", "", 4, 9, activation=LINEAR, bias=np.ones(4, "f4")))
     images = grey_images(graph)
-    recording = phase_run(graph, images, readout="potential")
+    recording = phase_run(graph, images, output="accumulating")
     hidden = phase_loop(graph, images, 8, 4)["fc1"]
     expected = hidden @ graph["fc2"].weight.T + 4 * 255 / 256
     np.testing.assert_allclose(recording.output_potentials[-1], expected, rtol=1e-5)
@@ -165,9 +168,17 @@ def izhikevich(current, steps, dt=1.0):
 def burst_run(x, duration_ms, dt=1.0, **settings):
     graph = sequential((len(x),), Dense(name="fc", inputs=("",), weight=np.full((1, len(x)), 0.125, np.float32)))
     return simulate(
-        graph, np.tile(np.asarray(x, np.float32), (2, 1)), neuron=integrate_and_fire(), encoder=Burst(),
-        duration=duration_ms * ms, dt=dt * ms, probe=Probe(rasters=(INPUT,)), **settings,
-    )  # fmt: skip
+        graph,
+        np.tile(np.asarray(x, np.float32), (2, 1)),
+        Simulation(
+            neuron=integrate_and_fire(),
+            encoder=Burst(),
+            duration=duration_ms * ms,
+            dt=dt * ms,
+            probe=Probe(rasters=(INPUT,)),
+            **settings,
+        ),
+    )
 
 
 def spike_times(recording, neuron, image=1):
@@ -222,7 +233,7 @@ def test_max_rate_of_every_code():
 
 
 def test_a_current_too_small_to_spike_is_refused():
-    with pytest.raises(ValueError, match="current is 1 mV/ms, at which an Izhikevich neuron never spikes"):
+    with pytest.raises(ValueError, match="Burst: an input of value 1 never spikes; raise its current"):
         max_rate(Burst(1 * mV / ms), 1 * ms)
 
 

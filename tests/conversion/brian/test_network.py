@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from brian2 import Hz, ms
+from brian2 import ms
 
 from conversion.brian.groups import SCHEDULE
 from conversion.brian.network import build, members_of
 from conversion.brian.presentation import Batch, run
 from conversion.plan.populations import ConversionError, make_plan
+from conversion.settings import Simulation
 from models.encoders import ConstantCurrent, Poisson
 from models.graph import Graph, MaxPool2d, sequential
 from models.neurons import integrate_and_fire, leaky_integrate_and_fire
@@ -17,10 +18,9 @@ from tests.conversion.networks import conv, dense, networks, pool
 
 
 def built(graph: Graph, neuron=None, encoder=None, **settings):
-    return build(
-        make_plan(graph), neuron=neuron or integrate_and_fire(), encoder=encoder or Poisson(), dt=1 * ms,
-        readouts=np.arange(4), batch_size=3, **settings,
-    )  # fmt: skip
+    neuron, encoder = neuron or integrate_and_fire(), encoder or Poisson()
+    simulation = Simulation(neuron=neuron, encoder=encoder, duration=4 * ms, **settings)
+    return build(make_plan(graph), simulation, batch_size=3)
 
 
 def test_all_neurons_of_a_batch_are_in_one_group_and_relays_in_another() -> None:
@@ -70,22 +70,24 @@ def test_only_neurons_that_nothing_drives_are_not_integrated(neuron, encoder, na
 
 def test_the_output_accumulates_or_spikes() -> None:
     plan = make_plan(networks()["dense"])
-    names = {kind: [p.name for p in found] for kind, found in members_of(plan, "potential").items()}
+    names = {kind: [p.name for p in found] for kind, found in members_of(plan, "accumulating").items()}
     assert names == {"input": ["input"], "neurons": ["fc1"], "relays": [], "outputs": ["fc2"]}
-    assert [p.name for p in members_of(plan, "count")["neurons"]] == ["fc1", "fc2"]
+    assert [p.name for p in members_of(plan, "spiking")["neurons"]] == ["fc1", "fc2"]
 
 
 def test_an_output_that_only_relays_has_no_potential() -> None:
     graph = sequential((2, 4, 4), conv("conv", "", 3, 2, 1, 1), pool(MaxPool2d, "max", "", (2, 2), (2, 2)))
-    with pytest.raises(ConversionError, match="'max' only relays spikes and has no potential to read; use readout"):
-        built(graph, readout="potential")
+    with pytest.raises(
+        ConversionError, match="'max' only relays spikes and has no potential to read; let the output spike"
+    ):
+        built(graph, output="accumulating")
     assert built(graph).plan.output.name == "max"
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"readout": "rate"}, "readout is 'rate'; known are 'count', 'potential'"),
+        ({"output": "rate"}, "output is 'rate'; known are 'spiking', 'accumulating'"),
         ({"connectivity": "sparse"}, "connectivity is 'sparse'; known are 'shared', 'synapses'"),
     ],
 )
@@ -99,12 +101,7 @@ def test_a_built_network_can_be_shown_more_than_one_run_of_batches() -> None:
     graph = sequential((1,), dense("fc", "", 2, 1))
     network, seen = built(graph), []
     for rate in (1.0, 0.0):
-        batch = Batch(np.full((2, 1), rate), {}, seed=1)
-        run(
-            network,
-            Poisson(1000 * Hz),
-            [lambda batch=batch: batch],
-            lambda c: seen.append(c.counts["input"].copy()),
-            False,
-        )
+        batch = Batch(np.full((2, 1), rate), {}, rate=1000.0, seed=1)
+        run(network, [lambda batch=batch: batch], [slice(0, 2)], progress=False)
+        seen.append(network.counter.counts.spikes["input"].ravel())
     np.testing.assert_array_equal(seen, [[4, 4], [0, 0]])

@@ -9,11 +9,11 @@ import pytest
 from brian2 import Hz, ms
 
 from conversion import simulate as engine
-from conversion.brian.monitors import Counter
 from conversion.brian.network import build
 from conversion.brian.presentation import Batch, run
 from conversion.plan.populations import make_plan
 from conversion.recording import Probe
+from conversion.settings import Simulation
 from conversion.simulate import bytes_per_image, simulate
 from models.encoders import ConstantCurrent, Poisson, SpikeTrains
 from models.graph import Dense, Graph, sequential
@@ -33,10 +33,10 @@ def chain(bias: float | None = None) -> Graph:
     )
 
 
-def shown(graph: Graph, spikes: np.ndarray, **settings):
+def shown(graph: Graph, spikes: np.ndarray, progress: bool = False, **settings):
     images = np.zeros(spikes.shape[1:], np.float32)
     settings = {"neuron": integrate_and_fire(), "duration": len(spikes) * ms} | settings
-    return simulate(graph, images, encoder=SpikeTrains(spikes), **settings)
+    return simulate(graph, images, Simulation(encoder=SpikeTrains(spikes), **settings), progress=progress)
 
 
 @pytest.mark.parametrize("connectivity", ["shared", "synapses"])
@@ -79,7 +79,7 @@ def test_a_window_shorter_than_the_network_is_deep(steps: int) -> None:
 def test_a_group_of_one_neuron_leaves_the_clock_alone() -> None:
     """The clock has one time as the group has one potential; restoring it too would repeat steps of deeper networks."""
     layers = (Dense(name=name, inputs=(), weight=np.ones((1, 1), np.float32)) for name in ("fc1", "fc2", "fc3"))
-    recording = shown(sequential((1,), *layers), np.ones((9, 1, 1), bool), readout="potential")
+    recording = shown(sequential((1,), *layers), np.ones((9, 1, 1), bool), output="accumulating")
     np.testing.assert_array_equal(recording.output_potentials[:, 0, 0], np.arange(1, 10))
 
 
@@ -106,9 +106,15 @@ def test_batches_get_random_numbers_of_their_own() -> None:
     graph = networks()["dense"]
     images = np.full((6, 7), 0.5, np.float32)
     counts = simulate(
-        graph, images, neuron=integrate_and_fire(), encoder=Poisson(1000 * Hz), duration=60 * ms,
-        memory_limit=2 * bytes_per_image(make_plan(graph), "shared"),
-    ).spike_counts["input"]  # fmt: skip
+        graph,
+        images,
+        Simulation(
+            neuron=integrate_and_fire(),
+            encoder=Poisson(1000 * Hz),
+            duration=60 * ms,
+            memory_limit=2 * bytes_per_image(make_plan(graph), "shared"),
+        ),
+    ).spike_counts["input"]
     assert len({row.tobytes() for row in counts}) == 6
 
 
@@ -116,8 +122,10 @@ def test_what_fills_the_last_batch_is_not_counted() -> None:
     """Three images in batches of two; with a constant current the place of a fourth would spike as well."""
     graph, images = networks()["dense with biases"], np.random.default_rng(0).random((3, 5)).astype(np.float32)
     settings = {"neuron": integrate_and_fire(), "encoder": ConstantCurrent(1000 * Hz), "duration": 30 * ms}
-    whole = simulate(graph, images, **settings)
-    split = simulate(graph, images, memory_limit=2 * bytes_per_image(make_plan(graph), "shared"), **settings)
+    whole = simulate(graph, images, Simulation(**settings))
+    split = simulate(
+        graph, images, Simulation(memory_limit=2 * bytes_per_image(make_plan(graph), "shared"), **settings)
+    )
     assert whole.spikes[-1].min() > 0
     np.testing.assert_allclose(split.spikes, whole.spikes)
     np.testing.assert_allclose(split.synops, whole.synops)
@@ -132,9 +140,9 @@ def batch_sizes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The batch size of every network that is built."""
     sizes: list[int] = []
 
-    def build(plan, *, batch_size: int, original=engine.build, **settings):
+    def build(plan, simulation, batch_size: int, original=engine.build):
         sizes.append(batch_size)
-        return original(plan, batch_size=batch_size, **settings)
+        return original(plan, simulation, batch_size)
 
     monkeypatch.setattr(engine, "build", build)
     return sizes
@@ -171,9 +179,10 @@ def test_an_image_takes_about_the_memory_that_is_predicted(connectivity: str, ba
         images = np.full((n_images, *graph.input_shape), 0.3, np.float32)
         tracemalloc.start()
         simulate(
-            graph, images, neuron=neuron, encoder=Poisson(), duration=5 * ms, readout_times=[5] * ms,
-            connectivity=connectivity,
-        )  # fmt: skip
+            graph,
+            images,
+            Simulation(neuron=neuron, encoder=Poisson(), duration=5 * ms, read_at=[5] * ms, connectivity=connectivity),
+        )
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     per_image = (peaks[2] - peaks[1]) / (batches[1] - batches[0])
@@ -197,7 +206,7 @@ def test_a_recording_holds_all_spikes_only_when_asked() -> None:
     sizes, rows = {}, {}
     for steps in (50, 200):
         spikes = np.ones((steps, 2, 7), bool)
-        end = {"readout_times": [steps] * ms}
+        end = {"read_at": [steps] * ms}
         sizes[steps] = held(shown(graph, spikes, **end))
         asked = shown(graph, spikes, probe=Probe(rasters=("fc1",)), **end)
         rows[steps] = len(asked.rasters["fc1"])
@@ -213,17 +222,14 @@ def test_profiling_the_last_steps_changes_no_spike(profiled: int) -> None:
     graph, spikes = chain(), np.zeros((5, 2, 2), bool)
     spikes[[0, 4], 0, 0] = spikes[2, 1, 1] = True
     plan, encoder = make_plan(graph), SpikeTrains(spikes)
-    network = build(plan, neuron=integrate_and_fire(), encoder=encoder, dt=1 * ms, readouts=np.arange(5), batch_size=2)
-    counts = []
+    simulation = Simulation(neuron=integrate_and_fire(), encoder=encoder, duration=5 * ms)
+    network = build(plan, simulation, batch_size=2)
 
     def batch() -> Batch:
-        return Batch(spikes, {}, seed=0)
+        return Batch(spikes, {}, rate=1000.0, seed=0)
 
-    def collect(counter: Counter) -> None:
-        counts.append(counter.output_counts[:, 0, 0].copy())
-
-    run(network, encoder, [batch, batch], collect, progress=False, profiled=profiled)
-    np.testing.assert_array_equal(counts, [[1, 1, 1, 1, 2]] * 2)
+    run(network, [batch, batch], [slice(0, 2), slice(2, 4)], progress=False, profiled=profiled)
+    np.testing.assert_array_equal(network.counter.counts.output_counts[:, ::2, 0].T, [[1, 1, 1, 1, 2]] * 2)
     if profiled:
         assert {"counter", "fc1_to_fc2"} <= dict(network.network.profiling_info).keys()
 

@@ -11,6 +11,7 @@ from brian2 import Hz, ms
 from conversion.brian.network import build
 from conversion.plan.populations import ConversionError, make_plan
 from conversion.recording import Probe
+from conversion.settings import Simulation
 from conversion.simulate import simulate
 from models.encoders import ConstantCurrent, Poisson, SpikeTrains
 from models.graph import INPUT, LINEAR, RELU, Activation, Concat, Conv2d, Dense, Graph, MaxPool2d, sequential
@@ -30,7 +31,7 @@ def input_spikes(graph, density=0.4, steps=STEPS, images=IMAGES):
 def run(graph, spikes, **settings):
     neuron = signed_integrate_and_fire()
     settings = {"neuron": neuron, "encoder": SpikeTrains(spikes), "duration": len(spikes) * ms} | settings
-    return simulate(graph, np.zeros(spikes.shape[1:], np.float32), **settings)
+    return simulate(graph, np.zeros(spikes.shape[1:], np.float32), Simulation(**settings))
 
 
 def deep_networks() -> dict[str, Graph]:
@@ -152,9 +153,15 @@ def test_the_rate_is_that_of_the_leaky_relu_on_both_sides(slope, v_th):
     fc = Dense(name="fc", inputs=(), weight=drives[:, None], activation=Activation(slope))
     steps = 400
     recording = simulate(
-        sequential((1,), fc), np.ones((1, 1), np.float32), neuron=signed_integrate_and_fire(v_th=v_th),
-        encoder=ConstantCurrent(1000 * Hz), duration=steps * ms, readout_times=[steps] * ms,
-    )  # fmt: skip
+        sequential((1,), fc),
+        np.ones((1, 1), np.float32),
+        Simulation(
+            neuron=signed_integrate_and_fire(v_th=v_th),
+            encoder=ConstantCurrent(1000 * Hz),
+            duration=steps * ms,
+            read_at=[steps] * ms,
+        ),
+    )
     expected = steps * np.where(drives > 0, drives, slope * drives) / v_th
     np.testing.assert_array_equal(recording.output_counts[-1, 0], np.trunc(expected + np.sign(expected) * 1e-5))
 
@@ -162,11 +169,9 @@ def test_the_rate_is_that_of_the_leaky_relu_on_both_sides(slope, v_th):
 # What pays for negative spikes, and what is refused
 
 
-def built(graph, neuron, readout="count"):
-    return build(
-        make_plan(graph, signed=neuron.is_signed), neuron=neuron, encoder=Poisson(), dt=1 * ms, readouts=np.arange(4),
-        batch_size=2, readout=readout,
-    )  # fmt: skip
+def built(graph, neuron, output="spiking"):
+    simulation = Simulation(neuron=neuron, encoder=Poisson(), duration=4 * ms, output=output)
+    return build(make_plan(graph, signed=neuron.is_signed), simulation, batch_size=2)
 
 
 def test_a_network_that_is_never_negative_is_built_as_without_signed_neurons():
@@ -190,7 +195,7 @@ def test_only_what_can_be_negative_sends_negative_spikes():
     linear = sequential((4,), dense("relu", "", 5, 4), dense("out", "", 2, 5, activation=LINEAR))
     assert "alpha" in built(linear, signed_integrate_and_fire()).groups["neurons"].variables
     assert built(linear, signed_integrate_and_fire()).places["out"].signed
-    quiet = built(linear, signed_integrate_and_fire(), readout="potential")
+    quiet = built(linear, signed_integrate_and_fire(), output="accumulating")
     assert not any(place.signed for place in quiet.places.values())
 
 
@@ -230,9 +235,10 @@ def test_only_the_imbalanced_threshold_converges_on_the_leaky_network():
 
     def error(graph, neuron, steps):
         recording = simulate(
-            graph, images, neuron=neuron, encoder=ConstantCurrent(1000 * Hz), duration=steps * ms,
-            readout_times=[steps] * ms,
-        )  # fmt: skip
+            graph,
+            images,
+            Simulation(neuron=neuron, encoder=ConstantCurrent(1000 * Hz), duration=steps * ms, read_at=[steps] * ms),
+        )
         return np.sqrt(np.mean((recording.output_counts[-1] / steps - wanted) ** 2))
 
     short, long = (error(graph, signed_integrate_and_fire(), steps) for steps in (64, 1024))

@@ -5,20 +5,24 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import brian2
 import numpy as np
 import pytest
-from brian2 import Hz, ms
+from brian2 import ms
 
 from conversion.brian.standalone import device_network
 from conversion.plan.connections import neuron_order
 from conversion.plan.populations import ConversionError
+from conversion.settings import Simulation
+from models.encoders import OnOff, Poisson
 from models.neurons import integrate_and_fire, signed_integrate_and_fire
 from tests.conversion.networks import leaky, networks
 from tests.conversion.zero_delay_loop import zero_delay_loop
 
 STEPS = 30
+PLAIN = Simulation(neuron=integrate_and_fire(), encoder=Poisson(), duration=STEPS * ms)
 
 
 def counts_on_the_active_device(name, signed=False):
@@ -28,8 +32,8 @@ def counts_on_the_active_device(name, signed=False):
     graph = leaky(graph, 0.25) if signed else graph
     neuron = signed_integrate_and_fire() if signed else integrate_and_fire()
     images = (np.random.default_rng(3).random((2, *graph.input_shape)) < 0.4).astype(np.float32)
-    built = device_network(graph, images, neuron, 1000 * Hz, 1 * ms)
-    built.run(STEPS * ms)
+    built = device_network(graph, images, Simulation(neuron=neuron, encoder=Poisson(), duration=STEPS * ms))
+    built.run()
     return graph, images, built
 
 
@@ -58,14 +62,29 @@ def test_signed_neurons_on_the_runtime_device(name):
 def test_biases_are_refused():
     graph = networks()["dense with biases"]
     with pytest.raises(ConversionError, match="'fc1' has a bias"):
-        device_network(graph, np.zeros((1, 5), np.float32), integrate_and_fire(), 1000 * Hz, 1 * ms)
+        device_network(graph, np.zeros((1, 5), np.float32), PLAIN)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"output": "accumulating"}, {"read_at": 1 * ms}, {"thresholds": {"fc1": 2.0}}, {"half_threshold_offset": True}],
+    ids=str,
+)
+def test_what_a_device_does_not_do_is_refused(change):
+    with pytest.raises(ConversionError, match=f"{next(iter(change))} is .*, which a device network does not do"):
+        device_network(networks()["dense"], np.zeros((1, 7), np.float32), replace(PLAIN, **change))
+
+
+def test_other_input_than_poisson_spikes_is_refused():
+    with pytest.raises(ConversionError, match="fed with Poisson spikes, not with OnOff"):
+        device_network(networks()["dense"], np.zeros((1, 7), np.float32), replace(PLAIN, encoder=OnOff()))
 
 
 SCRIPT = """
 import sys
 import brian2
 brian2.set_device("cpp_standalone", directory=sys.argv[1], build_on_run=True)
-from tests.conversion.test_standalone import counts_on_the_active_device
+from tests.conversion.brian.test_standalone import counts_on_the_active_device
 graph, images, built = counts_on_the_active_device("max pooling", signed=sys.argv[2] == "signed")
 print("counts", *built.spike_counts("pool1"))
 """

@@ -9,6 +9,7 @@ import pytest
 from brian2 import Hz, ms
 
 from conversion.normalize.bias_calibration import calibrate_biases
+from conversion.settings import Simulation
 from models.encoders import ConstantCurrent
 from models.graph import INPUT, LINEAR, RELU, Graph, sequential
 from models.neurons import integrate_and_fire
@@ -53,7 +54,7 @@ def test_dense_layers_one_after_the_other_and_the_output_by_its_potential():
     assert np.abs(error).max() > 0.01
     first = with_bias(graph, "a", bias - error)
     accumulated = rates(first, images)["a"] @ graph["b"].weight.T
-    got = calibrate_biases(graph, images, **SETTINGS)
+    got = calibrate_biases(graph, images, Simulation(**SETTINGS))
     np.testing.assert_allclose(got["a"].bias, bias - error, atol=1e-5)
     np.testing.assert_allclose(got["b"].bias, -(accumulated - wanted["b"]).mean(axis=0), atol=1e-5)
 
@@ -67,7 +68,7 @@ def test_maps_per_channel_and_a_junction_through_the_linear_layer_before_it(gain
     )
     graph = damped(Graph((2, 4, 4), layers), 0.125)
     images = images_for(graph)
-    wanted, got = forward(graph, images), calibrate_biases(graph, images, **SETTINGS)
+    wanted, got = forward(graph, images), calibrate_biases(graph, images, Simulation(**SETTINGS))
     error = (rates(graph, images)["conv1"] - wanted["conv1"]).mean(axis=(0, 2, 3))
     np.testing.assert_allclose(got["conv1"].bias, -error, atol=1e-5)
     behind = rates(with_bias(graph, "conv1", -error), images)["add"]
@@ -83,7 +84,7 @@ def test_a_bias_per_pixel_stays_one_and_a_pure_junction_of_spikes_has_none():
         add("add", "conv1", "conv2"),
     )
     graph = damped(Graph((1, 2, 2), layers), 0.25)
-    got = calibrate_biases(graph, images_for(graph), **SETTINGS)
+    got = calibrate_biases(graph, images_for(graph), Simulation(**SETTINGS))
     shift = got["conv1"].bias - graph["conv1"].bias
     np.testing.assert_allclose(shift, np.broadcast_to(shift[:, :1, :1], (2, 2, 2)), atol=1e-6)
     assert got["conv2"].bias.shape == (2,)

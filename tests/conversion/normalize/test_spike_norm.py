@@ -13,6 +13,7 @@ from conversion.normalize.schemes import channel_scales
 from conversion.normalize.spike_norm import PositiveInputs, balance_thresholds
 from conversion.plan.populations import ConversionError
 from conversion.recording import Probe
+from conversion.settings import Simulation
 from conversion.simulate import simulate
 from models.encoders import ConstantCurrent, Phase, Poisson, SpikeTrains
 from models.graph import (
@@ -178,7 +179,9 @@ def images_for(graph):
 def check(graph, order, inputs, encoder, images=None, neuron=INTEGRATE, percentile=100.0, rtol=1e-5, **oracle):
     images = images_for(graph) if images is None else images
     duration = len(inputs) * ms
-    table = balance_thresholds(graph, images, neuron=neuron, encoder=encoder, duration=duration, percentile=percentile)
+    table = balance_thresholds(
+        graph, images, Simulation(neuron=neuron, encoder=encoder, duration=duration), percentile=percentile
+    )
     expected = expected_scales(graph, order, inputs, **oracle)
     assert table.index.tolist() == [layer.name for layer in graph if layer.name in expected]
     np.testing.assert_allclose(table["scale"], [expected[name] for name in table.index], rtol=rtol)
@@ -203,12 +206,14 @@ def test_constant_current_and_biases_are_input_of_every_step(name):
 def test_poisson_input_is_that_of_the_seed():
     graph, settings = GRAPHS["conv, flatten, dense"], {"neuron": INTEGRATE, "duration": STEPS * ms}
     images = images_for(graph)
-    recording = simulate(graph, images, encoder=Poisson(), probe=Probe(rasters=(INPUT,)), **settings)
+    recording = simulate(graph, images, Simulation(encoder=Poisson(), probe=Probe(rasters=(INPUT,)), **settings))
     raster, spikes = recording.rasters[INPUT], np.zeros((STEPS, IMAGES, 60), bool)
     spikes[np.rint(raster["time_ms"]).astype(int) - 1, raster["image"], raster["neuron"]] = True
     check(graph, ["conv1", "fc"], spikes.reshape(STEPS, IMAGES, 2, 6, 5), Poisson(), images)
-    other = balance_thresholds(graph, images, encoder=Poisson(), seed=1, **settings)
-    assert not other["scale"].equals(balance_thresholds(graph, images, encoder=Poisson(), **settings)["scale"])
+    other = balance_thresholds(graph, images, Simulation(encoder=Poisson(), seed=1, **settings))
+    assert not other["scale"].equals(
+        balance_thresholds(graph, images, Simulation(encoder=Poisson(), **settings))["scale"]
+    )
 
 
 def test_the_layers_before_spike_as_the_neuron_does():
@@ -256,7 +261,9 @@ def test_a_junction_of_two_trains_that_always_spike_gets_twice_their_scale():
         graph = Graph((1,), (dense("a", INPUT, 3), dense("b", INPUT, 5), Add(name="add", inputs=("a", "b"), gain=gain)))
         spikes = np.ones((20, 1, 1), bool)
         table = balance_thresholds(
-            graph, np.ones((1, 1), np.float32), neuron=INTEGRATE, encoder=SpikeTrains(spikes), duration=20 * ms
+            graph,
+            np.ones((1, 1), np.float32),
+            Simulation(neuron=INTEGRATE, encoder=SpikeTrains(spikes), duration=20 * ms),
         )
         assert table["scale"].to_dict() == pytest.approx({"a": 5, "b": 5, "add": 10 * gain})
         assert table["threshold"].to_dict() == pytest.approx({"a": 5, "b": 5, "add": 2 * gain})
@@ -267,7 +274,9 @@ def test_paths_that_meet_the_input_keep_its_scale():
     graph = Graph((2, 4, 4), layers)
     spikes = input_spikes(graph)
     encoder = SpikeTrains(spikes)
-    table = balance_thresholds(graph, images_for(graph), neuron=INTEGRATE, encoder=encoder, duration=STEPS * ms)
+    table = balance_thresholds(
+        graph, images_for(graph), Simulation(neuron=INTEGRATE, encoder=encoder, duration=STEPS * ms)
+    )
     assert table["scale"]["conv1"] == table["threshold"]["conv1"] == 1
     assert table["scale"]["add"] == 2
 
@@ -277,7 +286,9 @@ def test_a_layer_that_is_never_excited_keeps_its_threshold():
         Dense(name=n, inputs=(), weight=np.full((2, 2), w, np.float32)) for n, w in (("a", 3), ("b", -1), ("c", 1))
     )
     graph = sequential((2,), *layers)
-    table = balance_thresholds(graph, np.ones((1, 2), np.float32), neuron=INTEGRATE, encoder=Poisson(), duration=9 * ms)
+    table = balance_thresholds(
+        graph, np.ones((1, 2), np.float32), Simulation(neuron=INTEGRATE, encoder=Poisson(), duration=9 * ms)
+    )
     assert table["threshold"].to_dict() == pytest.approx({"a": 6, "b": 1, "c": 1})
 
 
@@ -288,7 +299,7 @@ def test_a_path_that_is_never_excited_takes_the_scale_of_the_one_it_meets(silent
     paths = paths[1:] + paths[:1] if silent_first else paths
     graph = Graph((1,), (*paths, Add(name="add", inputs=("a", "c")), dense("d", "add", 2)))
     settings = {"neuron": INTEGRATE, "encoder": SpikeTrains(np.ones((9, 1, 1), bool)), "duration": 9 * ms}
-    table = balance_thresholds(graph, np.ones((1, 1), np.float32), **settings)
+    table = balance_thresholds(graph, np.ones((1, 1), np.float32), Simulation(**settings))
     assert table["scale"].to_dict() == pytest.approx({"a": 3, "b": 100, "c": 3, "add": 3, "d": 6})
 
 
@@ -299,14 +310,14 @@ def test_a_layer_that_only_the_ann_excites_is_refused():
     graph = Graph((2,), (first, second))
     images = np.array([[1, 1], [0.25, 0]], np.float32)
     settings = {"neuron": INTEGRATE, "encoder": ConstantCurrent()}
-    table = balance_thresholds(graph, images, duration=4 * ms, **settings)
+    table = balance_thresholds(graph, images, Simulation(duration=4 * ms, **settings))
     assert table["scale"].to_dict() == pytest.approx({"a": 1, "b": 1})
     message = (
         r"no positive input reaches 'b' within 3\. ms of 2 calibration images, but its activation in the ANN is up to "
         r"0\.25; calibrate for longer, on more images or with a percentile below 100"
     )
     with pytest.raises(ConversionError, match=message):
-        balance_thresholds(graph, images, duration=3 * ms, **settings)
+        balance_thresholds(graph, images, Simulation(duration=3 * ms, **settings))
 
 
 def power_of_two_scales(graph, seed=0):
@@ -321,14 +332,14 @@ def test_thresholds_and_weights_give_the_same_spikes(name):
     spikes, scales = input_spikes(graph), power_of_two_scales(graph)
     run = {"neuron": neuron, "encoder": SpikeTrains(spikes), "duration": STEPS * ms}
     images = images_for(graph)
-    by_weights = simulate(rescale(graph, scales), images, **run)
+    by_weights = simulate(rescale(graph, scales), images, Simulation(**run))
     balanced, thresholds = rescale_by_thresholds(graph, scales)
-    by_thresholds = simulate(balanced, images, thresholds=thresholds, **run)
+    by_thresholds = simulate(balanced, images, Simulation(thresholds=thresholds, **run))
     assert by_weights.spike_counts.keys() == by_thresholds.spike_counts.keys()
     for layer, counts in by_weights.spike_counts.items():
         np.testing.assert_array_equal(by_thresholds.spike_counts[layer], counts, err_msg=layer)
     assert by_weights.spikes[-1, -1] > 0
-    without = simulate(balanced, images, **run)
+    without = simulate(balanced, images, Simulation(**run))
     assert without.spikes.tolist() != by_weights.spikes.tolist(), "the thresholds would prove nothing"
 
 
@@ -358,7 +369,11 @@ def test_a_layer_has_one_threshold():
 def test_bad_thresholds_are_named(thresholds, message):
     graph = GRAPHS["dense"]
     with pytest.raises(ValueError, match=message):
-        simulate(graph, images_for(graph), neuron=INTEGRATE, encoder=Poisson(), duration=5 * ms, thresholds=thresholds)
+        simulate(
+            graph,
+            images_for(graph),
+            Simulation(neuron=INTEGRATE, encoder=Poisson(), duration=5 * ms, thresholds=thresholds),
+        )
 
 
 def test_thresholds_need_neurons_that_have_one():
@@ -366,28 +381,33 @@ def test_thresholds_need_neurons_that_have_one():
     graph = GRAPHS["dense"]
     settings = {"neuron": neuron, "encoder": Poisson(), "duration": 5 * ms, "thresholds": {"fc1": 2.0}}
     with pytest.raises(ConversionError, match="'fc1' has a threshold, but its neuron's equations declare no `v_th`"):
-        simulate(graph, images_for(graph), **settings)
+        simulate(graph, images_for(graph), Simulation(**settings))
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("changes", "percentile", "message"),
     [
-        ({"percentile": 0.0}, r"percentile is 0\.0; it lies in \(0, 100\]"),
-        ({"percentile": 100.1}, r"percentile is 100\.1"),
-        ({"encoder": Phase(4), "neuron": phase_coded(4)}, r"Phase\(period=4\) gives every step a weight of its own"),
+        ({}, 0.0, r"percentile is 0\.0; it lies in \(0, 100\]"),
+        ({}, 100.1, r"percentile is 100\.1"),
+        (
+            {"encoder": Phase(4), "neuron": phase_coded(4)},
+            100.0,
+            r"Phase\(period=4\) gives every step a weight of its own",
+        ),
     ],
 )
-def test_bad_settings_are_named(changes, message):
+def test_bad_settings_are_named(changes, percentile, message):
     graph = GRAPHS["dense"]
     settings = {"neuron": INTEGRATE, "encoder": Poisson(), "duration": 5 * ms} | changes
     with pytest.raises(ValueError, match=message):
-        balance_thresholds(graph, images_for(graph), **settings)
+        balance_thresholds(graph, images_for(graph), Simulation(**settings), percentile)
 
 
 def test_the_weighted_input_of_an_output_that_spikes_is_refused():
     graph = GRAPHS["dense"]
-    with pytest.raises(ValueError, match="weighted input of an output that spikes; use readout 'potential'"):
+    with pytest.raises(ValueError, match="weighted input of an output that spikes; let it accumulate"):
         simulate(
-            graph, images_for(graph), neuron=INTEGRATE, encoder=Poisson(), duration=5 * ms,
-            probe=Probe(weighted_input=print),
-        )  # fmt: skip
+            graph,
+            images_for(graph),
+            Simulation(neuron=INTEGRATE, encoder=Poisson(), duration=5 * ms, probe=Probe(weighted_input=print)),
+        )

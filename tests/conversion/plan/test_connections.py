@@ -41,7 +41,7 @@ def delivered(connection, source_shape, target_shape):
     source, target = neuron_order(source_shape), neuron_order(target_shape)
     shared = np.zeros((len(source), len(target)), np.float32)
     for neuron, row in enumerate(shared):
-        connection.deliver(np.array([neuron], np.int32), 0, row, 0)
+        connection.deliver(np.array([neuron], np.int32), (0, row, 0))
     unrolled = connection.unrolled().toarray()
     return shared[source][:, target], unrolled[source][:, target]
 
@@ -124,7 +124,7 @@ def test_the_first_spike_of_a_window_passes_max_pooling(g):
     for element in range(len(source)):
         received = np.zeros(len(target), np.float32)
         counts, best = np.zeros(len(source), np.int32), np.zeros(len(target), np.int32)
-        connection.deliver(np.array([source[element]], np.int32), 0, received, 0, counts, best)
+        connection.deliver(np.array([source[element]], np.int32), (0, received, 0), counts, best)
         np.testing.assert_array_equal(received[target], expected[element].ravel() > 0)
 
 
@@ -154,6 +154,6 @@ def test_a_spike_of_the_second_image_reaches_only_the_second_image():
     layer = Conv2d(name="conv", inputs=(INPUT,), weight=np.ones((3, 2, 3, 3), np.float32))
     connection = make_plan(Graph(shape, (layer,))).projections[0].connection
     received = np.zeros(5 + 2 * 12, np.float32)
-    connection.deliver(np.array([7 + 32 + 10], np.int32), 7, received, 5)
+    connection.deliver(np.array([7 + 32 + 10], np.int32), (7, received, 5))
     assert received[: 5 + 12].sum() == 0
     assert received[5 + 12 :].sum() == connection.fan_out()[10]

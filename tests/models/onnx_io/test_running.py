@@ -11,7 +11,20 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from models.graph import INPUT, LINEAR, Activation, Add, AvgPool2d, Conv2d, Dense, Graph, GraphError, MaxPool2d, Pool2d
+from models.graph import (
+    INPUT,
+    LINEAR,
+    Activation,
+    Add,
+    AvgPool2d,
+    Conv2d,
+    Dense,
+    Graph,
+    GraphError,
+    MaxPool2d,
+    Pool2d,
+    sequential,
+)
 from models.onnx_io import running
 from models.onnx_io.running import activations, predict
 from models.onnx_io.writing import to_onnx
@@ -178,3 +191,27 @@ def test_images_of_another_shape_are_refused() -> None:
 def test_an_unknown_layer_is_named() -> None:
     with pytest.raises(KeyError, match="no layer 'c'; the layers are a, b, sum, out"):
         activations(branching(), floats(7, 4), ["c"])
+
+
+@pytest.mark.parametrize(("memory", "passes"), [(1e9, 1), (0, 3), (4 * 3 * (5 + 4), 2)])
+def test_layers_in_turn_come_in_as_few_passes_as_memory_allows(
+    monkeypatch: pytest.MonkeyPatch, memory: float, passes: int
+) -> None:
+    """Of 3 images the layers take 60, 48 and 24 bytes."""
+    graph, x = dense_chain(4, 5, 4, 2), np.random.default_rng(1).random((3, 4), np.float32)
+    expected, called = activations(graph, x), []
+    monkeypatch.setattr(running, "activations", lambda *args: called.append(args) or activations(*args))
+    for (name, values), layer in zip(running.activations_in_turn(graph, x, list(expected), memory), graph, strict=True):
+        assert name == layer.name
+        np.testing.assert_array_equal(values, expected[name])
+    assert len(called) == passes
+
+
+def dense_chain(*sizes: int) -> Graph:
+    rng = np.random.default_rng(0)
+    pairs = itertools.pairwise(sizes)
+    layers = (
+        Dense(name=f"fc{n}", inputs=(), weight=rng.normal(size=(out, into)).astype(np.float32))
+        for n, (into, out) in enumerate(pairs)
+    )
+    return sequential(sizes[:1], *layers)

@@ -9,6 +9,7 @@ import pytest
 from brian2 import Hz, ms
 
 from conversion.plan.populations import make_plan
+from conversion.settings import Simulation
 from conversion.simulate import simulate
 from models.datasets.files import DatasetError
 from models.encoders import Poisson
@@ -59,7 +60,9 @@ def test_neurons_and_synapses_of_tiny_yolo_at_full_size():
 def shares(graph, images):
     """Spikes per neuron and step of each population, once it has settled."""
     recording = simulate(
-        graph, images, neuron=integrate_and_fire(v_init="uniform"), encoder=Poisson(1000 * Hz), duration=220 * ms
+        graph,
+        images,
+        Simulation(neuron=integrate_and_fire(v_init="uniform"), encoder=Poisson(1000 * Hz), duration=220 * ms),
     )
     sizes = np.array([recording.sizes[name] for name in recording.populations])
     return (recording.spikes[-1] - recording.spikes[59]) / 160 / sizes

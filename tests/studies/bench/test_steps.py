@@ -58,7 +58,7 @@ def test_objects_of_signed_neurons_belong_to_their_parts():
     made_up = times(
         show(
             signed_network(), ONES, signed_integrate_and_fire(), SETTLING + 5, encoder=ConstantCurrent(1000 * Hz),
-            readout="potential", settling=SETTLING,
+            output="accumulating", settling=SETTLING,
         ),
         neurons_stateupdater=1, outputs_stateupdater=2, neurons_spike_thresholder=4,
         neurons_negative_spike_thresholder=8, neurons_spike_resetter=16, neurons_negative_spike_resetter=32,

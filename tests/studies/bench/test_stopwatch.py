@@ -52,7 +52,7 @@ def test_spikes_and_synaptic_operations_of_a_step(connectivity):
 def test_constant_currents_have_no_input_neurons_and_an_output_that_accumulates_no_spikes():
     timing = show(
         signed_network(), np.ones((2, 1, 4, 4), np.float32), signed_integrate_and_fire(), SETTLING + 5,
-        encoder=ConstantCurrent(1000 * Hz), readout="potential", settling=SETTLING,
+        encoder=ConstantCurrent(1000 * Hz), output="accumulating", settling=SETTLING,
     )  # fmt: skip
     assert [population.name for population in timing.populations] == ["conv", "pool", "fc"]
     spikes, synops = timing.per_step.T

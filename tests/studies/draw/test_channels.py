@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from brian2 import ms
 
+from conversion.settings import Simulation
 from conversion.simulate import simulate
 from models.encoders import ConstantCurrent
 from models.graph import Dense, sequential
@@ -33,7 +34,7 @@ def test_the_rate_of_a_neuron_is_what_its_current_asks_for() -> None:
     graph = sequential((2,), Dense(name="fc", inputs=("",), weight=np.eye(2, dtype=np.float32)))
     images = np.array([[0.25, 0.5]], np.float32)
     recording = simulate(
-        graph, images, neuron=integrate_and_fire(), encoder=ConstantCurrent(), duration=40 * ms, dt=1 * ms
+        graph, images, Simulation(neuron=integrate_and_fire(), encoder=ConstantCurrent(), duration=40 * ms, dt=1 * ms)
     )
     np.testing.assert_allclose(firing_rates(recording)["fc"], [0.25, 0.5])
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from conversion.recording import Probe
+from conversion.settings import Simulation
 from conversion.simulate import simulate
 from models.encoders import ConstantCurrent
 from models.graph import Activation, Conv2d, Dense, Flatten, MaxPool2d, sequential
@@ -96,9 +97,16 @@ def recorded():
     )
     images = rng.random((2, 1, 8, 8)).astype(np.float32)
     recording = simulate(
-        graph, images, neuron=signed_integrate_and_fire(), encoder=ConstantCurrent(), duration=60 * ms, dt=1 * ms,
-        probe=Probe(rasters=("conv", "pool")),
-    )  # fmt: skip
+        graph,
+        images,
+        Simulation(
+            neuron=signed_integrate_and_fire(),
+            encoder=ConstantCurrent(),
+            duration=60 * ms,
+            dt=1 * ms,
+            probe=Probe(rasters=("conv", "pool")),
+        ),
+    )
     return graph, recording
 
 

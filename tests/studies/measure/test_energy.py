@@ -7,8 +7,10 @@ import itertools
 import numpy as np
 import pytest
 
+from conversion.plan import make_plan
+from models.encoders import Burst, ConstantCurrent, Phase, Poisson
 from models.graph import INPUT, LINEAR, Add, AvgPool2d, Concat, Conv2d, Dense, Flatten, Graph
-from studies.measure.energy import ann_energy_nj, input_energy_nj, operations
+from studies.measure.energy import ann_energy_nj, energies, operations
 
 
 def reads(size: int, kernel: int, stride: int, padding: int, dilation: int, n_out: int) -> int:
@@ -39,7 +41,7 @@ STEPS = np.array([1, 10, 100])
 
 
 def test_operations_are_exact_at_borders():
-    assert dict(operations(branching())) == {
+    assert dict(operations(make_plan(branching(), signed=True))) == {
         "conv1": (CONV1, 0),
         "conv2": (CONV2, 0),
         "add": (0, 2 * 4 * 36),
@@ -58,16 +60,22 @@ def test_energy_of_the_ann():
     assert ann_energy_nj(branching()) == pytest.approx(expected)
 
 
+def input_energy_nj(encoder):
+    spent = energies(branching(), encoder, STEPS)
+    assert spent["ann_energy_nj"] == ann_energy_nj(branching())
+    return spent["input_energy_nj"]
+
+
 def test_constant_current_pays_for_the_first_layer_once():
-    assert input_energy_nj(branching(), "constant", STEPS) == pytest.approx(np.full(3, 4.6e-3 * CONV1))
+    assert input_energy_nj(ConstantCurrent()) == pytest.approx(np.full(3, 4.6e-3 * CONV1))
 
 
 def test_spikes_alone_pay_for_poisson_and_phase_coded_input():
-    for encoder in ("poisson", "phase"):
-        np.testing.assert_array_equal(input_energy_nj(branching(), encoder, STEPS), [0, 0, 0])
+    for encoder in (Poisson(), Phase()):
+        np.testing.assert_array_equal(input_energy_nj(encoder), [0, 0, 0])
 
 
 def test_an_izhikevich_neuron_per_input_computes_in_every_step():
     """Per half step of v: two MACs for the square, an AC for -u, a MAC to add it; then two MACs for u."""
     per_step = 2 * 6 * 6 * (4.6e-3 * (3 + 3 + 2) + 0.9e-3)
-    assert input_energy_nj(branching(), "burst", STEPS) == pytest.approx(per_step * STEPS)
+    assert input_energy_nj(Burst()) == pytest.approx(per_step * STEPS)

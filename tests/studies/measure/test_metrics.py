@@ -101,7 +101,7 @@ def test_a_later_spike_never_wins_against_an_earlier_one():
 
 def test_layers_by_hand():
     activation = {"input": np.array([[1.0, 0, 0, 0.5], [2.0, 0.5, -1, 0]]), "fc": np.zeros((2, 3))}
-    table = measure_layers(recording(), activation.__getitem__, rheobase=0.5, thresholds={"fc": 2.5}).set_index("layer")
+    table = measure_layers(recording(), activation.items(), rheobase=0.5, thresholds={"fc": 2.5}).set_index("layer")
     rates = np.array([1, 0, 0, 0.25, 1, 0.25, 0, 0])  # spikes / (20 ms * 200 Hz)
     clipped = np.array([1, 0, 0, 0.5, 1, 0.5, 0, 0])
     row = table.loc["input"]
@@ -127,7 +127,7 @@ def test_rates_of_a_signed_layer_have_a_sign():
         recording(), spike_counts={"input": np.zeros((1, 4)), "fc": counts}, signed=("fc",), shapes={"fc": (4,)},
         populations=("fc",),
     )  # fmt: skip
-    row = measure_layers(signed, lambda name: np.array([[-3, -0.25, 0, 0.5]]), rheobase=0.3).iloc[0]
+    row = measure_layers(signed, [("fc", np.array([[-3, -0.25, 0, 0.5]]))], rheobase=0.3).iloc[0]
     assert row["rmse"] == pytest.approx(math.sqrt((0 + 0.25**2 + 0 + 0.5**2) / 4))
     assert row["correlation"] > 0.9
     assert (row["silent_share"], row["saturated_share"], row["subthreshold_share"]) == (1 / 4, 2 / 4, 2 / 4)

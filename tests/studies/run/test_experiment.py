@@ -13,6 +13,7 @@ from brian2 import Hz, ms
 from conversion.normalize.schemes import normalize
 from conversion.normalize.spike_norm import balance_thresholds
 from conversion.plan.populations import ConversionError
+from conversion.settings import Simulation
 from models.datasets.loading import load_dataset
 from models.detection.yolo import Head, HeadError, metadata
 from models.encoders import Poisson
@@ -187,10 +188,8 @@ def test_spike_norm_simulates_the_calibration_images_as_the_condition_says(folde
     base = {"normalization": "spike", "percentile": 90, "neuron": "if", "tau_m_ms": None}
     prepared = prepare(job(folder, **base))
     calibration = load_dataset("digits8").x[-20:]
-    table = balance_thresholds(
-        prepared.graph, calibration, neuron=integrate_and_fire(), encoder=Poisson(1000 * Hz), duration=24 * ms,
-        percentile=90,
-    )  # fmt: skip
+    simulation = Simulation(neuron=integrate_and_fire(), encoder=Poisson(1000 * Hz), duration=24 * ms)
+    table = balance_thresholds(prepared.graph, calibration, simulation, percentile=90)
     for name, weight in (("conv", 1.0), ("fc", table["scale"]["conv"])):
         expected = prepared.graph[name].weight * weight / table["scale"][name]
         np.testing.assert_allclose(prepared.normalised[name].weight, expected, rtol=1e-6)
@@ -205,9 +204,10 @@ def test_spike_norm_simulates_the_calibration_images_as_the_condition_says(folde
 def test_calibrated_biases_spike_but_the_rates_stand_for_the_activations_of_the_normalised_network(folder, monkeypatch):
     seen = []
 
-    def layers(recording, activation, *others, original=experiment.measure_layers):
-        seen.append(activation("conv"))
-        return original(recording, activation, *others)
+    def layers(recording, activations, *others, original=experiment.measure_layers):
+        activations = dict(activations)
+        seen.append(activations["conv"])
+        return original(recording, activations.items(), *others)
 
     monkeypatch.setattr(experiment, "measure_layers", layers)
     seen += [prepare(job(folder, bias_calibration=name)) for name in ("none", "mean")]
@@ -229,9 +229,9 @@ def test_first_and_k_th_spike_agree_for_k_of_one(folder):
 def test_connectivity_reaches_the_engine_and_changes_no_spike(folder, monkeypatch):
     seen = []
 
-    def simulate(*args, original=experiment.simulate, **options):
-        seen.append(options["connectivity"])
-        return original(*args, **options)
+    def simulate(graph, images, simulation, original=experiment.simulate):
+        seen.append(simulation.connectivity)
+        return original(graph, images, simulation)
 
     monkeypatch.setattr(experiment, "simulate", simulate)
     shared, synapses = (rows(job(folder, connectivity=name)) for name in ("shared", "synapses"))

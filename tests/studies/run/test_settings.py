@@ -9,7 +9,7 @@ from brian2 import ms
 from conversion.simulate import simulate
 from models.graph import Dense, sequential
 from studies.declare.conditions import condition
-from studies.run.settings import rheobase, simulation_settings
+from studies.run.settings import rheobase, simulation_of
 
 BASE = {"model": "m.onnx", "dataset": "digits8", "images": 5, "encoder": "constant", "max_rate_hz": 200}
 
@@ -20,13 +20,13 @@ def test_only_above_the_rheobase_a_leaky_neuron_ever_spikes(offset: str) -> None
     c = condition(BASE | values)
     activation = rheobase(c, 200) * np.array([0.5, 0.97, 1.03, 2], np.float32)
     graph = sequential((4,), Dense(name="fc", inputs=("",), weight=np.eye(4, dtype=np.float32)))
-    recording = simulate(graph, activation[None], **simulation_settings(c))
+    recording = simulate(graph, activation[None], simulation_of(c))
     np.testing.assert_array_equal(recording.output_counts[-1, 0] > 0, [False, False, True, True])
     assert rheobase(condition(BASE | {"current_offset": offset}), 200) == 0
 
 
 def test_every_setting_of_a_simulation_is_that_of_its_key() -> None:
     c = condition(BASE | {"duration_ms": 30, "dt_ms": 0.5, "seed": 3, "memory_gb": 2, "current_offset": "half"})
-    settings = simulation_settings(c)
-    assert (settings["duration"], settings["dt"]) == (30 * ms, 0.5 * ms)
-    assert (settings["seed"], settings["memory_limit"], settings["half_threshold_offset"]) == (3, 2e9, True)
+    settings = simulation_of(c)
+    assert (settings.duration, settings.dt) == (30 * ms, 0.5 * ms)
+    assert (settings.seed, settings.memory_limit, settings.half_threshold_offset) == (3, 2e9, True)
