@@ -21,7 +21,7 @@ from onnx.reference import ReferenceEvaluator
 
 from models.graph import INPUT, Graph, GraphError, Shape
 from models.onnx_io.node import BehindLogits, Missing, Node, Value, attributes_of
-from models.onnx_io.operators.table import ADVICE, LOGITS_FOLLOWERS, OPERATORS
+from models.onnx_io.operators import ADVICE, LOGITS_FOLLOWERS, OPERATORS
 from models.onnx_io.trace import OnnxError, Signal, Trace
 from models.onnx_io.writing import PRODUCER
 
