@@ -1,4 +1,4 @@
-"""Which of Brian2's code generators runs a simulation: the one that starts at once, or the one that compiles."""
+"""What is asked of Brian2 for the time of a run: which code generator it uses, and that an interrupt is an error."""
 
 from __future__ import annotations
 
@@ -26,6 +26,17 @@ def choose_target(neuron_updates: int) -> Iterator[None]:
         yield
     finally:
         prefs.codegen.target = chosen
+
+
+@contextmanager
+def interrupts_raise() -> Iterator[None]:
+    """Let Ctrl-C raise KeyboardInterrupt in a run of Brian2, which else ends it quietly and returns half a result."""
+    chosen = prefs.core.stop_on_keyboard_interrupt
+    prefs.core.stop_on_keyboard_interrupt = False
+    try:
+        yield
+    finally:
+        prefs.core.stop_on_keyboard_interrupt = chosen
 
 
 def can_compile() -> bool:

@@ -15,6 +15,7 @@ from brian2.core.variables import ArrayVariable, Variable
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from conversion.brian.code_generation import interrupts_raise
 from conversion.brian.encoding import write_values
 from conversion.brian.groups import initialise
 from conversion.brian.network import SpikingNetwork
@@ -65,6 +66,11 @@ def run(
         Which images of all each batch holds.
     progress : bool
         Show a progress bar.
+
+    Raises
+    ------
+    RuntimeError
+        If it was stopped before its end.
     """
 
     def begin(number: int) -> None:
@@ -77,10 +83,13 @@ def run(
     steps = len(batches) * network.period
     with tqdm(total=steps, desc="steps", unit="step", disable=not progress, leave=False) as bar:
         network.conductor.start(begin, bar.update)
-        with np.errstate(over="ignore"):  # Brian2 compares float32 potentials with 1e50 after an exact update
+        # Brian2 compares float32 potentials with 1e50 after an exact update
+        with interrupts_raise(), np.errstate(over="ignore"):
             network.network.run((steps - profiled) * network.clock.dt, namespace={})
             if profiled:
                 network.network.run(profiled * network.clock.dt, namespace={}, profile=True)
+    if network.conductor.k < steps:  # something called brian2.stop()
+        raise RuntimeError(f"the simulation was stopped after {network.conductor.k} of {steps} steps")
 
 
 def _begin(network: SpikingNetwork, batch: Batch) -> None:

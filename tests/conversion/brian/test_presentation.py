@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import tracemalloc
 
+import brian2
 import numpy as np
 import pytest
 from brian2 import Hz, ms
@@ -239,3 +241,39 @@ def test_a_progress_bar_is_shown_when_asked(capsys: pytest.CaptureFixture) -> No
     assert capsys.readouterr().err == ""
     shown(chain(), np.zeros((3, 1, 2), bool), progress=True)
     assert "steps" in capsys.readouterr().err
+
+
+# What stops a simulation
+
+
+class Interruption(brian2.BrianObject):
+    """Does something in the given step of a run."""
+
+    def __init__(self, act, clock: brian2.Clock, step: int) -> None:
+        super().__init__(clock=clock, when="start", name="interruption")
+        self.act, self.left = act, step
+
+    def run(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            self.act()
+
+
+@pytest.mark.parametrize(
+    ("act", "error"),
+    [(lambda: signal.raise_signal(signal.SIGINT), KeyboardInterrupt), (brian2.stop, RuntimeError)],
+    ids=["Ctrl-C", "brian2.stop"],
+)
+def test_a_simulation_that_does_not_reach_its_end_is_an_error(monkeypatch: pytest.MonkeyPatch, act, error) -> None:
+    """Brian2 would end the run quietly, with the counts of half a window."""
+
+    def build(plan, simulation, batch_size: int, original=engine.build):
+        network = original(plan, simulation, batch_size)
+        network.network.add(Interruption(act, network.clock, step=4))
+        return network
+
+    monkeypatch.setattr(engine, "build", build)
+    before = brian2.prefs.core.stop_on_keyboard_interrupt
+    with pytest.raises(error):
+        shown(chain(), np.zeros((8, 1, 2), bool))
+    assert brian2.prefs.core.stop_on_keyboard_interrupt == before
