@@ -69,9 +69,12 @@ def run(
 
     Raises
     ------
+    ConversionError
+        If synapses were given another delay than that of their projection.
     RuntimeError
         If it was stopped before its end.
     """
+    _check_delays(network)
 
     def begin(number: int) -> None:
         network.counter.restart(images[number])
@@ -90,6 +93,18 @@ def run(
                 network.network.run(profiled * network.clock.dt, namespace={}, profile=True)
     if network.conductor.k < steps:  # something called brian2.stop()
         raise RuntimeError(f"the simulation was stopped after {network.conductor.k} of {steps} steps")
+
+
+def _check_delays(network: SpikingNetwork) -> None:
+    """Windows would not move with another delay, and spikes would be in flight from one batch to the next."""
+    for projection, synapses in network.projections:
+        for pathway in getattr(synapses, "_pathways", ()):
+            delays, planned = np.asarray(pathway.delay), projection.delay * float(network.clock.dt)
+            if not np.allclose(delays, planned, rtol=0, atol=1e-9):
+                raise ConversionError(
+                    f"{projection.name!r} has synapses with delays of up to {1e3 * delays.max():g} ms, but the windows "
+                    f"of the layers are those of {1e3 * planned:g} ms; leave the delay as it was built"
+                )
 
 
 def _begin(network: SpikingNetwork, batch: Batch) -> None:

@@ -13,7 +13,7 @@ from brian2 import Hz, ms
 from conversion import simulate as engine
 from conversion.brian.network import build
 from conversion.brian.presentation import Batch, run
-from conversion.plan.populations import make_plan
+from conversion.plan.populations import ConversionError, make_plan
 from conversion.recording import Probe
 from conversion.settings import Simulation
 from conversion.simulate import bytes_per_image, simulate
@@ -277,3 +277,14 @@ def test_a_simulation_that_does_not_reach_its_end_is_an_error(monkeypatch: pytes
     with pytest.raises(error):
         shown(chain(), np.zeros((8, 1, 2), bool))
     assert brian2.prefs.core.stop_on_keyboard_interrupt == before
+
+
+def test_a_delay_that_the_windows_do_not_know_is_refused() -> None:
+    simulation = Simulation(neuron=integrate_and_fire(), encoder=Poisson(), duration=5 * ms, connectivity="synapses")
+    network = build(make_plan(networks()["residual block"]), simulation, batch_size=1)
+    batch = Batch(np.zeros((1, network.places["input"].stop)), {}, rate=1000.0, seed=0)
+    run(network, [lambda: batch], [slice(0, 1)], progress=False)
+    projection, synapses = network.projections[-1]
+    synapses.delay = 3 * ms
+    with pytest.raises(ConversionError, match=rf"'{projection.name}' has synapses with delays of up to 3 ms"):
+        run(network, [lambda: batch], [slice(0, 1)], progress=False)
