@@ -34,7 +34,7 @@ def draw_boxes(study: Study, folder: Path, data_dir: Path | None = None) -> list
     paths = []
     for figure in (figure for figure in study.figures if figure.plot == "boxes"):
         table = chosen(read_table(folder, "boxes"), figure)
-        paths += save(plot(figure, table, _images(study, data_dir)), folder, figure.name, ("png",))
+        paths += save(plot(figure, table, _images(study, data_dir)), folder, figure.name)
     return paths
 
 
