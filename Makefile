@@ -26,19 +26,29 @@ $(VENV)/.train: pyproject.toml | $(BIN)/python
 	@touch $@
 
 demo: $(VENV)/.run  ## the main job: a trained network, five normalisations, metrics and figures in results/
-	$(BIN)/python -m studies run normalization --jobs $(JOBS)
+	$(BIN)/brianize run normalization --jobs $(JOBS)
 
 detect: $(VENV)/.run  ## a spiking detector: boxes around digits over time, mAP, in results/detection-quick
-	$(BIN)/python -m studies run detection --quick --jobs $(JOBS)
+	$(BIN)/brianize run detection --quick --jobs $(JOBS)
 
 look: $(VENV)/.run  ## figures of what happens inside the shipped ConvNet, in results/look
-	$(BIN)/python -m studies look mnist_convnet
+	$(BIN)/brianize look mnist_convnet
 
 test: $(VENV)/.run  ## the fast tests (minutes)
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 
 test-slow: $(VENV)/.run  ## the long tests, on the real data where it is present
 	$(BIN)/python -m pytest -q -m slow
+
+test-all: test-slow  ## the long tests, then the fast ones under each Python of 3.11, 3.12 and 3.13 that is there
+	@for version in 3.11 3.12 3.13; do \
+	    if python$$version --version >/dev/null 2>&1; then \
+	        echo "Python $$version:"; \
+	        $(MAKE) --no-print-directory test PYTHON=python$$version VENV=.venvs/$$version || exit 1; \
+	    else \
+	        echo "Python $$version: not there, skipped"; \
+	    fi; \
+	done
 
 format: $(VENV)/.dev  ## format and sort the code
 	$(BIN)/ruff format .
@@ -50,12 +60,12 @@ check: $(VENV)/.dev  ## lint and types
 	$(BIN)/mypy
 
 train: $(VENV)/.run $(VENV)/.train  ## train the shipped networks again (PyTorch, MNIST, CIFAR-10)
-	for name in $(NETWORKS); do $(BIN)/python -m models.train $$name || exit 1; done
+	for name in $(NETWORKS); do $(BIN)/brianize train $$name || exit 1; done
 
 bench: $(VENV)/.run  ## how fast: results/throughput
-	$(BIN)/python -m studies bench
+	$(BIN)/brianize bench
 
-clean:  ## remove the environment and caches
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
+clean:  ## remove the environments and caches
+	rm -rf $(VENV) .venvs .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
 
-.PHONY: help demo detect look test test-slow format check train bench clean
+.PHONY: help demo detect look test test-slow test-all format check train bench clean

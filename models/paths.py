@@ -9,3 +9,8 @@ WEIGHTS = ROOT / "models" / "weights"
 STUDIES = ROOT / "studies"
 RESULTS = ROOT / "results"
 DATA = (ROOT / "data", ROOT.parent / "shared" / "data", Path("/usr/share/datasets"))  # the last is Debian's
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file or folder lies in the checkout."""
+    return path.resolve().is_relative_to(ROOT)

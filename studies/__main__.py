@@ -1,17 +1,23 @@
-"""The command line: list studies, run one, redraw its figures, look into a network."""
+"""The command line, `brianize`: list studies, run one, redraw its figures, look into a network, tailor it, train one.
+
+What a command needs is imported when it runs, so that a list or a wrong argument takes no second.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from joblib import cpu_count
+from models.paths import RESULTS, ROOT, is_ours
 
-from models.paths import RESULTS
+if TYPE_CHECKING:
+    from studies.declare import Study
 
+EXTRAS = {"torch": "train", "dask": "cluster", "distributed": "cluster"}
 SETTINGS = (
     "dataset", "images", "calibration", "normalization", "duration_ms", "max_rate_hz", "encoder", "neuron", "tau_m_ms",
     "reset", "v_th", "pooling", "readout", "seed",
@@ -20,36 +26,41 @@ SETTINGS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit status is 0, 2 for bad input, 130 when interrupted, 1 for anything else."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    options.rest = rest
+    if rest and options.command is not _hand_over:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
-        options.command(options)
+        return options.command(options) or 0
     except KeyboardInterrupt:
-        return _say("interrupted; a study keeps its finished conditions, and the same command continues", 130)
+        return _say("interrupted; what a study or a training has finished is kept, and the same command continues", 130)
     except Exception as error:
         if options.debug:
             raise
         return _say(_one_line(error), 2 if isinstance(error, ValueError) else 1)
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m studies", description="Declared sweeps over spiking networks.")
+    parser = argparse.ArgumentParser(prog="brianize", description="Trained networks as spiking neurons.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--debug", action="store_true", help="show the traceback of an error")
     results = argparse.ArgumentParser(add_help=False, parents=[common])
-    results.add_argument(
-        "--results", type=Path, default=RESULTS, metavar="DIR", help="where results go (default: results)"
-    )
+    beside = "where results go (default: results/ beside a study's file; of what ships with the project, its own)"
+    results.add_argument("--results", type=Path, metavar="DIR", help=beside)
     study = argparse.ArgumentParser(add_help=False, parents=[results])
     study.add_argument("study", metavar="STUDY", help="a study's name (see list), or the path of a .toml file")
     study.add_argument("--quick", action="store_true", help="the small version that its [quick] section declares")
     _add(commands, "list", "the studies that ship with the project", _list, common)
     run = _add(commands, "run", "run a study, or continue an interrupted one", _run, study)
-    run.add_argument("--jobs", type=_positive, default=cpu_count(), metavar="N", help="workers (default: all cores)")
+    workers = run.add_mutually_exclusive_group()
+    workers.add_argument("--jobs", type=_positive, metavar="N", help="workers (default: all cores)")
+    workers.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster that computes, tcp://HOST:8786")
     run.add_argument("--data", type=Path, metavar="DIR", help="folder of the datasets")
     redraw = _add(commands, "figures", "draw a study's figures and summary again, from its tables", _figures, study)
     redraw.add_argument("--data", type=Path, metavar="DIR", help="folder of the datasets, to draw boxes on images")
+    redraw.add_argument("--svg", action="store_true", help="as vectors too")
     energy = _add(commands, "energy", "what a study's synaptic operations cost on neuromorphic chips", _energy, study)
     energy.add_argument("--chips", type=Path, metavar="FILE", help="another table than studies/chips.csv")
     prose = _add(commands, "prose", "fill the pages of results/ from the tables", _prose, common)
@@ -61,6 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     settings = look.add_argument_group("settings, as in the [fixed] section of a study")
     for name in SETTINGS:
         settings.add_argument(f"--{name.replace('_', '-')}", type=_value, metavar="VALUE")
+    _add(commands, "tailor", "what keeps a network from spiking, and the same network without it", _hand_over, common)
+    _add(commands, "train", "train a shipped network again", _hand_over, common)
     bench = _add(commands, "bench", "measure the engine's speed", _bench, common)
     bench.add_argument("--networks", action="store_true", help="only the large networks: print, and write nothing")
     return parser
@@ -70,12 +83,13 @@ def _add(
     commands: Any,
     name: str,
     summary: str,
-    command: Callable[[argparse.Namespace], None],
+    command: Callable[[argparse.Namespace], int | None],
     parent: argparse.ArgumentParser,
 ) -> argparse.ArgumentParser:
     description = f"{summary[0].upper()}{summary[1:]}."
-    parser = commands.add_parser(name, help=summary, description=description, parents=[parent])
-    parser.set_defaults(command=command)
+    own_help = command is not _hand_over
+    parser = commands.add_parser(name, help=summary, description=description, parents=[parent], add_help=own_help)
+    parser.set_defaults(command=command, name=name)
     return parser
 
 
@@ -88,13 +102,15 @@ def _list(_: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from studies.declare import load_study
+    study, folder = _study(options)
+    from joblib import cpu_count
+
     from studies.draw import draw_boxes, draw_figures
     from studies.run import run_study
     from studies.tables import read_table, report, write_summary
 
-    study = load_study(options.study, options.quick)
-    folder = run_study(study, _folder(options, study.name), jobs=options.jobs, data_dir=options.data)
+    jobs = None if options.scheduler else options.jobs or cpu_count()
+    run_study(study, folder, jobs=jobs, scheduler=options.scheduler, data_dir=options.data)
     metrics = read_table(folder, "metrics")
     write_summary(metrics, study.title, folder)
     drawn = draw_figures(study, folder) + draw_boxes(study, folder, options.data)
@@ -102,21 +118,20 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _figures(options: argparse.Namespace) -> None:
-    from studies.declare import load_study
+    study, folder = _study(options)
     from studies.draw import draw_boxes, draw_figures
     from studies.tables import read_table, write_summary
 
-    study = load_study(options.study, options.quick)
-    folder = _folder(options, study.name)
-    drawn = draw_figures(study, folder) + draw_boxes(study, folder, options.data)
+    drawn = draw_figures(study, folder, ("png", "svg") if options.svg else ("png",))
+    drawn += draw_boxes(study, folder, options.data)
     print(*drawn, write_summary(read_table(folder, "metrics"), study.title, folder), sep="\n")
 
 
 def _energy(options: argparse.Namespace) -> None:
-    from studies.declare import load_study
-    from studies.tables import CHIPS, describe_energies, load_chips, read_table
+    study, folder = _study(options)
+    from studies.tables import CHIPS, check_owner, describe_energies, load_chips, read_table
 
-    folder = _folder(options, load_study(options.study, options.quick).name)
+    check_owner(folder, study.identity(folder))
     print(describe_energies(read_table(folder, "metrics"), load_chips(options.chips or CHIPS)))
 
 
@@ -133,8 +148,9 @@ def _look(options: argparse.Namespace) -> None:
     from studies.look import look
 
     given = {name: value for name in ("model", *SETTINGS) if (value := getattr(options, name)) is not None}
-    folder = options.results / "look" / Path(options.model).stem
-    for path in look(given, folder, image=options.image, data_dir=options.data):
+    shipped = not options.model.endswith(".onnx") or is_ours(Path(options.model))
+    results = options.results or (RESULTS if shipped else Path("results"))
+    for path in look(given, results / "look" / Path(options.model).stem, image=options.image, data_dir=options.data):
         print(path)
 
 
@@ -144,9 +160,18 @@ def _bench(options: argparse.Namespace) -> None:
     (measure_large_networks if options.networks else measure_all)()
 
 
-def _folder(options: argparse.Namespace, name: str) -> Path:
-    """A quick run has a folder of its own, so that it never replaces the results of a full one."""
-    return options.results / (f"{name}-quick" if options.quick else name)
+def _hand_over(options: argparse.Namespace) -> int:
+    """The commands that are programs of their own: the tailor, the trainer."""
+    return import_module(f"models.{options.name}.__main__").main(options.rest)
+
+
+def _study(options: argparse.Namespace) -> tuple[Study, Path]:
+    """A study and its folder of results; a quick run has one of its own, and never replaces those of a full one."""
+    from studies.declare import load_study
+
+    study = load_study(options.study, options.quick)
+    results = options.results or (RESULTS if is_ours(study.folder) else study.folder / "results")
+    return study, results / (f"{study.name}-quick" if options.quick else study.name)
 
 
 def _positive(text: str) -> int:
@@ -167,6 +192,8 @@ def _value(text: str) -> int | float | str:
 
 def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split())
+    if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+        return f"{text}; {sys.executable} -m pip install --editable '{ROOT}[{EXTRAS[error.name]}]' brings it"
     return text if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: {text} (--debug shows where)"
 
 

@@ -1,4 +1,4 @@
-"""One network from the inside, and under every normalisation: the figures of `python -m studies look`."""
+"""One network from the inside, and under every normalisation: the figures of `brianize look`."""
 
 from __future__ import annotations
 

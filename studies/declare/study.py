@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +44,12 @@ class Study:
     figures: tuple[FigureSpec, ...]
     folder: Path
 
-    @property
+    @cached_property
     def conditions(self) -> tuple[Condition, ...]:
         """The points of the grid in its order, the last key varying fastest; points that are the same come once."""
         return tuple(self.variant_of)
 
-    @property
+    @cached_property
     def variant_of(self) -> Mapping[Condition, str]:
         """The conditions, variant after variant, each with the name of its own; "" where there are none.
 
@@ -68,6 +70,11 @@ class Study:
     def columns(self) -> tuple[str, ...]:
         """The columns of the results that say which condition a row belongs to; the seed comes last."""
         return _columns(self.variants, self.grid)
+
+    def identity(self, results: Path) -> dict[str, Any]:
+        """What tells a study from others: its file, as seen from a folder of results, and all that it says; a title."""
+        file = os.path.relpath(self.folder.resolve() / f"{self.name}.toml", results.resolve())
+        return {"title": self.title, "file": Path(file).as_posix(), "study": self.content()}
 
     def content(self) -> dict[str, Any]:
         """Everything that the file says, as plain data."""

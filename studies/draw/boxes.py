@@ -34,7 +34,7 @@ def draw_boxes(study: Study, folder: Path, data_dir: Path | None = None) -> list
     paths = []
     for spec in (spec for spec in study.figures if spec.plot == "boxes"):
         table = choose_rows(read_table(folder, "boxes"), spec)
-        paths += save(plot(spec, table, _images(study, data_dir)), folder, spec.name, ("png",))
+        paths += save(plot(spec, table, _images(study, data_dir)), folder, spec.name)
     return paths
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -22,24 +22,24 @@ from studies.tables import CAVEAT, LABELS, check_owner, read_table, select
 READABLE_LAYERS = 12  # names that fit side by side
 
 
-def draw_figures(study: Study, folder: Path) -> list[Path]:
-    """Draw every figure of a study that its tables alone tell into its folder of results, as svg and as png.
+def draw_figures(study: Study, folder: Path, endings: Sequence[str] = ("png",)) -> list[Path]:
+    """Draw every figure of a study that its tables alone tell into its folder of results, with each of the endings.
 
     Returns
     -------
     list of Path
-        The files, svg and png in turn.
+        The files, figure after figure.
 
     Raises
     ------
     ResultsError, StudyError
         If there are no tables yet, they are another study's, or a figure selects no rows of them.
     """
-    check_owner(folder, study.title)
+    check_owner(folder, study.identity(folder))
     paths = []
     for spec in (spec for spec in study.figures if spec.plot != "boxes"):  # those are `studies.draw.boxes`'
         rows = select(read_table(folder, spec.table), spec)
-        paths += save(plot(spec, rows), folder, spec.name)
+        paths += save(plot(spec, rows), folder, spec.name, endings)
     return paths
 
 

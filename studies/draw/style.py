@@ -40,8 +40,8 @@ class Style(NamedTuple):
     hatch: str
 
 
-def save(canvas: Canvas, folder: Path, name: str, endings: Sequence[str] = ("svg", "png")) -> list[Path]:
-    """Write a figure as <name>.svg and <name>.png, with the same bytes whenever it is drawn."""
+def save(canvas: Canvas, folder: Path, name: str, endings: Sequence[str] = ("png",)) -> list[Path]:
+    """Write a figure as <name>.png, or with other endings, with the same bytes whenever it is drawn."""
     paths = []
     for ending, metadata in ((ending, {"Date" if ending == "svg" else "Software": None}) for ending in endings):
         paths.append(folder / f"{name}.{ending}")

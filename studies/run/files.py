@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,27 @@ from studies.declare import Condition, StudyError, require_known
 
 @dataclass(frozen=True)
 class Job:
-    """A condition with the places of its files. `folder` is the study's: paths in a study are relative to it."""
+    """A condition with the places of its files. `folder` is the study's: paths in a study are relative to it.
+
+    On a machine that does not have that folder, `places` says where each file lies that the condition names.
+    """
 
     condition: Condition
     folder: Path
     data_dir: Path | None = None
+    places: Mapping[str, Path] = field(default_factory=dict)
+
+    def path(self, name: str) -> Path:
+        """Where a file lies that the condition names."""
+        return self.places.get(name, self.folder / name)
+
+
+def named_files(job: Job) -> Mapping[str, Path]:
+    """The files of a job that do not come with the project or a dataset's name, by what the condition calls them."""
+    c = job.condition
+    networks = [c.model] if c.model.endswith(".onnx") else []
+    datasets = [name for name in (c.dataset, c.calibration_dataset) if name and name.endswith(".npz")]
+    return {name: job.path(name) for name in (*networks, *datasets)}
 
 
 def has_boxes(job: Job) -> bool:
@@ -49,7 +66,7 @@ def model_path(job: Job) -> Path:
     """The ONNX file of a job's network."""
     name = job.condition.model
     if name.endswith(".onnx"):
-        return job.folder / name
+        return job.path(name)
     require_known("model", name, sorted(path.stem for path in WEIGHTS.glob("*.onnx")))
     return WEIGHTS / f"{name}.onnx"
 
@@ -82,7 +99,7 @@ def dataset(job: Job, name: str) -> Dataset:
     """A dataset by name, or from an npz file beside the study."""
     if not name.endswith(".npz"):
         return _loaded(name, job.data_dir, 0)
-    path = job.folder / name
+    path = job.path(name)
     return _loaded(str(path), job.data_dir, path.stat().st_mtime_ns if path.exists() else 0)
 
 

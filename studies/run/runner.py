@@ -1,15 +1,13 @@
 """Run a study: the conditions that are not stored yet, in parallel, each stored as it finishes; then its tables.
 
-Workers only compute; this process writes. So the same code runs on one machine and, inside
-`joblib.parallel_config(backend="dask")`, on a cluster without a shared disk for results. A worker runs one condition at
-a time (one thread per Dask worker): Brian2's random seed belongs to the process.
+Workers only compute; this process writes. So the same code runs on one machine and on a cluster without a common disk.
 """
 
 from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -25,10 +23,29 @@ from studies.declare import KEYS, TABLES, Condition, Study
 from studies.run.code import code_hash
 from studies.run.experiment import Rows, check_job, key_of, rows_of
 from studies.run.files import Job
-from studies.tables import CAVEAT, claim_folder, read_rows, select_drawn, write_rows, write_run, write_table
+from studies.tables import (
+    CAVEAT,
+    claim_folder,
+    read_rows,
+    select_drawn,
+    stored_keys,
+    write_rows,
+    write_run,
+    write_table,
+)
+
+Keys = Mapping[Condition, str]
+Finished = Generator[list[tuple[Condition, Rows]], None, None]
 
 
-def run_study(study: Study, folder: Path, *, jobs: int | None = None, data_dir: Path | None = None) -> Path:
+def run_study(
+    study: Study,
+    folder: Path,
+    *,
+    jobs: int | None = None,
+    scheduler: str | None = None,
+    data_dir: Path | None = None,
+) -> Path:
     """Run what is missing of a study and write metrics.csv, layers.csv, of detectors boxes.csv, and run.json.
 
     The tables have the same bytes whatever the number of workers, and whether or not an earlier run was interrupted.
@@ -39,6 +56,8 @@ def run_study(study: Study, folder: Path, *, jobs: int | None = None, data_dir: 
         Of its results; made if it is not there.
     jobs : int, optional
         Worker processes; by default as `joblib.parallel_config` says, and outside of it, none but this one.
+    scheduler : str, optional
+        The address of a Dask cluster whose workers do it instead; see `studies.run.cluster`.
     data_dir : Path, optional
         Where the datasets are; see `models.datasets.loading`.
 
@@ -53,13 +72,16 @@ def run_study(study: Study, folder: Path, *, jobs: int | None = None, data_dir: 
     every = [Job(condition, study.folder, data_dir) for condition in study.conditions]
     _check(every)
     keys = {job.condition: key_of(job) for job in every}
-    claim_folder(folder, _account(study))
+    account = _account(study, folder)
+    claim_folder(folder, account)
     distinct = {keys[job.condition]: job for job in every}
-    todo = [job for key, job in distinct.items() if read_rows(folder, key) is None]
-    _compute(todo, keys, folder, jobs, already=len(distinct) - len(todo))
+    stored = stored_keys(folder)
+    todo = [job for key, job in distinct.items() if key not in stored]
+    finished = _computed(_by_simulation(todo), keys, jobs, scheduler)
+    _store(finished, keys, folder, already=len(distinct) - len(todo), total=len(distinct))
     _write_tables(study, keys, folder)
     last_run = {"computed": len(todo), "seconds": round(time.perf_counter() - start, 1)}
-    write_run(folder, _account(study) | {"keys": list(distinct), "last_run": last_run})
+    write_run(folder, account | {"keys": list(distinct), "last_run": last_run})
     return folder
 
 
@@ -72,11 +94,18 @@ def _check(jobs: list[Job]) -> None:
         check_job(job)
 
 
-def _compute(todo: list[Job], keys: Mapping[Condition, str], folder: Path, jobs: int | None, already: int) -> None:
+def _computed(groups: list[list[Job]], keys: Keys, jobs: int | None, scheduler: str | None) -> Finished:
+    """The rows of groups of conditions as they finish, whichever is the first."""
+    if groups and scheduler is not None:
+        from studies.run.cluster import computed_on
+
+        return computed_on(scheduler, groups, keys)
     workers = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
-    finished = workers(delayed(_with_rows)(jobs) for jobs in _by_simulation(todo))
-    bar = tqdm(total=already + len(todo), initial=already, desc="conditions", unit="condition")
-    with closing(finished), bar:
+    return workers(delayed(_with_rows)(group) for group in groups)
+
+
+def _store(finished: Finished, keys: Keys, folder: Path, already: int, total: int) -> None:
+    with closing(finished), tqdm(total=total, initial=already, desc="conditions", unit="condition") as bar:
         for condition, rows in chain.from_iterable(finished):
             write_rows(folder, keys[condition], rows)
             bar.update()
@@ -94,26 +123,21 @@ def _with_rows(jobs: list[Job]) -> list[tuple[Condition, Rows]]:
     return list(zip((job.condition for job in jobs), rows_of(jobs), strict=True))
 
 
-def _write_tables(study: Study, keys: Mapping[Condition, str], folder: Path) -> None:
-    rows = {condition: read_rows(folder, key) or {} for condition, key in keys.items()}
-    variants = study.variant_of
+def _write_tables(study: Study, keys: Keys, folder: Path) -> None:
+    rows = {condition: read_rows(folder, key) for condition, key in keys.items()}
     for name in TABLES:
-        parts = [
-            _named(study.columns, variants[condition], condition, part[name])
-            for condition, part in rows.items()
-            if name in part
-        ]
+        parts = [_named(study, condition, part[name]) for condition, part in rows.items() if name in part]
         if parts and name == "boxes":
             parts = [select_drawn(pd.concat(parts, ignore_index=True), study)]
         if parts:
             write_table(folder, name, parts)
 
 
-def _named(names: Sequence[str], variant: str, condition: Condition, columns: Mapping[str, list[Any]]) -> pd.DataFrame:
+def _named(study: Study, condition: Condition, columns: Mapping[str, list[Any]]) -> pd.DataFrame:
     """Rows with the columns that say which condition they belong to, in front."""
     length = len(next(iter(columns.values())))
-    named = {"variant": variant, **asdict(condition)}
-    values = {name: pd.Series([named[name]] * length, dtype=_dtype(name)) for name in names}
+    named = {"variant": study.variant_of[condition], **asdict(condition)}
+    values = {name: pd.Series([named[name]] * length, dtype=_dtype(name)) for name in study.columns}
     return pd.DataFrame({**values, **columns})
 
 
@@ -123,13 +147,11 @@ def _dtype(key: str) -> str:
     return "float64" if float in kinds else "Int64" if int in kinds else "object"
 
 
-def _account(study: Study) -> dict[str, Any]:
+def _account(study: Study, folder: Path) -> dict[str, Any]:
     """What run.json says: the study as declared, the first condition with all its defaults, and the versions."""
     versions = {name: version(name) for name in ("brian2", "numpy", "onnxruntime", "pandas", "joblib")}
     return {
-        "title": study.title,
-        "question": study.question,
-        "study": study.content(),
+        **study.identity(folder),
         "first_condition": asdict(study.conditions[0]),
         "code_sha256": code_hash(),
         "versions": {"python": platform.python_version(), **versions},

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -26,6 +27,11 @@ class ResultsError(ValueError):
 def claim_folder(folder: Path, content: Mapping[str, Any]) -> None:
     """Make a study's folder; run.json says from the start whose it is.
 
+    Parameters
+    ----------
+    content : mapping
+        What run.json says: a "title" and the identity of the study (see `check_owner`).
+
     Raises
     ------
     ResultsError
@@ -33,40 +39,68 @@ def claim_folder(folder: Path, content: Mapping[str, Any]) -> None:
     OSError
         If it cannot be written.
     """
-    owner = check_owner(folder, content["title"])
-    if owner is None and folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
+    check_owner(folder, content)
+    owned = (folder / "run.json").exists()
+    if not owned and folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
         raise ResultsError(
             f"{folder} holds files that no study wrote (there is no run.json); choose another --results folder"
         )
     folder.mkdir(parents=True, exist_ok=True)
-    if owner is None:
+    if not owned:
         write_run(folder, content)
     (folder / ".conditions").mkdir(exist_ok=True)
 
 
-def check_owner(folder: Path, title: str) -> str | None:
-    """The title of the study that wrote a folder, None if there is none; raises `ResultsError` if it is another."""
-    owner = owner_of(folder)
-    if owner not in (None, title):
-        raise ResultsError(f"{folder} holds the results of another study, {owner!r}; choose another --results folder")
-    return owner
+def check_owner(folder: Path, content: Mapping[str, Any]) -> None:
+    """Raise `ResultsError` if another study wrote a folder; an empty one is anybody's.
+
+    A study is the same if its file is, whatever was changed in it, or if its name and all that it says are, wherever
+    its file was moved to.
+
+    Parameters
+    ----------
+    content : mapping
+        With the study's title and its `Study.identity` as seen from the folder.
+    """
+    owner = read_run(folder)
+    if owner is not None and not _is_same(owner, content):
+        raise ResultsError(
+            f"{folder} holds the results of another study, {_label(owner, folder)}, not of {_label(content, folder)}; "
+            "rename your study's file or choose another --results folder"
+        )
 
 
-def owner_of(folder: Path) -> str | None:
-    """The title of the study that wrote a folder; None if there is none."""
+def read_run(folder: Path) -> Mapping[str, Any] | None:
+    """What run.json says; None if there is none, and `ResultsError` if no study wrote it."""
     path = folder / "run.json"
     if not path.exists():
         return None
     try:
-        return str(json.loads(path.read_text(encoding="utf-8"))["title"])
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return content | {"title": str(content["title"])}
     except (ValueError, KeyError, TypeError):
         raise ResultsError(f"{path} was not written by a study; choose another --results folder") from None
 
 
-def read_rows(folder: Path, key: str) -> Mapping[str, Any] | None:
-    """The rows of a condition that has finished before; None if it has not."""
-    path = _condition_path(folder, key)
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+def _is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    files, studies = ([content.get(key) for content in (one, other)] for key in ("file", "study"))
+    names = {PurePosixPath(file or "").name for file in files}
+    return files[0] == files[1] or (len(names) == 1 and _as_json(studies[0]) == _as_json(studies[1]))
+
+
+def _label(content: Mapping[str, Any], folder: Path) -> str:
+    file = content.get("file")
+    return repr(content["title"]) + (f" ({os.path.abspath(folder / file)})" if file else "")
+
+
+def stored_keys(folder: Path) -> set[str]:
+    """The conditions whose rows are there, by their keys."""
+    return {path.stem for path in (folder / ".conditions").glob("*.json")}
+
+
+def read_rows(folder: Path, key: str) -> Mapping[str, Any]:
+    """The rows of a condition that has finished."""
+    return json.loads(_condition_path(folder, key).read_text(encoding="utf-8"))
 
 
 def write_rows(folder: Path, key: str, rows: Mapping[str, Any]) -> None:
@@ -99,8 +133,11 @@ def read_table(folder: Path, name: str) -> pd.DataFrame:
 
 def write_run(folder: Path, content: Mapping[str, Any]) -> None:
     """What was run and with which versions, as run.json."""
-    text = json.dumps(_without_infinity(content), indent=2, ensure_ascii=False, allow_nan=False)
-    write_atomically(folder / "run.json", text + "\n")
+    write_atomically(folder / "run.json", _as_json(content) + "\n")
+
+
+def _as_json(content: Any) -> str:
+    return json.dumps(_without_infinity(content), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def _without_infinity(value: Any) -> Any:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
+from importlib.metadata import entry_points
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -13,6 +17,7 @@ from matplotlib.figure import Figure as Canvas
 from onnx import helper
 
 from models.onnx_io.trace import OnnxError
+from models.paths import ROOT
 from studies.__main__ import main
 from studies.declare.study import load_study, study_names
 from studies.run import runner
@@ -26,9 +31,10 @@ def cli(study_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
     """A command on the tiny study: its exit status, what it printed and what it said on stderr."""
 
     def call(command: str = "run", *arguments, name: str | Path = study_file) -> tuple[int, str, str]:
-        common = ["--results", str(tmp_path / "results")] if command in ("run", "figures") else []
-        jobs = ["--jobs", "1"] if command == "run" else []
-        named = [str(name)] if command in ("run", "figures") else []
+        of_a_study = command in ("run", "figures", "energy")
+        common = ["--results", str(tmp_path / "results")] if of_a_study else []
+        jobs = ["--jobs", "1"] if command == "run" and "--scheduler" not in arguments else []
+        named = [str(name)] if of_a_study else []
         status = main([command, *named, *common, *jobs, *map(str, arguments)])
         captured = capsys.readouterr()
         return status, captured.out, captured.err
@@ -69,20 +75,57 @@ def test_run_writes_tables_and_figures_and_prints_a_summary(cli, tmp_path: Path)
     assert status == 0
     names = {path.name for path in folder.iterdir()}
     tables = {"metrics.csv", "layers.csv", "run.json", "summary.md"}
-    assert names == tables | {"accuracy.svg", "accuracy.png", ".conditions"}
+    assert names == tables | {"accuracy.png", ".conditions"}
     assert str(folder / "metrics.csv") in out
-    assert str(folder / "accuracy.svg") in out
+    assert str(folder / "accuracy.png") in out
     assert [line.split()[0] for line in out.splitlines()[1:3]] == ["none", "data"]
 
 
 def test_figures_draws_again_without_simulating(cli, ran: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = (ran / "accuracy.svg").read_bytes()
-    (ran / "accuracy.svg").unlink()
+    before = (ran / "accuracy.png").read_bytes()
+    (ran / "accuracy.png").unlink()
     monkeypatch.setattr(runner, "rows_of", lambda job: pytest.fail("simulated"))
     status, out, err = cli("figures", "--quick")
     assert (status, err) == (0, "")
-    assert out.splitlines() == [str(ran / "accuracy.svg"), str(ran / "accuracy.png"), str(ran / "summary.md")]
-    assert (ran / "accuracy.svg").read_bytes() == before
+    assert out.splitlines() == [str(ran / "accuracy.png"), str(ran / "summary.md")]
+    assert (ran / "accuracy.png").read_bytes() == before
+
+
+def test_figures_draws_vectors_on_demand(cli, ran: Path) -> None:
+    assert str(ran / "accuracy.svg") in cli("figures", "--quick", "--svg")[1].splitlines()
+    assert (ran / "accuracy.svg").read_text().startswith("<?xml")
+
+
+def test_results_are_beside_a_study_of_ones_own(study_file: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    (study_file.parent / "elsewhere").mkdir()
+    monkeypatch.chdir(study_file.parent / "elsewhere")
+    for command in (["run", "--jobs", "1"], ["figures"], ["energy"]):
+        assert main([*command, "../tiny.toml", "--quick"]) == 0, capsys.readouterr().err
+    assert (study_file.parent / "results" / "tiny-quick" / "metrics.csv").exists()
+    assert list(Path.cwd().iterdir()) == []
+
+
+def test_results_of_shipped_studies_are_in_the_checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    folders = []
+    monkeypatch.setattr("studies.draw.draw_figures", lambda study, folder, endings: folders.append(folder) or [])
+    for study in ("normalization", str(ROOT / "studies" / "leaks.toml")):
+        assert main(["figures", study]) == 0
+    assert folders == [ROOT / "results" / "normalization", ROOT / "results" / "leaks"]
+
+
+@pytest.mark.parametrize(
+    ("model", "folder"),
+    [("mnist_mlp", ROOT / "results" / "look" / "mnist_mlp"), ("tiny.onnx", Path("results/look/tiny"))],
+)
+def test_figures_of_a_network_are_in_the_checkout_or_the_working_directory(
+    study_file: Path, monkeypatch: pytest.MonkeyPatch, model: str, folder: Path
+) -> None:
+    monkeypatch.chdir(study_file.parent)
+    folders = []
+    monkeypatch.setattr("studies.look.look", lambda given, folder, **options: folders.append(folder) or [])
+    assert main(["look", model]) == 0
+    assert folders == [folder]
 
 
 def test_an_interruption_says_how_to_go_on(cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +136,7 @@ def test_an_interruption_says_how_to_go_on(cli, monkeypatch: pytest.MonkeyPatch)
     status, out, err = cli("run", "--quick")
     assert (status, out) == (130, "")
     assert err.splitlines()[-1] == (
-        "error: interrupted; a study keeps its finished conditions, and the same command continues"
+        "error: interrupted; what a study or a training has finished is kept, and the same command continues"
     )
     assert "Traceback" not in err
 
@@ -256,12 +299,21 @@ def test_a_data_directory_that_is_none(cli, study_file: Path, tmp_path: Path) ->
 # Results
 
 
-@pytest.mark.parametrize("command", ["run", "figures"])
+@pytest.mark.parametrize("command", ["run", "figures", "energy"])
 def test_a_folder_of_another_study(cli, ran: Path, study_file: Path, command: str) -> None:
     before = {path: path.read_bytes() for path in ran.iterdir() if path.is_file()}
-    study_file.write_text(STUDY.replace('title = "Tiny"', 'title = "Another"'))
-    one_line(cli(command, "--quick"), "holds the results of another study, 'Tiny'; choose another --results folder")
+    (study_file.parent / "sub").mkdir()
+    another = study_file.parent / "sub" / "tiny.toml"
+    another.write_text(STUDY.replace("images = 4", "images = 5").replace('"tiny.onnx"', '"../tiny.onnx"'))
+    said = f"another study, 'Tiny' ({study_file}), not of 'Tiny' ({another}); rename your study's file"
+    one_line(cli(command, "--quick", name=another), said)
     assert {path: path.read_bytes() for path in before} == before
+
+
+def test_another_title_is_no_other_study(cli, ran: Path, study_file: Path) -> None:
+    study_file.write_text(STUDY.replace('title = "Tiny"', 'title = "Another"'))
+    assert cli("figures", "--quick")[0] == 0
+    assert (ran / "summary.md").read_text().startswith("# Another")
 
 
 def test_figures_before_the_study_has_run(cli) -> None:
@@ -343,6 +395,66 @@ def test_a_table_that_is_none(cli, ran: Path, content: str, words: str) -> None:
     one_line(cli("figures", "--quick"), words)
 
 
+# Other programs
+
+
+@pytest.mark.parametrize("program", ["tailor", "train"])
+def test_the_rest_of_the_line_is_handed_over(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    given = []
+    module = SimpleNamespace(main=lambda arguments: given.append(arguments) or 7)
+    monkeypatch.setitem(sys.modules, f"models.{program}.__main__", module)
+    assert main([program, "--first", "1", "name", "--help"]) == 7
+    assert given == [["--first", "1", "name", "--help"]]
+
+
+def test_tailor_says_what_stands_in_the_way(cli, model: Path, capsys: pytest.CaptureFixture) -> None:
+    written(model, network([helper.make_node("Sigmoid", ["x"], ["y"], name="s")], {}))
+    status, out, _ = cli("tailor", str(model))
+    assert (status, out.splitlines()[-1]) == (1, "1 of 1 stand in the way")
+
+
+@pytest.mark.parametrize(
+    ("missing", "extra", "arguments"),
+    [
+        ("torch", "train", ("train", "mnist_mlp")),
+        ("distributed", "cluster", ("run", "--scheduler", "tcp://127.0.0.1:8786")),
+    ],
+)
+def test_what_is_not_installed_is_said(
+    cli, monkeypatch: pytest.MonkeyPatch, missing: str, extra: str, arguments: tuple[str, ...]
+) -> None:
+    for module in [name for name in sys.modules if name in ("models.train.__main__", "studies.run.cluster")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, missing, None)
+    one_line(cli(*arguments), missing, f"{sys.executable} -m pip install --editable '{ROOT}[{extra}]'", status=1)
+
+
+# From anywhere, at once
+
+
+def test_the_command_is_installed() -> None:
+    (command,) = entry_points(group="console_scripts", name="brianize")
+    assert command.load() is main
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["run", "normalisation"], ["--help"]], ids=" ".join)
+def test_what_simulates_nothing_imports_no_simulator(tmp_path: Path, arguments: list[str]) -> None:
+    program = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from studies.__main__ import main
+try:
+    main({arguments!r})
+except SystemExit:
+    pass
+print(*sys.modules, file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    heavy = {"brian2", "scipy", "pandas", "matplotlib", "onnx", "onnxruntime", "joblib", "sklearn", "numba", "dask"}
+    assert "studies.__main__" in done.stderr
+    assert heavy.isdisjoint(done.stderr.split())
+
+
 # The benchmark
 
 
@@ -360,10 +472,9 @@ def test_bench_measures_everything_or_the_large_networks(
 # --debug
 
 
-def test_debug_shows_where(cli, model: Path, ran: Path, study_file: Path) -> None:
-    study_file.write_text(STUDY.replace('title = "Tiny"', 'title = "Another"'))
+def test_debug_shows_where(cli, model: Path, tmp_path: Path) -> None:
     with pytest.raises(ResultsError):
-        cli("run", "--quick", "--debug")
+        cli("figures", "--debug")
     written(model, b"weights = 3\n")
     with pytest.raises(OnnxError):
         cli("run", "--debug")

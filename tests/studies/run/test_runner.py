@@ -1,4 +1,4 @@
-"""Running a study: the same bytes with any number of workers, on a cluster, and after any interruption."""
+"""Running a study: the same bytes with any number of workers, and after any interruption."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -66,6 +65,7 @@ def test_tables_are_tidy(study, tmp_path):
 def test_run_json_says_what_was_run(study, tmp_path):
     account = json.loads((run_study(study, tmp_path / "out") / "run.json").read_text())
     assert account["title"] == "Tiny"
+    assert account["file"] == "../tiny.toml"
     assert account["study"]["grid"] == {"normalization": ["none", "data"], "seed": [0, 1, 2]}
     assert account["first_condition"]["v_th"] == 1.0
     assert sorted(f"{key}.json" for key in account["keys"]) == [path.name for path in stored(tmp_path / "out")]
@@ -171,14 +171,3 @@ def test_kill_in_the_middle_and_continue(study_file, tmp_path):
     continued = tables(run_study(load_study(study_file), folder))
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert continued == tables(run_study(load_study(study_file), tmp_path / "whole"))
-
-
-def test_a_dask_cluster_writes_the_same_bytes(study, tmp_path, expected):
-    distributed = pytest.importorskip("distributed", reason="pip install 'dask[distributed]' for this test")
-    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
-    with cluster, distributed.Client(cluster) as client, joblib.parallel_config(backend="dask"):
-        assert len(client.scheduler_info()["workers"]) == 2
-        folder = run_study(study, tmp_path / "dask")
-        computed = client.run(lambda: "studies.run.experiment" in sys.modules)
-    assert any(computed.values())
-    assert tables(folder) == expected

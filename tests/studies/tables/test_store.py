@@ -16,19 +16,53 @@ from studies.tables.store import (
     claim_folder,
     read_rows,
     read_table,
+    stored_keys,
     write_rows,
     write_run,
     write_table,
 )
 
-MINE = {"title": "Mine"}
+MINE = {"title": "Mine", "file": "../../mine.toml", "study": {"fixed": {"v_min": -math.inf}, "grid": {"seed": (0, 1)}}}
+AS_STORED = {**MINE, "study": {"fixed": {"v_min": "-inf"}, "grid": {"seed": [0, 1]}}}
 
 
 def test_claim_makes_the_folder_and_says_whose_it_is(tmp_path):
     folder = tmp_path / "results" / "mine"
     claim_folder(folder, MINE)
-    assert json.loads((folder / "run.json").read_text()) == MINE
+    assert json.loads((folder / "run.json").read_text()) == AS_STORED
     claim_folder(folder, MINE)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"study": {"fixed": {}}, "title": "Edited"},
+        {"file": "../../../elsewhere/mine.toml"},
+    ],
+    ids=["edited", "moved"],
+)
+def test_a_study_is_the_same_wherever_its_file_is_or_whatever_it_says(tmp_path, change):
+    claim_folder(tmp_path, MINE)
+    claim_folder(tmp_path, MINE | change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"file": "../../../elsewhere/mine.toml", "study": {"fixed": {}}},
+        {"file": "../../yours.toml"},
+        {"file": None},
+    ],
+    ids=["moved and edited", "of another name", "without a file"],
+)
+def test_studies_of_one_title_do_not_share_a_folder(tmp_path, change):
+    folder = tmp_path / "a" / "results" / "mine"
+    claim_folder(folder, MINE)
+    before = (folder / "run.json").read_bytes()
+    with pytest.raises(ResultsError, match="rename your study's file or choose another --results folder") as error:
+        claim_folder(folder, MINE | change)
+    assert f"another study, 'Mine' ({tmp_path / 'a' / 'mine.toml'}), not of 'Mine'" in str(error.value)
+    assert (folder / "run.json").read_bytes() == before
 
 
 def test_infinity_is_text_in_run_json(tmp_path):
@@ -45,7 +79,7 @@ def test_claim_after_a_kill_before_run_json_was_there(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("run.json", '{"title": "Yours"}', "holds the results of another study, 'Yours'; choose another --results"),
+        ("run.json", '{"title": "Yours"}', "holds the results of another study, 'Yours', not of 'Mine' "),
         ("run.json", "{", "run.json was not written by a study"),
         ("run.json", "[]", "run.json was not written by a study"),
         ("thesis.tex", "", "holds files that no study wrote"),
@@ -68,8 +102,9 @@ def test_claim_of_a_place_that_cannot_be_a_folder(tmp_path):
 def test_rows_come_back_exactly(tmp_path):
     claim_folder(tmp_path, MINE)
     rows = {"metrics": {"accuracy": [0.1, 1 / 3], "time_to_99_ms": [1e-300, 2.5]}}
-    assert read_rows(tmp_path, "key") is None
+    assert stored_keys(tmp_path) == set()
     write_rows(tmp_path, "key", rows)
+    assert stored_keys(tmp_path) == {"key"}
     assert read_rows(tmp_path, "key") == rows
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from models.paths import RESULTS
 from studies.tables.labels import CAVEAT
-from studies.tables.store import owner_of, read_table
+from studies.tables.store import read_run, read_table
 from studies.tables.summary import details, markdown, report, summary, write_summary
 
 
@@ -118,6 +118,6 @@ def test_a_table_in_markdown() -> None:
 
 @pytest.mark.parametrize("folder", sorted(path.parent.name for path in RESULTS.glob("*/metrics.csv")))
 def test_the_committed_summaries_are_those_of_the_committed_tables(tmp_path: Path, folder: str) -> None:
-    title = owner_of(RESULTS / folder)
+    title = read_run(RESULTS / folder)["title"]
     written = write_summary(read_table(RESULTS / folder, "metrics"), title, tmp_path)
     assert written.read_text() == (RESULTS / folder / "summary.md").read_text()
