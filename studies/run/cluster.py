@@ -8,7 +8,6 @@ process.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import sys
 import uuid
@@ -17,15 +16,14 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from distributed import Client, KilledWorker, Worker, WorkerPlugin, as_completed, get_worker
 from distributed.comm import CommClosedError
 
-from models.datasets import content_hash
 from studies.declare import Condition
-from studies.run.code import code_hash
-from studies.run.experiment import Rows, key_of, rows_of, versions
-from studies.run.files import Job, dataset, model_path
+from studies.run.experiment import Rows, key_of, rows_of, sources_of
+from studies.run.files import Job
 from studies.run.parcels import Contents, located, pack, unpack
 
 Answer = tuple[Condition, Rows]
@@ -86,7 +84,7 @@ def compute(tasks: list[tuple[Job, str]]) -> list[Answer]:
     jobs = [located(job, _scratch(worker)) for job, _ in tasks]
     for job, (_, key) in zip(jobs, tasks, strict=True):
         if _key_on(worker, job) != key:
-            raise OtherRows(worker.address, job.condition, _sources(job))
+            raise OtherRows(worker.address, job.condition, sources_of(job))
     return list(zip((job.condition for job in jobs), rows_of(jobs), strict=True))
 
 
@@ -97,23 +95,10 @@ def _key_on(worker: Worker, job: Job) -> str:
         raise ClusterError(f"worker {worker.address}: {error}") from None
 
 
-def _sources(job: Job) -> Mapping[str, str]:
-    """What the rows of a condition come from, part by part, as `key_of` says it of all in one."""
-    c = job.condition
-    return {
-        "code": code_hash(),
-        **{f"version of {name}": number for name, number in versions().items()},
-        f"model {c.model!r}": hashlib.sha256(model_path(job).read_bytes()).hexdigest(),
-        **{
-            f"dataset {name!r}": content_hash(dataset(job, name)) for name in {c.dataset, c.calibration_dataset} if name
-        },
-    }
-
-
-def _difference(jobs: Mapping[Condition, Job], worker: str, condition: Condition, theirs: Mapping[str, str]) -> str:
-    ours = _sources(jobs[condition])
+def _difference(jobs: Mapping[Condition, Job], worker: str, condition: Condition, theirs: Mapping[str, Any]) -> str:
+    ours = sources_of(jobs[condition])
     parts = [
-        f"{name} ({theirs.get(name, 'none')[:12]}, here {ours[name][:12]})"
+        f"{name} ({str(theirs.get(name))[:12]}, here {str(ours[name])[:12]})"
         for name in ours
         if theirs.get(name) != ours[name]
     ]

@@ -42,6 +42,7 @@ from studies.run.files import Job, calibration_images, dataset, fit, has_boxes, 
 from studies.run.settings import calibration_of, encoder_of, is_random, neuron_of, output_of, rheobase, simulation_of
 
 Rows = Mapping[str, Mapping[str, list[Any]]]
+LIBRARIES = ("brian2", "numpy", "onnxruntime", "pycocotools")  # those that the rows depend on
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,24 +109,24 @@ def _classes(job: Job, output_shape: Shape) -> int:
 
 
 def key_of(job: Job) -> str:
-    """What identifies the rows of a job: its condition, the content of its files, and the code that makes them.
+    """What identifies the rows of a job: a hash of all that they come from.
 
     Conditions that differ only by a seed that nothing reads have the same key, and are simulated once.
     """
-    names = {name for name in (job.condition.dataset, job.condition.calibration_dataset) if name is not None}
-    content = {
-        "condition": asdict(job.condition) | ({} if is_random(job.condition) else {"seed": 0}),
-        "model": hashlib.sha256(model_path(job).read_bytes()).hexdigest(),
-        "datasets": {name: content_hash(dataset(job, name)) for name in sorted(names)},
+    return hashlib.sha256(json.dumps(sources_of(job), sort_keys=True).encode()).hexdigest()
+
+
+def sources_of(job: Job) -> Mapping[str, Any]:
+    """All that the rows of a job come from: its condition, the code, the libraries, and the content of its files."""
+    c = job.condition
+    names = sorted({name for name in (c.dataset, c.calibration_dataset) if name is not None})
+    return {
+        "condition": asdict(c) | ({} if is_random(c) else {"seed": 0}),
         "code": code_hash(),
-        "versions": versions(),
+        **{f"version of {name}": version(name) for name in LIBRARIES},
+        f"model {c.model!r}": hashlib.sha256(model_path(job).read_bytes()).hexdigest(),
+        **{f"dataset {name!r}": content_hash(dataset(job, name)) for name in names},
     }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def versions() -> Mapping[str, str]:
-    """The versions of the libraries that the rows depend on."""
-    return {name: version(name) for name in ("brian2", "numpy", "onnxruntime", "pycocotools")}
 
 
 def rows_of(jobs: Sequence[Job]) -> list[Rows]:

@@ -124,9 +124,9 @@ def test_a_worker_of_several_threads_is_refused(study: Study, threads: str, tmp_
 @pytest.mark.parametrize(
     ("name", "values", "words"),
     [
-        ("code_hash", ["5eed" * 16, "c0de" * 16], "it differs in code (5eed5eed5eed, here c0dec0dec0de);"),
-        ("versions", [{"brian2": "2.9"}, {"brian2": "2.10"}], "it differs in version of brian2 (2.9, here 2.10);"),
-        ("content_hash", ["f00d" * 16, "beef" * 16], "in dataset 'mine.npz' (f00df00df00d, here beefbeefbeef);"),
+        ("code", ["5eed" * 16, "c0de" * 16], "it differs in code (5eed5eed5eed, here c0dec0dec0de);"),
+        ("version of brian2", ["2.9", "2.10"], "it differs in version of brian2 (2.9, here 2.10);"),
+        ("dataset 'mine.npz'", ["f00d" * 16, "beef" * 16], "in dataset 'mine.npz' (f00df00df00d, here beefbeefbeef);"),
     ],
 )
 def test_a_worker_that_would_make_other_rows_is_refused(
@@ -134,7 +134,11 @@ def test_a_worker_that_would_make_other_rows_is_refused(
 ) -> None:
     """The worker is a thread of this process; what it says of itself is the first of two values."""
     monkeypatch.setattr(cluster, "key_of", lambda job: "another")
-    monkeypatch.setattr(cluster, name, lambda *arguments: values[threading.current_thread() is threading.main_thread()])
+
+    def sources_of(job, original=cluster.sources_of):
+        return {**original(job), name: values[threading.current_thread() is threading.main_thread()]}
+
+    monkeypatch.setattr(cluster, "sources_of", sources_of)
     message = refused(study, threads, tmp_path / "out")
     assert message.startswith("worker tcp://127.0.0.1:")
     assert words in message
