@@ -6,6 +6,7 @@ What a command needs is imported when it runs, so that a list or a wrong argumen
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -31,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.rest = rest
     if rest and options.command is not _hand_over:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         return options.command(options) or 0
     except KeyboardInterrupt:
@@ -39,6 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.debug:
             raise
         return _say(_one_line(error), 2 if isinstance(error, ValueError) else 1)
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,6 +6,7 @@ Before each batch every group is put into its initial state, and each population
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import brian2
@@ -84,8 +85,8 @@ def run(
     if isinstance(network.simulation.encoder, SpikeTrains):
         _set_spikes(network, [batch().values for batch in batches])
     steps = len(batches) * network.period
-    with tqdm(total=steps, desc="steps", unit="step", disable=not progress, leave=False) as bar:
-        network.conductor.start(begin, bar.update)
+    with _bar(steps) if progress else nullcontext() as bar:
+        network.conductor.start(begin, bar.update if bar else lambda: None)
         # Brian2 compares float32 potentials with 1e50 after an exact update
         with interrupts_raise(), np.errstate(over="ignore"):
             network.network.run((steps - profiled) * network.clock.dt, namespace={})
@@ -93,6 +94,10 @@ def run(
                 network.network.run(profiled * network.clock.dt, namespace={}, profile=True)
     if network.conductor.k < steps:  # something called brian2.stop()
         raise RuntimeError(f"the simulation was stopped after {network.conductor.k} of {steps} steps")
+
+
+def _bar(steps: int) -> tqdm:
+    return tqdm(total=steps, desc="steps", unit="step", leave=False)
 
 
 def _check_delays(network: SpikingNetwork) -> None:

@@ -154,17 +154,33 @@ def test_neurons_that_do_not_fit_the_network_are_refused_before_anything_is_simu
     assert not (tmp_path / "out").exists()
 
 
-def test_kill_in_the_middle_and_continue(study_file, tmp_path):
-    """SIGKILL once two conditions are stored; the run that continues writes the bytes of one never interrupted."""
+INTERRUPTED = "error: interrupted; what a study or a training has finished is kept, and the same command continues"
+
+
+@pytest.mark.parametrize(
+    ("number", "jobs", "status", "said"),
+    [
+        (signal.SIGKILL, 1, -signal.SIGKILL, ""),
+        (signal.SIGINT, 1, 130, INTERRUPTED),
+        (signal.SIGTERM, 1, 130, INTERRUPTED),
+        pytest.param(signal.SIGINT, 2, 130, INTERRUPTED, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, 2, 130, INTERRUPTED, marks=pytest.mark.slow),
+    ],
+)
+def test_stopped_in_the_middle_and_continued(study_file, tmp_path, number, jobs, status, said):
+    """A signal once two conditions are stored; the run that continues writes the bytes of one never interrupted."""
     study_file.write_text(study_file.read_text().replace("duration_ms = 20", "duration_ms = 400"))
-    folder = tmp_path / "killed" / "tiny"
-    command = [sys.executable, "-m", "studies", "run", str(study_file), "--jobs", "1", "--results", str(folder.parent)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    folder = tmp_path / "stopped" / "tiny"
+    command = [sys.executable, "-m", "studies", "run", study_file, "--jobs", str(jobs), "--results", folder.parent]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         limit = time.monotonic() + 120
         while len(stored(folder)) < 2 and process.poll() is None and time.monotonic() < limit:
             time.sleep(0.005)
-        os.kill(process.pid, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
+        os.kill(process.pid, number)
+        out, err = process.communicate()
+    assert (process.returncode, out) == (status, "")
+    assert [line for line in err.splitlines() if line.startswith("error")] == [said] * bool(said)
+    assert "Traceback" not in err
     assert 2 <= len(stored(folder)) < CONDITIONS
     assert not (folder / "metrics.csv").exists()
     kept = {path: path.stat().st_mtime_ns for path in stored(folder)}
