@@ -1,6 +1,8 @@
-"""What tests share: real data where it is present, and figures without a display."""
+"""What tests share: real data where it is present, figures without a display, and a quick start of every simulation."""
 
 from __future__ import annotations
+
+import gc
 
 import brian2
 import matplotlib
@@ -11,6 +13,12 @@ from models.datasets.loading import Dataset, load_dataset
 
 matplotlib.use("Agg")
 brian2.prefs.codegen.target = "numpy"  # of what is run without `simulate`: nothing to compile
+
+
+def pytest_collection_finish() -> None:
+    """Brian2 collects garbage whenever a simulation starts; what was imported is then looked through no more."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
