@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+from functools import cache
 
 import brian2
 import matplotlib
 import pytest
 
+from models.datasets import loading
 from models.datasets.files import DatasetError
 from models.datasets.loading import Dataset, load_dataset
 
@@ -19,6 +21,14 @@ def pytest_collection_finish() -> None:
     """Brian2 collects garbage whenever a simulation starts; what was imported is then looked through no more."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def digits_read_once():
+    """The embedded digits are a table of text that takes two seconds to read."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loading, "_digits", cache(loading._digits))
+        yield
 
 
 @pytest.fixture
