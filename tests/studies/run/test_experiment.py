@@ -179,7 +179,8 @@ def test_a_leaky_network_needs_signed_neurons(folder):
     dropped = rows(job(folder, **SIGNED | {"model": "leaky.onnx", "neuron": "if", "negative_slope": "drop"}))
     assert repr(dropped["layers"]) == repr(rows(job(folder, **SIGNED | {"neuron": "if"}))["layers"])
     for other in ({"pooling": "folded"}, {"v_th": 0.7}, {"v_init": "half"}, {"readout": "potential"}):
-        assert rows(job(folder, **SIGNED | {"model": "leaky.onnx"} | other))["layers"] != with_leak
+        changed = rows(job(folder, **SIGNED | {"model": "leaky.onnx"} | other))["layers"]
+        assert repr(changed) != repr(with_leak)  # NaN is not equal to itself, so that == says nothing
 
 
 def test_spike_norm_simulates_the_calibration_images_as_the_condition_says(folder):
