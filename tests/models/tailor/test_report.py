@@ -21,8 +21,7 @@ from models.onnx_io.trace import OnnxError
 from models.paths import ROOT
 from models.tailor.__main__ import main
 from models.tailor.report import AWAY, FOLDED, OBSTACLE, REWRITTEN, SPIKES, UNKNOWN, report, tailor
-from tests.models.onnx_files import network, written
-from tests.models.onnx_io.operators.test_table import floats, node
+from tests.models.onnx_files import floats, network, node, written
 
 FILES = ROOT / "tests" / "data" / "onnx"
 ALL = sorted(FILES.glob("*.onnx"))

@@ -341,7 +341,6 @@ def test_the_boxes_of_a_slow_network_are_those_of_a_normalised_one_in_the_end(fo
         ({"readout": "count"}, "readout is 'count'; dataset 'digit_scenes' has boxes"),
         ({"model": "mnist_convnet"}, r"the images have shape \(1, 96, 96\)"),
         ({"neuron": "if"}, "use signed neurons"),
-        ({"dataset": "digits"}, r"the images have shape \(1, 28, 28\)"),
     ],
 )
 def test_what_a_detector_cannot_do_is_said_before_anything_is_simulated(folder, changes, message):
