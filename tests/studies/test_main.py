@@ -366,7 +366,7 @@ def test_a_full_disk_in_the_middle_is_one_line_and_the_same_command_goes_on(
     assert (status, out) == (1, "")
     assert err.splitlines()[-1] == "error: [Errno 28] No space left on device"
     assert "Traceback" not in err
-    assert not list((tmp_path / "results").rglob("*.tmp"))
+    assert not list((tmp_path / "results").rglob(".*.*")), "half a file beside its place"
     assert cli("run", "--quick")[0] == 0
     assert (tmp_path / "results" / "tiny-quick" / "metrics.csv").exists()
 

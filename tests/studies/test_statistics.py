@@ -1,4 +1,4 @@
-"""Intervals over images: SciPy's, tables worked by hand, and how often a simulated truth is covered."""
+"""Statistics worked by hand or done by SciPy and scikit-learn, and how often a simulated truth is covered."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.metrics import r2_score
 
-from studies.statistics import paired_interval, wilson_interval
+from studies.statistics import interval, paired_interval, pareto_front, r_squared, settling_time, wilson_interval
 
 
 @pytest.mark.parametrize(("right", "n"), [(0, 5), (5, 5), (857, 1000), (1, 14), (9933, 10000)])
@@ -87,3 +88,48 @@ def test_wilson_covers_the_true_share():
         for p in shares
     ]
     assert np.mean(coverage) == pytest.approx(0.95, abs=0.01)
+
+
+def test_interval_is_students():
+    low, high = interval(np.array([1.0, 2.0, 3.0]))
+    assert (low, high) == pytest.approx((2 - 4.302653 / math.sqrt(3), 2 + 4.302653 / math.sqrt(3)))
+    assert interval(np.array([2.0])) == (2.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [([0.1, 0.9, 0.9], 2.0), ([0.9, 0.1, 0.9], 3.0), ([0.9, 0.9, 0.9], 1.0), ([0.9, 0.9, 0.8], math.nan)],
+)
+def test_settling_time_is_when_the_level_is_kept(values, expected):
+    assert settling_time(np.array([1.0, 2.0, 3.0]), np.array(values), 0.9) == pytest.approx(expected, nan_ok=True)
+
+
+def test_nothing_settles_beside_what_is_no_number():
+    times = np.array([1.0, 2.0, 3.0])
+    assert math.isnan(settling_time(times, np.ones(3), math.nan))
+    assert math.isnan(settling_time(times, np.array([1.0, 1.0, math.nan]), 0.5))
+    assert settling_time(times, np.array([math.nan, 1.0, 1.0]), 0.5) == 2
+
+
+def test_r_squared():
+    observed = np.array([1.0, 2.0, 3.0])
+    assert r_squared(observed, observed) == 1
+    assert r_squared(np.array([1.0, 2.0, 4.0]), observed) == pytest.approx(1 - 1 / 2)
+    assert r_squared(np.full(3, 2.0), observed) == 0
+    assert math.isnan(r_squared(observed, np.ones(3)))
+    rng = np.random.default_rng(0)
+    predicted, observed = rng.normal(size=50), rng.normal(size=50)
+    assert r_squared(predicted, observed) == pytest.approx(r2_score(observed, predicted))
+
+
+def test_pareto_front_by_hand():
+    cost, quality = np.array([1, 2, 2, 3, 4, 4, 0]), np.array([0.2, 0.5, 0.4, 0.5, 0.9, 0.9, 0.0])
+    assert list(pareto_front(cost, quality)) == [True, True, False, False, True, True, True]
+
+
+def test_pareto_front_is_what_no_other_point_dominates():
+    rng = np.random.default_rng(3)
+    cost, quality = rng.integers(0, 12, 60), rng.integers(0, 12, 60)
+    for index, on_front in enumerate(pareto_front(cost, quality)):
+        rivals = [(c, q) for c, q in zip(cost, quality, strict=True) if c <= cost[index] and q >= quality[index]]
+        assert on_front == all((c, q) == (cost[index], quality[index]) for c, q in rivals)

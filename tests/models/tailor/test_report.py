@@ -24,8 +24,7 @@ from models.tailor.__main__ import main
 from models.tailor.report import AWAY, FOLDED, OBSTACLE, REWRITTEN, SPIKES, UNKNOWN, tailor
 from models.tailor.rewrites import rewrite
 from models.tailor.walk import walk
-from tests.models.onnx_files import network, written
-from tests.models.onnx_io.operators.test_table import floats, node
+from tests.models.onnx_files import floats, network, node, written
 
 FILES = ROOT / "tests" / "data" / "onnx"
 ALL = sorted(FILES.glob("*.onnx"))

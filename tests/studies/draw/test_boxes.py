@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from types import SimpleNamespace
-
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -17,7 +14,6 @@ from studies.declare.study import load_study
 from studies.draw import boxes
 from studies.draw.boxes import _images, choose_rows, draw_boxes, plot
 from studies.run.runner import run_study
-from studies.tables.selection import select_drawn
 from studies.tables.store import claim_folder, read_table, write_table
 
 FIGURE = FigureSpec(name="some", plot="boxes", table="boxes", x="time_ms", y="image", where={"time_ms": [10, 20]})
@@ -122,14 +118,3 @@ def test_images_of_several_datasets_are_refused(tmp_path):
     (tmp_path / "mine.toml").write_text(content)
     with pytest.raises(StudyError, match="boxes are drawn on one dataset, but the study has digit_scenes, photos"):
         _images(load_study(tmp_path / "mine.toml"), None)
-
-
-def test_only_what_a_figure_asks_for_is_kept():
-    some = table().assign(seed=0)
-    other = pd.concat([some, some.assign(seed=1)], ignore_index=True)
-    figure = replace(FIGURE, where={"time_ms": [10], "seed": 1})
-    kept = select_drawn(other, SimpleNamespace(figures=[figure]))
-    assert set(kept["seed"]) == {1}
-    assert set(kept.loc[kept["source"] == "snn", "time_ms"]) == {10}
-    assert len(kept[kept["source"] == "ann"]) == len(some[some["source"] == "ann"]) > 0
-    assert select_drawn(other, SimpleNamespace(figures=[])).empty

@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 from matplotlib.colors import same_color, to_rgba
 
-from studies.declare.conditions import StudyError
 from studies.declare.figure_spec import FigureSpec
 from studies.declare.study import load_study
 from studies.draw.declared import draw_figures, plot
@@ -21,33 +20,9 @@ from studies.draw.style import styles
 from studies.tables.labels import CAVEAT
 from studies.tables.selection import select
 from studies.tables.store import ResultsError, claim_folder, read_table, write_table
+from tests.studies.random_table import SCHEMES, TIMES, V_TH, figure, table, values
 
-SCHEMES, V_TH, SEEDS, TIMES = ("none", "data", "channel"), (0.5, 2.0), (0, 1, 2), (5.0, 10.0, 15.0)
 T95_OF_THREE = 4.30265273  # Student's t, two degrees of freedom
-
-
-def table() -> pd.DataFrame:
-    """A row per scheme, threshold, seed and time, with random values."""
-    rows = pd.DataFrame(
-        itertools.product(SCHEMES, V_TH, SEEDS, TIMES), columns=["normalization", "v_th", "seed", "time_ms"]
-    )
-    rng = np.random.default_rng(0)
-    rows["accuracy"] = rng.random(len(rows))
-    rows["energy_nj"] = rng.uniform(1, 100, len(rows))
-    rows["ann_accuracy"] = np.where(rows["v_th"] == 0.5, 0.75, 0.25)
-    return rows
-
-
-def figure(**fields) -> FigureSpec:
-    return FigureSpec(
-        **{"name": "some", "plot": "lineplot", "x": "time_ms", "y": "accuracy", "hue": "normalization"} | fields
-    )
-
-
-def values(rows: pd.DataFrame, **conditions) -> np.ndarray:
-    """The accuracies of the rows with those values, by a plain loop."""
-    kept = [row for row in rows.to_dict("records") if all(row[key] == value for key, value in conditions.items())]
-    return np.array([row["accuracy"] for row in kept])
 
 
 def mean_and_interval(sample: np.ndarray) -> tuple[float, float, float]:
@@ -66,52 +41,6 @@ def one_threshold() -> pd.DataFrame:
 def drawn_lines(axes) -> list:
     """The lines that are data: neither the ceiling nor the handles of a legend."""
     return [line for line in axes.lines if len(line.get_xdata()) == len(TIMES)]
-
-
-# Which rows
-
-
-def test_rows_are_those_with_a_value_or_one_of_several() -> None:
-    rows = table()
-    assert set(select(rows, figure(where={"normalization": "data"}))["normalization"]) == {"data"}
-    several = select(rows, figure(where={"normalization": ["data", "none"], "seed": 1}))
-    assert len(several) == 2 * 2 * 3
-    assert set(several["normalization"]) == {"data", "none"}
-    assert len(select(rows, figure())) == len(rows)
-
-
-def test_the_end_is_that_of_the_window_of_each_condition() -> None:
-    rows = table()
-    rows = rows[(rows["normalization"] != "data") | (rows["time_ms"] < 15)]
-    ends = select(rows, figure(where={"time_ms": "end"})).groupby("normalization")["time_ms"].unique()
-    assert {scheme: list(times) for scheme, times in ends.items()} == {"none": [15], "data": [10], "channel": [15]}
-
-
-def test_the_end_where_a_key_is_empty() -> None:
-    rows = table().assign(v_th=np.nan)
-    rows = rows.drop_duplicates(["normalization", "seed", "time_ms"])
-    assert len(select(rows, figure(where={"time_ms": "end"}))) == 9
-
-
-@pytest.mark.parametrize(
-    ("where", "message"),
-    [
-        ({"normalization": "model"}, "no row has normalization = 'model'; there are none, data, channel"),
-        ({"seed": [7, 8]}, r"no row has seed = \[7, 8\]; there are 0, 1, 2"),
-        ({"seed": 0, "time_ms": 3}, r"no row has time_ms = 3; there are 5\.0, 10\.0, 15\.0"),
-    ],
-)
-def test_no_rows_at_all(where: dict, message: str) -> None:
-    with pytest.raises(StudyError, match=f"figure 'some': {message}"):
-        select(table(), figure(where=where))
-
-
-@pytest.mark.parametrize("place", ["x", "y", "hue", "col", "ceiling", "where"])
-def test_a_column_that_older_results_lack(place: str) -> None:
-    rows = table().drop(columns="energy_nj")
-    value = {"energy_nj": 3} if place == "where" else "energy_nj"
-    with pytest.raises(StudyError, match="figure 'some': the results have no column 'energy_nj'; run the study again"):
-        select(rows, figure(**{place: value}))
 
 
 # What is drawn
@@ -294,15 +223,6 @@ def test_a_scheme_has_the_same_colour_in_every_figure(kind: str) -> None:
         seen += map(to_rgba, found)
     assert len(seen) >= 3
     assert len(set(seen)) == 1
-
-
-def test_levels_of_other_columns_are_told_apart() -> None:
-    ways = styles("v_th", [0.5, 1.0, 2.0])
-    assert len({way.colour for way in ways.values()}) == len({way.marker for way in ways.values()}) == 3
-
-
-def test_more_levels_than_styles_begin_again() -> None:
-    assert len(styles("seed", range(50))) == 50
 
 
 # Files

@@ -7,12 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from sklearn.metrics import confusion_matrix, r2_score
+from sklearn.metrics import confusion_matrix
 
 from conversion.recording import Recording
 from studies.declare.columns import LAYER_COLUMNS, METRIC_COLUMNS
 from studies.measure.metrics import answers, confusion, measure_answers, measure_layers, scores, share_correct
-from studies.statistics import interval, pareto_front, r_squared, settling_time
 from studies.tables.labels import LABELS
 
 NEVER = math.inf
@@ -56,13 +55,6 @@ def test_metrics_by_hand():
     np.testing.assert_allclose(table["ann_energy_nj"], [3, 3])
     np.testing.assert_allclose(table["time_to_99_ms"], [20, 20])
     np.testing.assert_allclose(table["time_to_99_9_ms"], [20, 20])
-
-
-def test_nothing_settles_beside_what_is_no_number():
-    times = np.array([1.0, 2.0, 3.0])
-    assert math.isnan(settling_time(times, np.ones(3), math.nan))
-    assert math.isnan(settling_time(times, np.array([1.0, 1.0, math.nan]), 0.5))
-    assert settling_time(times, np.array([math.nan, 1.0, 1.0]), 0.5) == 2
 
 
 def test_potentials_answer_where_the_output_does_not_spike():
@@ -143,20 +135,6 @@ def test_ties_are_guessing_among_the_tied():
     assert share_correct(scores, labels)[0] == pytest.approx(guesses.mean(), abs=0.003)
 
 
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [([0.1, 0.9, 0.9], 2.0), ([0.9, 0.1, 0.9], 3.0), ([0.9, 0.9, 0.9], 1.0), ([0.9, 0.9, 0.8], math.nan)],
-)
-def test_settling_time_is_when_the_level_is_kept(values, expected):
-    assert settling_time(np.array([1.0, 2.0, 3.0]), np.array(values), 0.9) == pytest.approx(expected, nan_ok=True)
-
-
-def test_interval_is_students():
-    low, high = interval(np.array([1.0, 2.0, 3.0]))
-    assert (low, high) == pytest.approx((2 - 4.302653 / math.sqrt(3), 2 + 4.302653 / math.sqrt(3)))
-    assert interval(np.array([2.0])) == (2.0, 2.0)
-
-
 def test_every_column_has_a_label():
     assert {*METRIC_COLUMNS, *LAYER_COLUMNS} <= LABELS.keys()
 
@@ -186,27 +164,3 @@ def test_confusion_is_that_of_scikit_learn_and_its_diagonal_the_accuracy():
     assert not matrix[:, -1].any()
     ties = rng.integers(0, 3, (400, 7))
     assert np.trace(confusion(answers(ties), labels)) / 400 == pytest.approx(share_correct(ties[None], labels)[0])
-
-
-def test_r_squared():
-    observed = np.array([1.0, 2.0, 3.0])
-    assert r_squared(observed, observed) == 1
-    assert r_squared(np.array([1.0, 2.0, 4.0]), observed) == pytest.approx(1 - 1 / 2)
-    assert r_squared(np.full(3, 2.0), observed) == 0
-    assert math.isnan(r_squared(observed, np.ones(3)))
-    rng = np.random.default_rng(0)
-    predicted, observed = rng.normal(size=50), rng.normal(size=50)
-    assert r_squared(predicted, observed) == pytest.approx(r2_score(observed, predicted))
-
-
-def test_pareto_front_by_hand():
-    cost, quality = np.array([1, 2, 2, 3, 4, 4, 0]), np.array([0.2, 0.5, 0.4, 0.5, 0.9, 0.9, 0.0])
-    assert list(pareto_front(cost, quality)) == [True, True, False, False, True, True, True]
-
-
-def test_pareto_front_is_what_no_other_point_dominates():
-    rng = np.random.default_rng(3)
-    cost, quality = rng.integers(0, 12, 60), rng.integers(0, 12, 60)
-    for index, on_front in enumerate(pareto_front(cost, quality)):
-        rivals = [(c, q) for c, q in zip(cost, quality, strict=True) if c <= cost[index] and q >= quality[index]]
-        assert on_front == all((c, q) == (cost[index], quality[index]) for c, q in rivals)

@@ -180,7 +180,8 @@ def test_a_leaky_network_needs_signed_neurons(folder):
     dropped = rows(job(folder, **SIGNED | {"model": "leaky.onnx", "neuron": "if", "negative_slope": "drop"}))
     assert repr(dropped["layers"]) == repr(rows(job(folder, **SIGNED | {"neuron": "if"}))["layers"])
     for other in ({"pooling": "folded"}, {"v_th": 0.7}, {"v_init": "half"}, {"readout": "potential"}):
-        assert rows(job(folder, **SIGNED | {"model": "leaky.onnx"} | other))["layers"] != with_leak
+        changed = rows(job(folder, **SIGNED | {"model": "leaky.onnx"} | other))["layers"]
+        assert repr(changed) != repr(with_leak)  # NaN is not equal to itself, so that == says nothing
 
 
 def test_spike_norm_simulates_the_calibration_images_as_the_condition_says(folder):
@@ -340,7 +341,6 @@ def test_the_boxes_of_a_slow_network_are_those_of_a_normalised_one_in_the_end(fo
         ({"readout": "count"}, "readout is 'count'; dataset 'digit_scenes' has boxes"),
         ({"model": "mnist_convnet"}, r"the images have shape \(1, 96, 96\)"),
         ({"neuron": "if"}, "use signed neurons"),
-        ({"dataset": "digits"}, r"the images have shape \(1, 28, 28\)"),
     ],
 )
 def test_what_a_detector_cannot_do_is_said_before_anything_is_simulated(folder, changes, message):

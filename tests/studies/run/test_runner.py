@@ -116,11 +116,7 @@ def test_delays_of_the_evaluation_share_a_simulation(study_file, tmp_path, monke
 def test_new_weights_make_old_rows_stale(study, study_file, tmp_path):
     folder = run_study(study, tmp_path / "out")
     model = study_file.with_name("tiny.onnx")
-    graph = load_onnx(model)
-    normalize(graph, np.empty(0), "model")
-    from models.onnx_io.writing import save
-
-    save(normalize(graph, np.empty(0), "model"), model)
+    save(normalize(load_onnx(model), np.empty(0), "model"), model)
     before = tables(folder)
     assert tables(run_study(study, folder)) != before
     assert len(stored(folder)) == 2 * CONDITIONS

@@ -71,10 +71,6 @@ def test_an_error_names_template_line_and_expression(places, expression, message
         fill(f"a\n\nb {{{{ {expression} }}}}\nc", "page", Source(places[1], "some"))
 
 
-def test_the_committed_pages_are_what_templates_and_tables_say():
-    prose.check_pages()
-
-
 def test_every_study_has_a_page_and_the_page_of_all_links_to_it():
     page = (prose.RESULTS / "README.md").read_text(encoding="utf-8")
     for name in [*study.study_names(), "look", "throughput"]:
@@ -88,5 +84,5 @@ def test_links_and_figures_lead_somewhere(page):
     assert not [link for link in links if not (page.parent / link).exists()]
 
 
-def test_the_command_checks(capsys):
+def test_the_command_finds_the_committed_pages_to_be_what_templates_and_tables_say():
     assert main(["prose", "--check"]) == 0

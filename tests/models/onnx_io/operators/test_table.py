@@ -3,56 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from models.graph import RELU, AvgPool2d, Conv2d, Dense, Graph, MaxPool2d
-from models.onnx_io.reading import load
-from models.onnx_io.running import predict
-from models.onnx_io.trace import OnnxError
-from tests.models.onnx_files import network, written
+from models.graph import AvgPool2d, Conv2d, MaxPool2d
+from tests.models.onnx_files import MAPS, floats, network, node, refused, same
 
-RNG = np.random.default_rng(3)
-
-
-def floats(*shape: int) -> np.ndarray:
-    return RNG.normal(size=shape).astype(np.float32)
-
-
-MAPS = ("batch", 2, 6, 5)
 CONV = {"w": floats(4, 2, 3, 3), "b": floats(4)}
 CONV_A = helper.make_node("Conv", ["x", "w", "b"], ["a"], name="conv")
 NORM = {"gamma": 1 + 0.1 * floats(2), "beta": floats(2), "mean": floats(2), "var": 1 + np.abs(floats(2))}
 KEEP = {"k": np.array([[[2.0]], [[0.5]]], np.float32), "v": floats(3, 2, 2, 2)}
-
-
-def node(operator: str, inputs: str, output: str = "y", **attributes: Any) -> onnx.NodeProto:
-    return helper.make_node(operator, ["" if name == "-" else name for name in inputs.split()], [output], **attributes)
-
-
-def same(path: Path, model: onnx.ModelProto) -> Graph:
-    """Load the model and compare its outputs, for images of both signs, with those of onnxruntime."""
-    onnx.checker.check_model(model)
-    graph = load(written(path / "network.onnx", model))
-    batch = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value or 3
-    x = np.random.default_rng(0).normal(size=(batch, *graph.input_shape)).astype(np.float32)
-    wanted = onnxruntime.InferenceSession(model.SerializeToString()).run(["y"], {"x": x})[0]
-    got = predict(graph, x)
-    assert got.shape == wanted.shape
-    np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
-    return graph
-
-
-def refused(path: Path, model: onnx.ModelProto, words: str) -> None:
-    with pytest.raises(OnnxError, match=words):
-        load(written(path / "network.onnx", model))
 
 
 @given(
@@ -259,37 +223,6 @@ def test_the_mean_over_a_map(tmp_path: Path, opset: int, axes: list[int], keep: 
     else:
         mean, weights = node("ReduceMean", "x axes", keepdims=keep), {"axes": np.array(axes, np.int64)}
     same(tmp_path, network([mean], weights, MAPS, opset, axes=4 if keep else 2))
-
-
-@pytest.mark.parametrize("operator", ["GlobalAveragePool", "GlobalMaxPool"])
-@pytest.mark.parametrize("opset", [11, 17])
-def test_global_pooling_that_is_squeezed(tmp_path: Path, operator: str, opset: int) -> None:
-    squeeze = node("Squeeze", "a", axes=[2, 3]) if opset == 11 else node("Squeeze", "a axes")
-    weights = {} if opset == 11 else {"axes": np.array([-2, -1], np.int64)}
-    same(tmp_path, network([node(operator, "x", "a"), squeeze], weights, MAPS, opset))
-
-
-@pytest.mark.parametrize("target", [[0, -1], [-1, 60], [0, 60]])
-@pytest.mark.parametrize("batch", ["batch", 2])
-def test_reshaping_to_vectors(tmp_path: Path, target: list[int], batch: str | int) -> None:
-    reshape = node("Reshape", "x shape")
-    same(tmp_path, network([reshape], {"shape": np.array(target, np.int64)}, (batch, 2, 6, 5)))
-
-
-def test_a_fixed_batch_may_be_written_into_the_shape(tmp_path: Path) -> None:
-    same(tmp_path, network([node("Reshape", "x shape")], {"shape": np.array([3, -1], np.int64)}, (3, 2, 6, 5)))
-
-
-def test_dropout_identity_cast_and_constants_fall_away(tmp_path: Path) -> None:
-    constant = helper.make_node("Constant", [], ["c"], value_float=2.0)
-    nodes = [
-        node("Cast", "x", "a", to=TensorProto.FLOAT), node("Dropout", "a", "b"), node("Identity", "b", "d"),
-        constant, node("Add", "w c", "v"), node("MatMul", "d v", "e"), node("Transpose", "e", "f", perm=[0, 1]),
-        node("Relu", "f"),
-    ]  # fmt: skip
-    graph = same(tmp_path, network(nodes, {"w": floats(4, 3)}))
-    assert [type(layer) for layer in graph] == [Dense]
-    assert graph.output.activation == RELU
 
 
 def test_layers_that_lead_nowhere_fall_away(tmp_path: Path) -> None:

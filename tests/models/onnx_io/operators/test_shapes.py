@@ -1,4 +1,4 @@
-"""Slices of maps and channels of zeros, as exporters write the shortcut without weights, against onnxruntime."""
+"""Slices, reshaped and unchanged signals, and exporters' shortcut without weights, against onnxruntime."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import NodeProto
+from onnx import NodeProto, TensorProto, helper
 
-from models.graph import Conv2d
+from models.graph import RELU, Conv2d, Dense
 from models.structure import passes_to_junctions
-from tests.models.onnx_files import network
-from tests.models.onnx_io.operators.test_table import MAPS, floats, node, refused, same
+from tests.models.onnx_files import MAPS, floats, network, node, refused, same
 
 END = np.iinfo(np.int64).max
 WEIGHTS = {
@@ -83,3 +82,34 @@ def test_a_slice_with_attributes(tmp_path: Path) -> None:
 )
 def test_other_parts_are_refused(tmp_path: Path, nodes: list[NodeProto], words: str) -> None:
     refused(tmp_path, network(nodes, WEIGHTS, MAPS, axes=4), words)
+
+
+@pytest.mark.parametrize("target", [[0, -1], [-1, 60], [0, 60]])
+@pytest.mark.parametrize("batch", ["batch", 2])
+def test_reshaping_to_vectors(tmp_path: Path, target: list[int], batch: str | int) -> None:
+    reshape = node("Reshape", "x shape")
+    same(tmp_path, network([reshape], {"shape": np.array(target, np.int64)}, (batch, 2, 6, 5)))
+
+
+def test_a_fixed_batch_may_be_written_into_the_shape(tmp_path: Path) -> None:
+    same(tmp_path, network([node("Reshape", "x shape")], {"shape": np.array([3, -1], np.int64)}, (3, 2, 6, 5)))
+
+
+def test_dropout_identity_cast_and_constants_fall_away(tmp_path: Path) -> None:
+    constant = helper.make_node("Constant", [], ["c"], value_float=2.0)
+    nodes = [
+        node("Cast", "x", "a", to=TensorProto.FLOAT), node("Dropout", "a", "b"), node("Identity", "b", "d"),
+        constant, node("Add", "w c", "v"), node("MatMul", "d v", "e"), node("Transpose", "e", "f", perm=[0, 1]),
+        node("Relu", "f"),
+    ]  # fmt: skip
+    graph = same(tmp_path, network(nodes, {"w": floats(4, 3)}))
+    assert [type(layer) for layer in graph] == [Dense]
+    assert graph.output.activation == RELU
+
+
+@pytest.mark.parametrize("operator", ["GlobalAveragePool", "GlobalMaxPool"])
+@pytest.mark.parametrize("opset", [11, 17])
+def test_global_pooling_that_is_squeezed(tmp_path: Path, operator: str, opset: int) -> None:
+    squeeze = node("Squeeze", "a", axes=[2, 3]) if opset == 11 else node("Squeeze", "a axes")
+    weights = {} if opset == 11 else {"axes": np.array([-2, -1], np.int64)}
+    same(tmp_path, network([node(operator, "x", "a"), squeeze], weights, MAPS, opset))
