@@ -210,7 +210,7 @@ def test_tables_figures_and_report_name_the_variant(study_file, tmp_path):
     assert dict(ends) == {"base": 20, "low threshold": 20, "both": 10}
     assert loaded.content()["variants"]["both"] == {"v_th": 0.5, "reset": "zero", "duration_ms": 10}
     assert list(summary(table)["variant"]) == ["base"] * 2 + ["low threshold"] * 2 + ["both"] * 2
-    drawn = (draw_figures(loaded, folder)[0]).read_text()
+    drawn = draw_figures(loaded, folder, ("svg",))[0].read_text()
     assert "low threshold" in drawn
 
 
