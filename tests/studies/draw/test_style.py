@@ -33,7 +33,7 @@ def test_files_have_the_same_bytes_and_no_date(tmp_path: Path) -> None:
         folder.mkdir()
         with drawing(2, 1) as canvas:
             canvas.subplots().plot([1, 2])
-        paths = save(canvas, folder, "some")
+        paths = save(canvas, folder, "some", ("svg", "png"))
         assert paths == [folder / "some.svg", folder / "some.png"]
         written.append([path.read_bytes() for path in paths])
     assert written[0] == written[1]

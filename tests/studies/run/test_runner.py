@@ -28,7 +28,7 @@ from studies.run import runner
 from studies.run.experiment import rows_of
 from studies.run.runner import run_study
 from studies.tables.store import write_rows
-from tests.studies.conftest import tiny_network
+from tests.studies.conftest import STUDY, tiny_network
 
 CONDITIONS = 6
 
@@ -150,6 +150,15 @@ def test_neurons_that_do_not_fit_the_network_are_refused_before_anything_is_simu
     assert not (tmp_path / "out").exists()
 
 
+@pytest.fixture(scope="module")
+def never_stopped(tmp_path_factory) -> tuple[bytes, bytes]:
+    """The tables of the study that the following test stops."""
+    folder = tmp_path_factory.mktemp("never_stopped")
+    save(tiny_network(), folder / "tiny.onnx")
+    (folder / "tiny.toml").write_text(STUDY.replace("duration_ms = 20", "duration_ms = 400"))
+    return tables(run_study(load_study(folder / "tiny.toml"), folder / "whole"))
+
+
 INTERRUPTED = "error: interrupted; what a study or a training has finished is kept, and the same command continues"
 
 
@@ -158,12 +167,12 @@ INTERRUPTED = "error: interrupted; what a study or a training has finished is ke
     [
         (signal.SIGKILL, 1, -signal.SIGKILL, ""),
         (signal.SIGINT, 1, 130, INTERRUPTED),
-        (signal.SIGTERM, 1, 130, INTERRUPTED),
+        pytest.param(signal.SIGTERM, 1, 130, INTERRUPTED, marks=pytest.mark.slow),
         pytest.param(signal.SIGINT, 2, 130, INTERRUPTED, marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, 2, 130, INTERRUPTED, marks=pytest.mark.slow),
     ],
 )
-def test_stopped_in_the_middle_and_continued(study_file, tmp_path, number, jobs, status, said):
+def test_stopped_in_the_middle_and_continued(study_file, tmp_path, never_stopped, number, jobs, status, said):
     """A signal once two conditions are stored; the run that continues writes the bytes of one never interrupted."""
     study_file.write_text(study_file.read_text().replace("duration_ms = 20", "duration_ms = 400"))
     folder = tmp_path / "stopped" / "tiny"
@@ -182,4 +191,4 @@ def test_stopped_in_the_middle_and_continued(study_file, tmp_path, number, jobs,
     kept = {path: path.stat().st_mtime_ns for path in stored(folder)}
     continued = tables(run_study(load_study(study_file), folder))
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
-    assert continued == tables(run_study(load_study(study_file), tmp_path / "whole"))
+    assert continued == never_stopped
