@@ -17,8 +17,9 @@ matplotlib.use("Agg")
 brian2.prefs.codegen.target = "numpy"  # of what is run without `simulate`: nothing to compile
 
 
-def pytest_collection_finish() -> None:
-    """Brian2 collects garbage whenever a simulation starts; what was imported is then looked through no more."""
+@pytest.fixture(scope="module", autouse=True)
+def little_garbage():
+    """Brian2 collects garbage whenever a simulation starts; what is already there is looked through no more."""
     gc.collect()
     gc.freeze()
 
