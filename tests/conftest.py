@@ -1,8 +1,7 @@
-"""What tests share: real data where it is present, figures without a display, and a quick start of every simulation."""
+"""What tests share: real data where it is present, and figures without a display."""
 
 from __future__ import annotations
 
-import gc
 from functools import cache
 
 import brian2
@@ -15,13 +14,6 @@ from models.datasets.loading import Dataset, load_dataset
 
 matplotlib.use("Agg")
 brian2.prefs.codegen.target = "numpy"  # of what is run without `simulate`: nothing to compile
-
-
-@pytest.fixture(scope="module", autouse=True)
-def little_garbage():
-    """Brian2 collects garbage whenever a simulation starts; what is already there is looked through no more."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -16,7 +16,7 @@ from brian2.core.variables import ArrayVariable, Variable
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from conversion.brian.code_generation import interrupts_raise
+from conversion.brian.code_generation import heap_frozen, interrupts_raise
 from conversion.brian.encoding import write_values
 from conversion.brian.groups import initialise
 from conversion.brian.network import SpikingNetwork
@@ -88,7 +88,7 @@ def run(
     with _bar(steps) if progress else nullcontext() as bar:
         network.conductor.start(begin, bar.update if bar else lambda: None)
         # Brian2 compares float32 potentials with 1e50 after an exact update
-        with interrupts_raise(), np.errstate(over="ignore"):
+        with interrupts_raise(), heap_frozen(), np.errstate(over="ignore"):
             network.network.run((steps - profiled) * network.clock.dt, namespace={})
             if profiled:
                 network.network.run(profiled * network.clock.dt, namespace={}, profile=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import cycle
@@ -14,6 +15,7 @@ import numpy as np
 import seaborn as sns
 from matplotlib.figure import Figure as Canvas
 
+from models.atomic import write_atomically
 from studies.declare import NORMALIZATIONS
 
 PALETTE = sns.color_palette("colorblind")
@@ -45,8 +47,10 @@ def save(canvas: Canvas, folder: Path, name: str, endings: Sequence[str] = ("png
     paths = []
     for ending, metadata in ((ending, {"Date" if ending == "svg" else "Software": None}) for ending in endings):
         paths.append(folder / f"{name}.{ending}")
+        drawn = io.BytesIO()
         with mpl.rc_context(THEME):
-            canvas.savefig(paths[-1], metadata=metadata, bbox_inches="tight")
+            canvas.savefig(drawn, format=ending, metadata=metadata, bbox_inches="tight")
+        write_atomically(paths[-1], drawn.getvalue())
     return paths
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 from brian2 import Hz, ms, prefs
@@ -91,3 +93,18 @@ def spikes(neuron, images: int, steps: int) -> np.ndarray:
     return simulate(
         graph, values, Simulation(neuron=neuron, encoder=current, duration=steps * ms, seed=0)
     ).output_counts[-1]
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_what_is_there_before_a_run_is_not_looked_through_for_garbage(frozen: bool) -> None:
+    """Objects are in no generation meanwhile, and back in one afterwards, but for those that were frozen before."""
+    gc.collect()
+    if frozen:
+        gc.freeze()
+    try:
+        before = len(gc.get_objects())
+        with codegen.heap_frozen():
+            assert len(gc.get_objects()) < before / 10 + 1000
+        assert (gc.get_freeze_count() > 0) is frozen
+    finally:
+        gc.unfreeze()
