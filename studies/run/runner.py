@@ -25,10 +25,10 @@ from studies.run.experiment import Rows, check_job, key_of, rows_of
 from studies.run.files import Job
 from studies.tables import (
     CAVEAT,
+    ResultsError,
     claim_folder,
     read_rows,
     select_drawn,
-    stored_keys,
     write_rows,
     write_run,
     write_table,
@@ -75,8 +75,7 @@ def run_study(
     account = _account(study, folder)
     claim_folder(folder, account)
     distinct = {keys[job.condition]: job for job in every}
-    stored = stored_keys(folder)
-    todo = [job for key, job in distinct.items() if key not in stored]
+    todo = [job for key, job in distinct.items() if read_rows(folder, key) is None]
     finished = _computed(_by_simulation(todo), keys, jobs, scheduler)
     _store(finished, keys, folder, already=len(distinct) - len(todo), total=len(distinct))
     _write_tables(study, keys, folder)
@@ -124,13 +123,20 @@ def _with_rows(jobs: list[Job]) -> list[tuple[Condition, Rows]]:
 
 
 def _write_tables(study: Study, keys: Keys, folder: Path) -> None:
-    rows = {condition: read_rows(folder, key) for condition, key in keys.items()}
+    rows = {condition: _stored_rows(folder, key) for condition, key in keys.items()}
     for name in TABLES:
         parts = [_named(study, condition, part[name]) for condition, part in rows.items() if name in part]
         if parts and name == "boxes":
             parts = [select_drawn(pd.concat(parts, ignore_index=True), study)]
         if parts:
             write_table(folder, name, parts)
+
+
+def _stored_rows(folder: Path, key: str) -> Rows:
+    rows = read_rows(folder, key)
+    if rows is None:
+        raise ResultsError(f"{folder} has lost rows while the study ran; run it again")
+    return rows
 
 
 def _named(study: Study, condition: Condition, columns: Mapping[str, list[Any]]) -> pd.DataFrame:

@@ -5,12 +5,12 @@ from studies.tables.labels import CAVEAT, LABELS
 from studies.tables.prose import check_pages, render_pages
 from studies.tables.selection import select, select_drawn
 from studies.tables.store import (
+    ResultsError,
     check_owner,
     claim_folder,
     read_rows,
     read_run,
     read_table,
-    stored_keys,
     write_rows,
     write_run,
     write_table,
@@ -21,6 +21,7 @@ __all__ = [
     "CAVEAT",
     "CHIPS",
     "LABELS",
+    "ResultsError",
     "check_owner",
     "check_pages",
     "claim_folder",
@@ -33,7 +34,6 @@ __all__ = [
     "report",
     "select",
     "select_drawn",
-    "stored_keys",
     "write_rows",
     "write_run",
     "write_summary",

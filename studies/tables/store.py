@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -93,14 +94,16 @@ def _label(content: Mapping[str, Any], folder: Path) -> str:
     return repr(content["title"]) + (f" ({os.path.abspath(folder / file)})" if file else "")
 
 
-def stored_keys(folder: Path) -> set[str]:
-    """The conditions whose rows are there, by their keys."""
-    return {path.stem for path in (folder / ".conditions").glob("*.json")}
-
-
-def read_rows(folder: Path, key: str) -> Mapping[str, Any]:
-    """The rows of a condition that has finished."""
-    return json.loads(_condition_path(folder, key).read_text(encoding="utf-8"))
+def read_rows(folder: Path, key: str) -> Mapping[str, Any] | None:
+    """The rows of a condition that has finished; None if it has not, or, with a warning, if its file is damaged."""
+    path = _condition_path(folder, key)
+    if not path.exists():
+        return None
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        print(f"warning: {path} is damaged ({error}); its condition is computed again", file=sys.stderr)
+        return None
 
 
 def write_rows(folder: Path, key: str, rows: Mapping[str, Any]) -> None:

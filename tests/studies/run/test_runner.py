@@ -82,6 +82,17 @@ def test_a_second_run_computes_nothing(study, tmp_path, expected, monkeypatch):
     assert tables(run_study(study, tmp_path / "expected")) == expected
 
 
+@pytest.mark.parametrize("damage", [b"", b'{"metrics": {"accuracy": [0.', b"\x00\xff", b"17", b"null"])
+def test_damaged_rows_are_computed_again_with_a_word(study, tmp_path, expected, monkeypatch, capsys, damage):
+    path = stored(tmp_path / "expected")[0]
+    path.write_bytes(damage)
+    seen = []
+    monkeypatch.setattr(runner, "rows_of", lambda jobs: seen.append(jobs) or rows_of(jobs))
+    assert tables(run_study(study, tmp_path / "expected")) == expected
+    assert len(seen) == 1
+    assert f"warning: {path} is damaged" in capsys.readouterr().err
+
+
 def test_a_larger_grid_computes_only_what_is_new(study_file, tmp_path, monkeypatch):
     folder = run_study(load_study(study_file), tmp_path / "out")
     study_file.write_text(study_file.read_text().replace("seed = [0, 1, 2]", "seed = [3, 0, 1, 2]"))
