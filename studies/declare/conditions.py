@@ -42,7 +42,7 @@ def _number(valid: str, accepts: Callable[[float], bool] = lambda value: 0 < val
 DATASET = _takes((str,), "the name of a dataset or the path of an .npz file", bool)
 MODEL = _takes((str,), "the name of a shipped network or the path of an .onnx file", bool)
 COUNT = _takes((int,), "a whole number from 1 on", lambda value: value >= 1)
-SEED = _takes((int,), "a whole number from 0 on", lambda value: value >= 0)
+SEED = _takes((int,), "a whole number from 0 to 2^63 - 1", lambda value: 0 <= value < 2**63)
 TIME = _number("a number above 0, in ms")
 TIME_CONSTANT = _number("a number above 0, in ms; inf is no leak", lambda value: value > 0)
 PAUSE = _number("a number from 0 on, in ms", lambda value: 0 <= value < math.inf)

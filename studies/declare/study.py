@@ -93,10 +93,12 @@ def load_study(name_or_path: str | Path, quick: bool = False) -> Study:
     """
     path = find_study(name_or_path)
     try:
-        with path.open("rb") as file:
-            return parse_study(tomllib.load(file), path.stem, path.resolve().parent, quick)
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte-order mark
+        return parse_study(tomllib.loads(text), path.stem, path.resolve().parent, quick)
     except (StudyError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise StudyError(f"{path}: {error}") from None
+    except RecursionError:
+        raise StudyError(f"{path}: its values are nested too deeply to be read") from None
 
 
 def study_names() -> list[str]:

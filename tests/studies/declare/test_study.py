@@ -244,3 +244,23 @@ def test_wrong_variants(old, new, message):
 def test_a_column_of_variants_is_there_only_if_they_are():
     with pytest.raises(StudyError, match="unknown column of metrics in figure 'accuracy' 'variant'"):
         parsed(with_variants("[grid]\n"))
+
+
+# The file itself
+
+
+def test_a_byte_order_mark_is_no_part_of_a_study(study_file):
+    plain = load_study(study_file)
+    study_file.write_bytes(b"\xef\xbb\xbf" + study_file.read_bytes())
+    assert load_study(study_file) == plain
+
+
+def test_values_that_are_nested_too_deeply_are_one_line(study_file):
+    study_file.write_text(f"title = {'[' * 5000}{']' * 5000}")
+    with pytest.raises(StudyError, match=r"tiny\.toml: its values are nested too deeply to be read"):
+        load_study(study_file)
+
+
+def test_a_seed_that_no_table_holds_is_refused():
+    with pytest.raises(StudyError, match=r"seed is 9223372036854775808; it must be a whole number from 0 to 2\^63 - 1"):
+        parse_study({"title": "", "question": "", "fixed": {"seed": 2**63}}, "x", Path())
