@@ -263,4 +263,4 @@ def test_values_that_are_nested_too_deeply_are_one_line(study_file):
 
 def test_a_seed_that_no_table_holds_is_refused():
     with pytest.raises(StudyError, match=r"seed is 9223372036854775808; it must be a whole number from 0 to 2\^63 - 1"):
-        parse_study({"title": "", "question": "", "fixed": {"seed": 2**63}}, "x", Path())
+        parse_study({"title": "", "question": "", "fixed": {"seed": 2**63}}, "x", STUDIES)
