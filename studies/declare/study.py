@@ -138,7 +138,7 @@ def parse_study(content: Mapping[str, Any], name: str, folder: Path, quick: bool
     _check_effects(fixed, variants, grid)
     if not study.conditions:
         raise StudyError("the grid is empty")
-    _check_times(study)
+    _check_where(study)
     return study
 
 
@@ -182,14 +182,17 @@ def _check_grid(key: str, values: Any) -> None:
         raise StudyError(f"grid: {key} is {values!r}; a value is there twice")
 
 
-def _check_times(study: Study) -> None:
-    """Refuse a figure of times at which no condition is read."""
-    read = sorted({time for c in study.conditions for time in _times_ms(c)})
+def _check_where(study: Study) -> None:
+    """Refuse a figure of times at which no condition is read, or of values that none has."""
+    there: dict[str, set[Any]] = {"time_ms": {"end", *(time for c in study.conditions for time in _times_ms(c))}}
+    for name in study.columns:
+        there[name] = {study.variant_of[c] if name == "variant" else getattr(c, name) for c in study.conditions}
     for figure in study.figures:
-        wanted = figure.where.get("time_ms", "end")
-        if wanted != "end" and set(read).isdisjoint(wanted if isinstance(wanted, list) else [wanted]):
-            times = ", ".join(f"{time:g}" for time in read[:60])
-            raise StudyError(f"figure {figure.name!r}: time_ms is {wanted!r}; it must be 'end' or among {times}")
+        for name, wanted in figure.where.items():
+            if name in there and there[name].isdisjoint(wanted if isinstance(wanted, list) else [wanted]):
+                values = sorted(there[name] - {None}, key=lambda value: (isinstance(value, str), value))
+                known = ", ".join(f"{value:g}" if isinstance(value, float) else repr(value) for value in values[:60])
+                raise StudyError(f"figure {figure.name!r}: no condition has {name} = {wanted!r}; there are {known}")
 
 
 def _times_ms(c: Condition) -> Iterable[float]:
