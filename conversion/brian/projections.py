@@ -144,7 +144,7 @@ def _pooling(signed: bool) -> tuple[str, dict[str, str]]:
     """Equations of the synapses of max pooling, and what a spike does on each pathway.
 
     Positive counts only rise, so that a spike that overtakes the largest one tells. Signed counts have to be compared
-    in every step, by summed variables: see `conversion.brian.relays.signed_relay`.
+    in every step, by summed variables: see `conversion.brian.groups.signed_relay`.
     """
     if not signed:
         return "count : integer", {"pre": "count += 1\nv_post += int(count > wins_post)"}
