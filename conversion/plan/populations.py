@@ -168,8 +168,7 @@ def _connection(graph: Graph, layer: Layer, name: str, offset: int) -> Connectio
                 connections.pooling_regions(source, target, layer.kernel, layer.stride, layer.padding)
             )
         case AvgPool2d():
-            regions = connections.pooling_regions(source, target, layer.kernel, layer.stride, layer.padding)
-            return connections.average(regions, layer.kernel, layer.count_padding)
+            return connections.average(source, target, layer.kernel, layer.stride, layer.padding, layer.count_padding)
         case Add():
             gain = np.broadcast_to(per_channel(layer.gain, len(target)), target).ravel()
             return connections.elementwise(gain, source, target)
