@@ -73,8 +73,8 @@ def _into_convolution(graph: Graph, pool: AvgPool2d, conv: Conv2d) -> Conv2d:
 
 def _hangs_over(pool: AvgPool2d, source: tuple[int, ...], target: tuple[int, ...]) -> bool:
     """Whether the last regions reach beyond the padded map, as `ceil_mode` allows."""
-    ends = ((n - 1) * s + k for n, s, k in zip(target, pool.stride, pool.kernel, strict=True))
-    return any(end > size + pool.padding[a] + pool.padding[a + 2] for a, (end, size) in enumerate(zip(ends, source)))
+    ends = [(n - 1) * s + k for n, s, k in zip(target, pool.stride, pool.kernel, strict=True)]
+    return any(ends[axis] > source[axis] + pool.padding[axis] + pool.padding[axis + 2] for axis in range(2))
 
 
 def _left_over(pool: AvgPool2d, source: tuple[int, ...], target: tuple[int, ...]) -> bool:

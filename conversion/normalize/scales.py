@@ -30,7 +30,7 @@ def rescale(graph: Graph, scales: Given) -> Graph:
         that meet at a junction all get the largest of their scales.
     """
     effective = propagate(graph, _alike_at_junctions(graph, scales))
-    layers = (_rescaled(graph, layer, effective[layer.inputs[0]], effective[layer.name]) for layer in graph)
+    layers = (_rescaled(layer, effective[layer.inputs[0]], effective[layer.name]) for layer in graph)
     return Graph(graph.input_shape, tuple(layers))
 
 
@@ -58,10 +58,10 @@ def rescale_by_thresholds(graph: Graph, scales: Given) -> tuple[Graph, Mapping[s
         if not isinstance(layer, Conv2d | Dense | Add):
             layers.append(layer)
         elif passes_to_junctions(graph, layer):
-            layers.append(_rescaled(graph, layer, before, effective[layer.name]))
+            layers.append(_rescaled(layer, before, effective[layer.name]))
         else:
             thresholds[layer.name] = _one_number(layer.name, effective[layer.name] / before.max())
-            layers.append(_in_units(graph, layer, before, before.max()))
+            layers.append(_in_units(layer, before, before.max()))
     return Graph(graph.input_shape, tuple(layers)), thresholds
 
 
@@ -69,6 +69,15 @@ def _one_number(name: str, threshold: Array) -> float:
     if threshold.ndim > 0:
         raise ValueError(f"{name!r} has {threshold.size} scales; a layer has one threshold, and so one scale")
     return float(threshold)
+
+
+def within_ceiling(layer: Layer, scale: float | Array, least: float | Array = 0.0) -> Array:
+    """A scale, but no more than the ceiling of the layer's activation function, or than `least` if that is larger.
+
+    One scale for channels of several ceilings is no more than the largest of them.
+    """
+    ceiling = np.asarray(layer.activation.ceiling, np.float64)
+    return np.minimum(scale, np.maximum(ceiling if np.ndim(scale) else ceiling.max(), least))
 
 
 def equivalent_thresholds(trained: Graph, normalised: Graph) -> Mapping[str, float]:
@@ -147,27 +156,27 @@ def _inherited(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
     return inputs[0]
 
 
-def _rescaled(graph: Graph, layer: Layer, before: Array, after: Array) -> Layer:
+def _rescaled(layer: Layer, before: Array, after: Array) -> Layer:
     if not isinstance(layer, Conv2d | Dense | Add):
         return layer
     activation = replace(layer.activation, ceiling=_as_field(layer.activation.ceiling / after))
     if isinstance(layer, Add):
         return replace(layer, gain=_as_field(layer.gain * before / after), activation=activation)
-    weight = layer.weight * per_weight(graph, layer, before) / per_channel(after, layer.weight.ndim)
+    weight = layer.weight * per_weight(layer, before) / per_channel(after, layer.weight.ndim)
     bias = None if layer.bias is None else (layer.bias / per_channel(after, layer.bias.ndim)).astype(np.float32)
     return replace(layer, weight=weight.astype(np.float32), bias=bias, activation=activation)
 
 
-def _in_units(graph: Graph, layer: Layer, before: Array, unit: Array) -> Layer:
+def _in_units(layer: Layer, before: Array, unit: Array) -> Layer:
     """The layer as it reads spikes of scale `before` and has potentials in units of `unit`."""
-    scaled = _rescaled(graph, layer, before / unit, np.ones(()))
+    scaled = _rescaled(layer, before / unit, np.ones(()))
     activation = replace(layer.activation, ceiling=_as_field(layer.activation.ceiling / unit))
     if not isinstance(layer, Conv2d | Dense) or layer.bias is None:
         return replace(scaled, activation=activation)  # type: ignore[call-arg]
     return replace(scaled, activation=activation, bias=(layer.bias / unit).astype(np.float32))  # type: ignore[call-arg]
 
 
-def per_weight(graph: Graph, layer: Conv2d | Dense, input_scale: Array) -> Array:
+def per_weight(layer: Conv2d | Dense, input_scale: Array) -> Array:
     """The scale of the input that each weight reads, in a shape that multiplies `layer.weight`."""
     if input_scale.ndim == 0:
         return input_scale

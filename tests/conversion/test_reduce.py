@@ -102,9 +102,8 @@ def test_pooling_over_the_border_divides_as_onnxruntime_does(
     }
     try:
         folded = fold_average_pooling(sequential(graph.input_shape, *graph, *readers[reader]))
-    except ConversionError as error:
+    except ConversionError:
         assert reader != "Gemm"  # a matrix holds every average
-        assert "let the pooling layer spike" in str(error)
         return
     assert not any(isinstance(layer, AvgPool2d) for layer in folded)
     after_pooling = sequential(shape, *readers[reader])
@@ -113,7 +112,7 @@ def test_pooling_over_the_border_divides_as_onnxruntime_does(
 
 def test_a_region_over_the_border_is_refused_before_a_convolution():
     graph = sequential((1, 7, 7), pool(AvgPool2d, "p", "", (2, 2), (2, 2), ceil_mode=True), conv("c", "", 2, 1, 2, 2))
-    with pytest.raises(ConversionError, match="'p' cannot be folded into 'c': .*fewer pixels; let the pooling layer"):
+    with pytest.raises(ConversionError, match=r"'p' cannot be folded into 'c': .*fewer pixels; let the pooling layer"):
         fold_average_pooling(graph)
     even = sequential((1, 8, 8), *graph)
     same_function(even, fold_average_pooling(even), "c")
