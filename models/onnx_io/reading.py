@@ -9,19 +9,20 @@ logits: softmax, argmax, labels. Where no activation follows, a layer is linear.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 from google.protobuf.message import DecodeError
-from onnx import external_data_helper, helper, inliner, numpy_helper
-from onnx.reference import ReferenceEvaluator
+from onnx import external_data_helper, inliner, numpy_helper
 
 from models.graph import INPUT, Graph, GraphError, Shape
-from models.onnx_io.node import BehindLogits, Missing, Node, Value, attributes_of
-from models.onnx_io.operators import ADVICE, LOGITS_FOLLOWERS, OPERATORS
+from models.onnx_io.constants import evaluate_constants
+from models.onnx_io.node import BehindLogits, Missing, Node, Value, attributes_of, label_of
+from models.onnx_io.operators import ADVICE, LOGITS_FOLLOWERS, OPERATORS, require_classes
 from models.onnx_io.trace import OnnxError, Signal, Trace
 from models.onnx_io.writing import PRODUCER
 
@@ -39,11 +40,28 @@ def load(path: str | Path) -> Graph:
     OnnxError
         If the file is not sound, or holds what cannot become spikes: one line with the file, the node and the remedy.
     """
-    try:
+    with naming(path):
         model = read(path)
-        return finish(model, *follow(model))
-    except OnnxError as error:
-        raise OnnxError(f"{path}: {error}") from None
+        graph = finish(model, *follow(model))
+        require_runnable(path)
+        return graph
+
+
+@contextmanager
+def naming(thing: object, *known: type[Exception]) -> Iterator[None]:
+    """Make of any exception an `OnnxError` that begins with the name of a thing, a file or a node.
+
+    Those of `known` types say what is wrong by themselves; of others the type is told. Each stays as the `__cause__`.
+    """
+    try:
+        yield
+    except Exception as error:  # a file may hold anything, and no list of what its parts raise is complete
+        told = "" if isinstance(error, (OnnxError, *known)) else f"cannot be read, {type(error).__name__}: "
+        raise OnnxError(f"{thing}: {told}{_one_line(error)}") from (error.__cause__ or error)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def read(path: str | Path) -> onnx.ModelProto:
@@ -58,11 +76,35 @@ def read(path: str | Path) -> onnx.ModelProto:
         model = onnx.load_model_from_string(data)
         external_data_helper.load_external_data_for_model(model, str(path.parent))
         onnx.checker.check_model(model)
-        return inliner.inline_local_functions(model) if model.functions else model
+        model = inliner.inline_local_functions(model) if model.functions else model
     except DecodeError:
         raise OnnxError("not an ONNX file, or one that is cut short") from None
     except (onnx.checker.ValidationError, OSError, ValueError, RuntimeError) as error:
-        raise OnnxError(f"not a sound ONNX file: {' '.join(str(error).split())}") from None
+        raise OnnxError(f"not a sound ONNX file: {_one_line(error)}") from None
+    _require_unique_names(model.graph)
+    return model
+
+
+def _require_unique_names(graph: onnx.GraphProto) -> None:
+    """Names of nodes and of tensors; the checker lets some that are borne twice pass."""
+    nodes = Counter(node.name for node in graph.node if node.name)
+    tensors = Counter(name for node in graph.node for name in node.output if name)
+    tensors.update(tensor.name for tensor in graph.initializer)
+    tensors.update({value.name for value in graph.input} - {tensor.name for tensor in graph.initializer})
+    for kind, names in (("nodes", nodes), ("tensors", tensors)):
+        if twice := [name for name, count in names.items() if count > 1]:
+            raise OnnxError(f"two {kind} are called {twice[0]!r}; give each a name of its own, or export again")
+
+
+def require_runnable(path: str | Path) -> None:
+    """Raise an `OnnxError` if onnxruntime refuses the file, as it does types of tensors that do not fit."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    try:
+        onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its exceptions share no base class
+        raise OnnxError(f"onnxruntime refuses the file: {_one_line(error)}; export the network again") from error
 
 
 Visit = Callable[[Trace, Node, onnx.ModelProto], Value]
@@ -86,14 +128,19 @@ def follow(model: onnx.ModelProto, visit: Visit | None = None) -> tuple[Trace, d
         raise OnnxError(
             f"opset {opset} is not one from {OLDEST_OPSET} to {onnx.defs.onnx_opset_version()}; export again"
         )
-    values: dict[str, Value] = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    values: dict[str, Value] = {}
+    for tensor in model.graph.initializer:
+        with naming(f"tensor {tensor.name!r}"):
+            values[tensor.name] = numpy_helper.to_array(tensor)
     name, batch, shape = _input(model, values)
     trace = Trace(shape)
     values[name] = trace.signal(INPUT)
-    reads = _reads(model.graph)
+    reads, keeps_name = _reads(model.graph), model.producer_name == PRODUCER
     for proto in model.graph.node:
         inputs = tuple(values.get(name, Missing(name)) if name else None for name in proto.input)
-        node = Node(proto, inputs, attributes_of(proto), batch, keeps_name=model.producer_name == PRODUCER)
+        with naming(label_of(proto)):
+            attributes = attributes_of(proto)
+        node = Node(proto, inputs, attributes, batch, opset, keeps_name)
         value = values[proto.output[0]] = (visit or evaluate)(trace, node, model)
         if isinstance(value, Signal) and reads[proto.output[0]] > 1:
             trace.shared.add(value.layer)
@@ -108,22 +155,21 @@ def evaluate(trace: Trace, node: Node, model: onnx.ModelProto) -> Value:
     OnnxError
         If it cannot become spikes.
     """
-    given = [value for value in node.inputs if value is not None]
-    behind = [value for value in given if isinstance(value, BehindLogits)]
-    try:
+    with naming(node.label, GraphError):
+        given = [value for value in node.inputs if value is not None]
         for value in given:
             if isinstance(value, Missing):
                 raise OnnxError(f"reads {value.name!r}, which no node writes as its first output")
         if all(isinstance(value, np.ndarray) for value in given):
-            return _constant(node, model)
+            return evaluate_constants(node, model)
+        behind = [value for value in given if isinstance(value, BehindLogits)]
         if behind and node.operator in LOGITS_FOLLOWERS:
+            require_classes(trace, node, behind[0].signal)
             return behind[0]
         if node.operator not in OPERATORS:
             advice = ADVICE.get(node.operator, f"possible are {', '.join(OPERATORS)}")
             raise OnnxError(f"this operator cannot become spikes; {advice}")
         return OPERATORS[node.operator](trace, node)
-    except (OnnxError, GraphError) as error:
-        raise OnnxError(f"{node.label}: {error}") from None
 
 
 def opset_of(model: onnx.ModelProto) -> int:
@@ -158,20 +204,6 @@ def _is_fixed(dimension: int | str) -> bool:
     return isinstance(dimension, int) and dimension > 0
 
 
-def _constant(node: Node, model: onnx.ModelProto) -> Value:
-    """The result of a node that reads only constants, such as the shape of a Reshape."""
-    given = {name: value for name, value in zip(node.proto.input, node.inputs, strict=True) if name}
-    inputs = [helper.make_tensor_value_info(name, onnx.TensorProto.UNDEFINED, None) for name in given]
-    output = helper.make_tensor_value_info(node.proto.output[0], onnx.TensorProto.UNDEFINED, None)
-    body = helper.make_graph([node.proto], "constant", inputs, [output])
-    try:
-        alone = helper.make_model(body, opset_imports=model.opset_import)
-        results: Any = ReferenceEvaluator(alone).run(None, given)
-    except Exception as error:  # whatever an evaluator of hundreds of operators may raise, the file is at fault
-        raise OnnxError(f"cannot be evaluated: {' '.join(str(error).split())}") from None
-    return np.asarray(results[0])
-
-
 def finish(model: onnx.ModelProto, trace: Trace, values: Mapping[str, Value]) -> Graph:
     """The graph up to the one layer that all outputs come from: the logits, when there are labels and probabilities."""
     signals: dict[str, Signal] = {}
@@ -191,4 +223,8 @@ def finish(model: onnx.ModelProto, trace: Trace, values: Mapping[str, Value]) ->
     for layer in reversed(trace.layers.values()):
         if layer.name in needed:
             needed.update(layer.inputs)
-    return Graph(trace.shapes[INPUT], tuple(layer for layer in trace.layers.values() if layer.name in needed))
+    layers = tuple(layer for layer in trace.layers.values() if layer.name in needed)
+    try:
+        return Graph(trace.shapes[INPUT], layers)
+    except GraphError as error:
+        raise OnnxError(str(error)) from error

@@ -6,6 +6,7 @@ them into its weights, exactly; what cannot be folded becomes a layer of its own
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -34,6 +35,7 @@ from models.onnx_io.names import free_name
 Padding = tuple[int, int, int, int]  # top, left, bottom, right
 UNPADDED: Padding = (0, 0, 0, 0)
 LARGEST_UNIT_MATRIX = 4096
+LARGEST = 10**9  # numbers in one array
 
 
 class OnnxError(ValueError):
@@ -59,10 +61,17 @@ def add_paddings(first: Padding, second: Padding) -> Padding:
     return first[0] + second[0], first[1] + second[1], first[2] + second[2], first[3] + second[3]
 
 
+def require_size(shape: Sequence[int]) -> None:
+    """Raise an `OnnxError` about a shape that no memory holds."""
+    if math.prod(shape) > LARGEST:
+        raise OnnxError(f"shape {tuple(shape)} has {math.prod(shape)} values; {LARGEST} is the most possible")
+
+
 class Trace:
     """The layers so far; `shared` are those that several nodes read, which must stay as they are."""
 
     def __init__(self, input_shape: Shape) -> None:
+        require_size(input_shape)
         self.layers: dict[str, Layer] = {}
         self.shapes: dict[str, Shape] = {INPUT: input_shape}
         self.shared: set[str] = set()
@@ -81,7 +90,9 @@ class Trace:
         for name, values in vars(layer).items():
             if isinstance(values, np.ndarray) and not np.all(np.isfinite(values)):
                 raise OnnxError(f"the {name} holds {values[~np.isfinite(values)][0]}; only finite values are possible")
-        self.shapes[layer.name] = layer.output_shape(*(self.shapes[name] for name in layer.inputs))
+        shape = layer.output_shape(*(self.shapes[name] for name in layer.inputs))
+        require_size(shape)
+        self.shapes[layer.name] = shape
         self.layers[layer.name] = layer
         return self.signal(layer.name)
 
@@ -162,14 +173,21 @@ class Trace:
         return bool(np.all(signal.scale >= 0) and np.all(signal.offset >= 0)) and self._is_positive(signal.layer)
 
     def _is_positive(self, name: str) -> bool:
-        if name == INPUT:
-            return False
-        layer = self.layers[name]
-        if not layer.activation.is_signed:
-            return True
-        if isinstance(layer, Conv2d | Dense) or (isinstance(layer, Add) and np.any(np.asarray(layer.gain) < 0)):
-            return False
-        return bool(np.all(np.asarray(layer.activation.ceiling) >= 0)) and all(map(self._is_positive, layer.inputs))
+        pending, seen = [name], set[str]()
+        while pending:
+            name = pending.pop()
+            layer = self.layers.get(name)
+            if layer is None:  # the input
+                return False
+            if name in seen or not layer.activation.is_signed:
+                continue
+            seen.add(name)
+            if isinstance(layer, Conv2d | Dense) or (isinstance(layer, Add) and np.any(np.asarray(layer.gain) < 0)):
+                return False
+            if np.any(np.asarray(layer.activation.ceiling) < 0):
+                return False
+            pending += layer.inputs
+        return True
 
     def _own_layer(self, name: str, activation: Activation, signal: Signal) -> Signal:
         shape = self.shapes[signal.layer]
@@ -181,14 +199,16 @@ class Trace:
 
     def _origin(self, name: str, activation: Activation) -> Conv2d | Dense | Add | None:
         """The layer that can apply the activation: a max or a flattening in between makes no difference to it."""
-        layer = self.layers.get(name)
-        if layer is None or name in self.shared:
-            return None
         uniform = np.ndim(activation.negative_slope) == 0 and np.ndim(activation.ceiling) == 0
         monotone = np.all(np.asarray(activation.negative_slope) >= 0)
-        if (isinstance(layer, MaxPool2d) and monotone) or (isinstance(layer, Flatten) and uniform):
-            return self._origin(layer.inputs[0], activation)
-        return layer if isinstance(layer, Conv2d | Dense | Add) else None
+        while name in self.layers and name not in self.shared:
+            layer = self.layers[name]
+            if isinstance(layer, Conv2d | Dense | Add):
+                return layer
+            if not ((isinstance(layer, MaxPool2d) and monotone) or (isinstance(layer, Flatten) and uniform)):
+                return None
+            name = layer.inputs[0]
+        return None
 
 
 def _is_relu(activation: Activation) -> bool:

@@ -13,7 +13,7 @@ import onnx
 import pandas as pd
 
 from models.graph import Add, AvgPool2d, Concat, Flatten, Graph, GraphError, Layer, MaxPool2d
-from models.onnx_io import BehindLogits, Missing, OnnxError, Signal, finish, read
+from models.onnx_io import BehindLogits, Missing, OnnxError, Signal, finish, naming, read
 from models.structure import negative_senders, passes_to_junctions
 from models.tailor.file import File
 from models.tailor.rewrites import rewrite
@@ -43,10 +43,8 @@ def tailor(path: str | Path) -> tuple[pd.DataFrame, onnx.ModelProto]:
     OnnxError
         If the file cannot be read, or as a whole not be followed: its opset, or the number or shape of its inputs.
     """
-    try:
+    with naming(path):
         return _report(read(path))
-    except OnnxError as error:
-        raise OnnxError(f"{path}: {error}") from None
 
 
 def as_text(table: pd.DataFrame) -> str:
@@ -115,8 +113,14 @@ def _passes(step: Step) -> bool:
 def _into(output: str, after: Walk) -> list[str]:
     """The layers that take up what waits in a signal: those of its readers, or of their readers."""
     found: list[str] = []
-    for step in (step for step in after.steps.values() if output in step.node.proto.input):
-        found += step.made or step.changed or _into(step.output, after)
+    pending, seen = [output], {output}
+    while pending:
+        name = pending.pop(0)
+        for step in (step for step in after.steps.values() if name in step.node.proto.input):
+            found += step.made or step.changed
+            if not (step.made or step.changed or step.output in seen):
+                seen.add(step.output)
+                pending.append(step.output)
     return list(dict.fromkeys(found))
 
 

@@ -81,8 +81,8 @@ def walk(model: onnx.ModelProto) -> Walk:
         before = dict(trace.layers)
         value, obstacle = _try_to_evaluate(trace, resolved, model)
         obstacle = obstacle or _unexplained(node, steps)
-        changed = [name for name, layer in trace.layers.items() if before.get(name, layer) is not layer]
-        made = [name for name in trace.layers if name not in before]
+        touched = [name for name, layer in trace.layers.items() if before.get(name) is not layer]
+        made, changed = ([name for name in touched if (name in before) is known] for known in (False, True))
         steps[node.proto.output[0]] = Step(node, value, tuple(made), tuple(changed), obstacle)
         return value
 

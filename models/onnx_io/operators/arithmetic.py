@@ -13,6 +13,8 @@ from models.onnx_io.fold import bias_or_none, to_single
 from models.onnx_io.node import Node, Value
 from models.onnx_io.trace import OnnxError, Trace
 
+EVALUATE = "export the network for inference, in PyTorch after model.eval()"
+
 
 def gemm(trace: Trace, node: Node) -> Value:
     if node.attributes.get("transA", 0):
@@ -43,6 +45,8 @@ def _dense(trace: Trace, node: Node, weight: NDArray[Any], bias: NDArray[Any] | 
 
 def batch_normalization(trace: Trace, node: Node) -> Value:
     signal = node.signal()
+    if node.attributes.get("training_mode", 0) or sum(map(bool, node.proto.output)) > 1:
+        raise OnnxError(f"was exported in training mode; {EVALUATE}")
     gamma, beta, mean, variance = (node.required(i, "statistics").astype(float) for i in range(1, 5))
     axes = (-1, *(1 for _ in trace.shape(signal)[1:]))
     scale = gamma / np.sqrt(variance + node.attributes.get("epsilon", 1e-5))

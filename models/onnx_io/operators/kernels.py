@@ -12,7 +12,9 @@ from models.graph import LINEAR, AvgPool2d, Conv2d, MaxPool2d
 from models.onnx_io.fold import bias_or_none, to_single
 from models.onnx_io.node import Node, Value
 from models.onnx_io.operators.shapes import zero_channels
-from models.onnx_io.trace import UNPADDED, OnnxError, Padding, Signal, Trace, add_paddings
+from models.onnx_io.trace import UNPADDED, OnnxError, Padding, Signal, Trace, add_paddings, require_size
+
+AUTO_PADS = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
 
 
 def convolution(trace: Trace, node: Node) -> Value:
@@ -21,6 +23,11 @@ def convolution(trace: Trace, node: Node) -> Value:
     if weight.ndim != 4:
         raise OnnxError(f"the weight has shape {weight.shape}; only 2-d convolutions are possible")
     kernel = (weight.shape[2], weight.shape[3])
+    if tuple(node.attributes.get("kernel_shape", kernel)) != kernel:
+        raise OnnxError(
+            f"kernel_shape is {list(node.attributes['kernel_shape'])}, but the weight {weight.shape} has kernels of "
+            f"{list(kernel)}; export the network again"
+        )
     stride, dilation, groups = _pair(node, "strides"), _pair(node, "dilations"), node.attributes.get("group", 1)
     layer = Conv2d(
         name=node.name("conv", trace.shapes), inputs=(), weight=to_single(weight), bias=bias_or_none(bias),
@@ -71,6 +78,7 @@ def pad(trace: Trace, node: Node) -> Value:
         raise OnnxError(f"pads by {[*before, *after]}; only adding rows, columns and channels to maps is possible")
     if min((min(pair) for pair in amounts.values()), default=0) < 0:
         raise OnnxError(f"pads by {[*before, *after]}; only adding, not cutting off, is possible")
+    require_size([size + sum(amounts.get(place, ())) for place, size in enumerate(trace.shape(signal), 1)])
     if 1 in amounts:
         signal = zero_channels(trace, node, signal, *amounts[1])
     (top, bottom), (left, right) = amounts.get(2, (0, 0)), amounts.get(3, (0, 0))
@@ -107,6 +115,8 @@ def _padding(
 ) -> Padding:
     """Zeros at (top, left, bottom, right), given outright or by ONNX's auto_pad."""
     mode = node.attributes.get("auto_pad", "NOTSET")
+    if mode not in AUTO_PADS:
+        raise OnnxError(f"auto_pad is {mode!r}; known are {', '.join(AUTO_PADS)}")
     if mode in ("NOTSET", "VALID"):
         pads = tuple(node.attributes.get("pads", UNPADDED)) if mode == "NOTSET" else UNPADDED
         if len(pads) != 4 or min(pads) < 0:

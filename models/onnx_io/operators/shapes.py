@@ -15,8 +15,10 @@ from onnx import TensorProto
 from models.graph import LINEAR, Array, Conv2d
 from models.onnx_io.fold import identity
 from models.onnx_io.node import BehindLogits, Node, Value
+from models.onnx_io.operators.arithmetic import EVALUATE
 from models.onnx_io.trace import OnnxError, Signal, Trace
 
+DEFAULT_AXES = {"ArgMax": 0, "LogSoftmax": -1, "Softmax": -1}
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 
 
@@ -89,8 +91,30 @@ def cast_like(trace: Trace, node: Node) -> Value:
     return value if isinstance(value, np.ndarray) else node.signal()
 
 
+def dropout(trace: Trace, node: Node) -> Value:
+    if np.any(node.setting("training_mode", 2, False)):
+        raise OnnxError(f"was exported in training mode; {EVALUATE}")
+    return node.signal()
+
+
 def stand_behind_logits(trace: Trace, node: Node) -> Value:
+    require_classes(trace, node, node.signal())
     return BehindLogits(node.signal(), node.operator)
+
+
+def require_classes(trace: Trace, node: Node, logits: Signal) -> None:
+    """Raise an `OnnxError` if a softmax or argmax does not go over the classes, axis 1: features, or the channels."""
+    if node.operator not in DEFAULT_AXES:
+        return
+    shape, older = trace.shape(logits), node.operator != "ArgMax" and node.opset < 13
+    axis = node.attributes.get("axis", 1 if older else DEFAULT_AXES[node.operator])
+    whole = older and math.prod(shape[1:]) > 1  # it flattens the maps, so that all their values are classes
+    if axis % (len(shape) + 1) != 1 or whole:
+        more = " and those behind it" * whole
+        raise OnnxError(
+            f"goes over axis {axis}{more} of {len(shape) + 1}, not only over the classes, axis 1; export the network "
+            "without it"
+        )
 
 
 def every_nth(trace: Trace, node: Node) -> Value:

@@ -34,7 +34,7 @@ OPERATORS: dict[str, Callable[[Trace, Node], Value]] = {
     "ArgMax": shapes.stand_behind_logits,
     "Cast": shapes.cast,
     "CastLike": shapes.cast_like,
-    "Dropout": shapes.pass_on,
+    "Dropout": shapes.dropout,
     "Flatten": shapes.flatten,
     "Identity": shapes.pass_on,
     "LogSoftmax": shapes.stand_behind_logits,

@@ -185,7 +185,8 @@ def test_what_cannot_become_spikes(tmp_path: Path, operator: str) -> None:
 def test_an_operator_of_a_vendor(tmp_path: Path) -> None:
     model = network([helper.make_node("FusedGemm", ["x", "w"], ["y"], domain="com.microsoft")], {"w": W})
     model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
-    refused(written(tmp_path / "x.onnx", model), r"node 'y' \(FusedGemm\): this operator cannot become spikes")
+    words = r"node 'y' \(com.microsoft:FusedGemm\): this operator cannot become spikes"
+    refused(written(tmp_path / "x.onnx", model), words)
 
 
 def test_an_operator_that_does_not_exist(tmp_path: Path) -> None:
