@@ -9,7 +9,8 @@ from models.onnx_io.node import BehindLogits, Missing, Node, Value, attributes_o
 from models.onnx_io.operators import LOGITS_FOLLOWERS, NORMS, QUANTISED, SMOOTH, UNBOUNDED
 from models.onnx_io.reading import evaluate, finish, follow, load, naming, opset_of, read, require_runnable
 from models.onnx_io.running import activations, activations_in_turn, predict
-from models.onnx_io.trace import OnnxError, Signal, Trace
+from models.onnx_io.signals import OnnxError, Signal
+from models.onnx_io.trace import Trace
 from models.onnx_io.writing import save, to_onnx
 
 __all__ = [

@@ -13,7 +13,7 @@ from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from models.onnx_io.node import Node
-from models.onnx_io.trace import LARGEST, OnnxError
+from models.onnx_io.signals import LARGEST, OnnxError
 
 REPEATING = ("Loop", "Scan")
 

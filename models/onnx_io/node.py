@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnx import NodeProto, helper
 
 from models.onnx_io.names import layer_name
-from models.onnx_io.trace import OnnxError, Signal
+from models.onnx_io.signals import OnnxError, Signal
 
 OWN_DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,14 @@ import onnxruntime
 from google.protobuf.message import DecodeError
 from onnx import external_data_helper, inliner, numpy_helper
 
-from models.graph import INPUT, Graph, GraphError, Shape
+from models.graph import INPUT, Graph, GraphError
 from models.onnx_io.constants import evaluate_constants
+from models.onnx_io.inputs import input_of
 from models.onnx_io.node import BehindLogits, Missing, Node, Value, attributes_of, label_of
 from models.onnx_io.operators import ADVICE, LOGITS_FOLLOWERS, OPERATORS, require_classes
-from models.onnx_io.trace import OnnxError, Signal, Trace
+from models.onnx_io.places import is_in_order
+from models.onnx_io.signals import OnnxError, Signal
+from models.onnx_io.trace import Trace
 from models.onnx_io.writing import PRODUCER
 
 OLDEST_OPSET = 7  # before it, Add and Mul spread their operands by other rules
@@ -33,7 +37,8 @@ def load(path: str | Path) -> Graph:
     """Read a trained network from an ONNX file.
 
     The network must have one input, of shape (batch, channels, height, width) or (batch, features); only the batch may
-    be dynamic.
+    be dynamic. Images with the channels last (Keras), without channels, and signals along one axis become maps with the
+    channels first (`models.onnx_io.inputs`).
 
     Raises
     ------
@@ -107,7 +112,7 @@ def require_runnable(path: str | Path) -> None:
         raise OnnxError(f"onnxruntime refuses the file: {_one_line(error)}; export the network again") from error
 
 
-Visit = Callable[[Trace, Node, onnx.ModelProto], Value]
+Visit = Callable[[Trace, Node, onnx.ModelProto], Value | tuple[Signal, ...]]
 
 
 def follow(model: onnx.ModelProto, visit: Visit | None = None) -> tuple[Trace, dict[str, Value]]:
@@ -132,23 +137,25 @@ def follow(model: onnx.ModelProto, visit: Visit | None = None) -> tuple[Trace, d
     for tensor in model.graph.initializer:
         with naming(f"tensor {tensor.name!r}"):
             values[tensor.name] = numpy_helper.to_array(tensor)
-    name, batch, shape = _input(model, values)
-    trace = Trace(shape)
-    values[name] = trace.signal(INPUT)
+    given = input_of(model, values)
+    trace = Trace(given.shape)
+    values[given.name] = trace.arrange(trace.signal(INPUT), given.places, "flatten")
     reads, keeps_name = _reads(model.graph), model.producer_name == PRODUCER
     for proto in model.graph.node:
         inputs = tuple(values.get(name, Missing(name)) if name else None for name in proto.input)
         with naming(label_of(proto)):
             attributes = attributes_of(proto)
-        node = Node(proto, inputs, attributes, batch, opset, keeps_name)
-        value = values[proto.output[0]] = (visit or evaluate)(trace, node, model)
-        if isinstance(value, Signal) and reads[proto.output[0]] > 1:
-            trace.shared.add(value.layer)
+        node = Node(proto, inputs, attributes, given.batch, opset, keeps_name)
+        made = (visit or evaluate)(trace, node, model)
+        for name, value in zip(proto.output, made if isinstance(made, tuple) else (made,), strict=False):
+            values[name] = value
+            if isinstance(value, Signal) and reads[name] > 1:
+                trace.shared.add(value.layer)
     return trace, values
 
 
-def evaluate(trace: Trace, node: Node, model: onnx.ModelProto) -> Value:
-    """The value of a node's first output; layers that it makes are added to the trace.
+def evaluate(trace: Trace, node: Node, model: onnx.ModelProto) -> Value | tuple[Signal, ...]:
+    """The value of a node's first output, or of all if it splits a signal; layers that it makes are added to the trace.
 
     Raises
     ------
@@ -185,25 +192,6 @@ def _reads(graph: onnx.GraphProto) -> Counter[str]:
     return reads
 
 
-def _input(model: onnx.ModelProto, values: dict[str, Value]) -> tuple[str, int, Shape]:
-    """Name, batch size (1 if it is free) and shape of the one input that is not a weight."""
-    inputs = [value for value in model.graph.input if value.name not in values]
-    if len(inputs) != 1:
-        raise OnnxError(f"the network has {len(inputs)} inputs, {[value.name for value in inputs]}; one is possible")
-    name, tensor = inputs[0].name, inputs[0].type.tensor_type
-    dims = [dim.dim_param or dim.dim_value for dim in tensor.shape.dim]
-    if len(dims) not in (2, 4):
-        raise OnnxError(f"input {name!r} has shape {dims}, not (batch, channels, height, width) or (batch, features)")
-    free = [str(dim or f"number {axis}") for axis, dim in enumerate(dims) if axis and not _is_fixed(dim)]
-    if free:
-        raise OnnxError(f"input {name!r} has the dynamic dimension {', '.join(free)}; only the batch may be free")
-    return name, dims[0] if _is_fixed(dims[0]) else 1, tuple(dims[1:])
-
-
-def _is_fixed(dimension: int | str) -> bool:
-    return isinstance(dimension, int) and dimension > 0
-
-
 def finish(model: onnx.ModelProto, trace: Trace, values: Mapping[str, Value]) -> Graph:
     """The graph up to the one layer that all outputs come from: the logits, when there are labels and probabilities."""
     signals: dict[str, Signal] = {}
@@ -216,7 +204,11 @@ def finish(model: onnx.ModelProto, trace: Trace, values: Mapping[str, Value]) ->
         signals[name] = value.signal if isinstance(value, BehindLogits) else value
     if len({signal.layer for signal in signals.values()}) != 1:
         raise OnnxError(f"the outputs {', '.join(map(repr, signals))} come from different layers; export one of them")
-    last = trace.make_plain(next(iter(signals.values())))
+    signal = next(iter(signals.values()))
+    if signal.places is not None and is_in_order(signal.places, trace.shapes[signal.layer]):
+        signal = replace(signal, places=None)  # the values in their order; the shape alone is another
+    with naming(f"output {next(iter(signals))!r}", GraphError):
+        last = trace.make_plain(signal)
     if last == INPUT:
         raise OnnxError("the network has no layers")
     needed = {last}

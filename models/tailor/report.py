@@ -154,7 +154,8 @@ def _negative(after: Walk, graph: Graph | None) -> dict[str, Verdict]:
     for layer, reader in negative_senders(graph) if graph is not None else []:
         step = [step for step in after.steps.values() if layer.name in (*step.made, *step.changed)][-1]
         slope = np.max(np.abs(layer.activation.negative_slope))
-        remedy = "put a ReLU between them" if slope == 1 else f"train with ReLU instead of a slope of {slope:g}"
+        remedy = "signed neurons can send both"
+        remedy += f", or train with ReLU instead of a slope of {slope:g}" * bool(slope != 1)
         why = f"{layer.name!r} can be negative and {reader.name!r} reads it, but neurons send only positive spikes"
         verdicts[step.output] = OBSTACLE, f"{why}; {remedy}"
     return verdicts

@@ -18,7 +18,7 @@ from models.graph import GraphError
 from models.onnx_io import operators
 from models.onnx_io.reading import load
 from models.onnx_io.running import predict
-from models.onnx_io.trace import OnnxError
+from models.onnx_io.signals import OnnxError
 from models.paths import ROOT
 from models.tailor.report import tailor
 from tests.models.onnx_files import network, written
