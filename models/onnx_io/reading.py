@@ -9,8 +9,7 @@ logits: softmax, argmax, labels. Where no activation follows, a layer is linear.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,12 +20,11 @@ from google.protobuf.message import DecodeError
 from onnx import external_data_helper, inliner, numpy_helper
 
 from models.graph import INPUT, Graph, GraphError
-from models.onnx_io.constants import evaluate_constants
 from models.onnx_io.inputs import input_of
 from models.onnx_io.node import BehindLogits, Missing, Node, Value, attributes_of, label_of
-from models.onnx_io.operators import ADVICE, LOGITS_FOLLOWERS, OPERATORS, require_classes
+from models.onnx_io.operators import ADVICE, LOGITS_FOLLOWERS, OPERATORS, evaluate_constants, require_classes
 from models.onnx_io.places import is_in_order
-from models.onnx_io.signals import OnnxError, Signal
+from models.onnx_io.signals import OnnxError, Signal, naming, one_line
 from models.onnx_io.trace import Trace
 from models.onnx_io.writing import PRODUCER
 
@@ -52,23 +50,6 @@ def load(path: str | Path) -> Graph:
         return graph
 
 
-@contextmanager
-def naming(thing: object, *known: type[Exception]) -> Iterator[None]:
-    """Make of any exception an `OnnxError` that begins with the name of a thing, a file or a node.
-
-    Those of `known` types say what is wrong by themselves; of others the type is told. Each stays as the `__cause__`.
-    """
-    try:
-        yield
-    except Exception as error:  # a file may hold anything, and no list of what its parts raise is complete
-        told = "" if isinstance(error, (OnnxError, *known)) else f"cannot be read, {type(error).__name__}: "
-        raise OnnxError(f"{thing}: {told}{_one_line(error)}") from (error.__cause__ or error)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
-
-
 def read(path: str | Path) -> onnx.ModelProto:
     """The file, checked, with its weights in memory; raises `OnnxError`."""
     path = Path(path)
@@ -85,7 +66,7 @@ def read(path: str | Path) -> onnx.ModelProto:
     except DecodeError:
         raise OnnxError("not an ONNX file, or one that is cut short") from None
     except (onnx.checker.ValidationError, OSError, ValueError, RuntimeError) as error:
-        raise OnnxError(f"not a sound ONNX file: {_one_line(error)}") from None
+        raise OnnxError(f"not a sound ONNX file: {one_line(error)}") from None
     _require_unique_names(model.graph)
     return model
 
@@ -109,7 +90,7 @@ def require_runnable(path: str | Path) -> None:
     try:
         onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions share no base class
-        raise OnnxError(f"onnxruntime refuses the file: {_one_line(error)}; export the network again") from error
+        raise OnnxError(f"onnxruntime refuses the file: {one_line(error)}; export the network again") from error
 
 
 Visit = Callable[[Trace, Node, onnx.ModelProto], Value | tuple[Signal, ...]]

@@ -1,9 +1,10 @@
-"""A signal on its way from one layer to the next, and the error about a file that cannot become layers."""
+"""A signal on its way from one layer to the next, and the error that says which file and which node stops it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,3 +49,21 @@ def require_size(shape: Sequence[int]) -> None:
     """Raise an `OnnxError` about a shape that no memory holds."""
     if math.prod(shape) > LARGEST:
         raise OnnxError(f"shape {tuple(shape)} has {math.prod(shape)} values; {LARGEST} is the most possible")
+
+
+@contextmanager
+def naming(thing: object, *known: type[Exception]) -> Iterator[None]:
+    """Make of any exception an `OnnxError` that begins with the name of a thing, a file or a node.
+
+    Those of `known` types say what is wrong by themselves; of others the type is told. Each stays as the `__cause__`.
+    """
+    try:
+        yield
+    except Exception as error:  # a file may hold anything, and no list of what its parts raise is complete
+        told = "" if isinstance(error, (OnnxError, *known)) else f"cannot be read, {type(error).__name__}: "
+        raise OnnxError(f"{thing}: {told}{one_line(error)}") from (error.__cause__ or error)
+
+
+def one_line(error: Exception) -> str:
+    """The text of an error without its line breaks."""
+    return " ".join(str(error).split())
