@@ -38,8 +38,7 @@ class File:
         self.origins: dict[str, str] = {}
         self.taken = {name for node in self.nodes for name in (*node.input, *node.output)} | set(walk.values)
         self.new: list[onnx.TensorProto] = []
-        weights = (value.dtype for value in self.constants.values() if value.dtype.kind == "f")
-        self.dtype = next(weights, np.dtype(np.float32))
+        self.types = _types(walk.model)
 
     def is_signal(self, name: str) -> bool:
         return name not in self.constants
@@ -56,10 +55,9 @@ class File:
         return [node for node in readers if not (operator_of(node) == "Shape" and self._is_batch_size(node))]
 
     def constant(self, origin: NodeProto, values: Any) -> str:
-        """The name of a new constant; it takes the type of the network's weights."""
-        values = np.asarray(values)
+        """The name of a new constant for nodes in the place of another, of the type that this node makes."""
         name = self._free(f"{origin.output[0]}.constant")
-        self.constants[name] = values if values.dtype == self.dtype else values.astype(self.dtype)
+        self.constants[name] = np.asarray(values).astype(self.types.get(origin.output[0], np.dtype(np.float32)))
         self.new.append(numpy_helper.from_array(self.constants[name], name))
         return name
 
@@ -165,3 +163,10 @@ class File:
             name, number = f"{stem}_{number}", number + 1
         self.taken.add(name)
         return name
+
+
+def _types(model: onnx.ModelProto) -> dict[str, np.dtype]:
+    """The type of each tensor, as far as ONNX's own inference knows it."""
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    kinds = {value.name: value.type.tensor_type.elem_type for value in (*graph.input, *graph.value_info, *graph.output)}
+    return {name: helper.tensor_dtype_to_np_dtype(kind) for name, kind in kinds.items() if kind}

@@ -6,14 +6,15 @@ max pooling.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pandas as pd
 
-from models.graph import Add, AvgPool2d, Concat, Flatten, Graph, GraphError, Layer, MaxPool2d
-from models.onnx_io import BehindLogits, Missing, OnnxError, Signal, finish, naming, read
+from models.graph import INPUT, Add, AvgPool2d, Concat, Flatten, Graph, GraphError, Layer, MaxPool2d, Shape
+from models.onnx_io import BehindLogits, Missing, OnnxError, Signal, finish, free_name, naming, read
 from models.structure import negative_senders, passes_to_junctions
 from models.tailor.file import File
 from models.tailor.rewrites import rewrite
@@ -57,8 +58,9 @@ def _report(model: onnx.ModelProto) -> tuple[pd.DataFrame, onnx.ModelProto]:
     file = rewrite(original)
     after = walk(file.to_model())
     graph, problem = _graph(after)
-    verdicts = {output: _verdict(step, after, graph) for output, step in after.steps.items()}
-    verdicts |= _negative(after, graph)
+    judged = graph or _all_layers(after)
+    verdicts = {output: _verdict(step, after, judged) for output, step in after.steps.items()}
+    verdicts |= _negative(after, judged)
     rows = []
     for step in original.steps.values():
         name, operator = step.node.proto.name or step.output, step.node.operator
@@ -73,6 +75,25 @@ def _graph(after: Walk) -> tuple[Graph | None, str]:
         return finish(after.model, after.trace, after.values), ""
     except (OnnxError, GraphError) as error:
         return None, str(error)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class End(Add):
+    """Reads all that nothing else reads, so that layers which lead nowhere can be judged too."""
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return (1,)
+
+
+def _all_layers(after: Walk) -> Graph | None:
+    """Whatever layers there are as one graph, where the file as a whole is none."""
+    layers = tuple(after.trace.layers.values())
+    read = {name for layer in layers for name in layer.inputs}
+    loose = tuple(layer.name for layer in layers if layer.name not in read)
+    try:
+        return Graph(after.trace.shapes[INPUT], (*layers, End(name=free_name("end", after.trace.shapes), inputs=loose)))
+    except GraphError:
+        return None
 
 
 def _of_original(output: str, file: File, verdicts: dict[str, Verdict]) -> Verdict:
@@ -152,6 +173,8 @@ def _negative(after: Walk, graph: Graph | None) -> dict[str, Verdict]:
     """A verdict on each node whose layer would have to send negative spikes."""
     verdicts = {}
     for layer, reader in negative_senders(graph) if graph is not None else []:
+        if isinstance(reader, End):
+            continue
         step = [step for step in after.steps.values() if layer.name in (*step.made, *step.changed)][-1]
         slope = np.max(np.abs(layer.activation.negative_slope))
         remedy = "signed neurons can send both"
