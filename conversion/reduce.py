@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from conversion.plan import ConversionError, average, neuron_order, pooling_regions
+from conversion.plan import ConversionError, average, neuron_order
 from models.graph import Add, Array, AvgPool2d, Conv2d, Dense, Flatten, Graph, Layer
 
 
@@ -22,7 +22,7 @@ def fold_average_pooling(graph: Graph) -> Graph:
     ------
     ConversionError
         Where the two together are no convolution: overlapping regions or left-over pixels under a padded convolution,
-        a border whose padding does not count, or a reader without weights.
+        a border whose padding does not count, regions that hang over the border, or a reader without weights.
     """
     while pools := [layer for layer in graph if isinstance(layer, AvgPool2d) and layer is not graph.output]:
         graph = _without(graph, pools[0])
@@ -50,15 +50,14 @@ def _reading(layer: Layer, pool: AvgPool2d) -> Layer:
 
 def _into_dense(graph: Graph, pool: AvgPool2d, dense: Dense) -> Dense:
     source, target = graph.shapes[pool.inputs[0]], graph.shapes[pool.name]
-    regions = pooling_regions(source, target, pool.kernel, pool.stride, pool.padding)
-    mean = average(regions, pool.kernel, pool.count_padding).weight
+    mean = average(source, target, pool.kernel, pool.stride, pool.padding, pool.count_padding).weight
     by_element = mean[neuron_order(source)][:, neuron_order(target)]
     return replace(dense, weight=(by_element @ dense.weight.T).T.astype(np.float32))
 
 
 def _into_convolution(graph: Graph, pool: AvgPool2d, conv: Conv2d) -> Conv2d:
     source, target = graph.shapes[pool.inputs[0]][1:], graph.shapes[pool.name][1:]
-    if any(pool.padding) and not pool.count_padding:
+    if (any(pool.padding) and not pool.count_padding) or _hangs_over(pool, source, target):
         raise _cannot(pool, conv, "its border averages over fewer pixels")
     if any(conv.padding) and (pool.kernel != pool.stride or any(pool.padding) or _left_over(pool, source, target)):
         raise _cannot(pool, conv, "the padding of the convolution would reach pixels of the map before pooling")
@@ -70,6 +69,12 @@ def _into_convolution(graph: Graph, pool: AvgPool2d, conv: Conv2d) -> Conv2d:
         padding=(top, left, bottom, right),
         dilation=(1, 1),
     )
+
+
+def _hangs_over(pool: AvgPool2d, source: tuple[int, ...], target: tuple[int, ...]) -> bool:
+    """Whether the last regions reach beyond the padded map, as `ceil_mode` allows."""
+    ends = [(n - 1) * s + k for n, s, k in zip(target, pool.stride, pool.kernel, strict=True)]
+    return any(ends[axis] > source[axis] + pool.padding[axis] + pool.padding[axis + 2] for axis in range(2))
 
 
 def _left_over(pool: AvgPool2d, source: tuple[int, ...], target: tuple[int, ...]) -> bool:

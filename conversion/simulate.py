@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conversion.brian import Batch, SpikingNetwork, build, check_encoder, choose_target, make_recording, max_rate, run
+from conversion.ceilings import check_ceilings
 from conversion.options import Connectivity
 from conversion.plan import Plan, make_plan
 from conversion.recording import Recording
@@ -46,14 +47,15 @@ def simulate(
     Raises
     ------
     ValueError
-        If images do not fit the network or the encoder, or the encoder not the network, neuron or step; or a name is
-        unknown.
+        If images do not fit the network or the encoder, or the encoder not the network, neuron or step; if a neuron can
+        fire faster than the ceiling of its activation function; or a name is unknown.
     """
     _check_images(graph, images)
     simulation.encoder.check_images(images, simulation.steps)
     plan = make_plan(graph, signed=simulation.neuron.is_signed, signed_input=bool(np.any(images < 0)))
     check_encoder(simulation.encoder, simulation.neuron, plan, simulation.dt)
     rate = float(max_rate(simulation.encoder, simulation.dt))
+    check_ceilings(graph, plan, simulation, rate)
     batch_size = _batch_size(plan, len(images), simulation)
     parts = [slice(start, min(start + batch_size, len(images))) for start in range(0, len(images), batch_size)]
     batches = [partial(make_batch, graph, plan, simulation, rate, images, silent or {}, part) for part in parts]

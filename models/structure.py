@@ -12,25 +12,34 @@ def negative_senders(graph: Graph, signed_input: bool = False) -> list[tuple[Lay
 
     The input is none of them, whatever its sign, and the output may be negative.
     """
-    found = []
+    found, negative, output = [], possibly_negative(graph, signed_input), source_of(graph, graph.output.name)
     for layer in graph:
         has_neurons = not isinstance(layer, Flatten) and not passes_to_junctions(graph, layer)
-        readers = graph.readers(layer.name) if source_of(graph, graph.output.name) != layer.name else ()
-        if has_neurons and readers and not is_nonnegative(graph, layer.name, signed_input):
+        readers = graph.readers(layer.name) if output != layer.name else ()
+        if has_neurons and readers and layer.name in negative:
             found.append((layer, readers[0]))
     return found
 
 
 def is_nonnegative(graph: Graph, name: str, signed_input: bool = False) -> bool:
     """Whether the output of a layer can never be negative, given whether the input can."""
-    if name == INPUT:
-        return not signed_input
-    layer = graph[name]
-    if isinstance(layer, Conv2d | Dense) and layer.activation.is_linear and _only_adds(layer):
-        return is_nonnegative(graph, layer.inputs[0], signed_input)
-    if isinstance(layer, Conv2d | Dense) or not layer.activation.is_linear:
-        return not layer.activation.is_signed
-    return all(is_nonnegative(graph, source, signed_input) for source in layer.inputs)
+    return name not in possibly_negative(graph, signed_input)
+
+
+def possibly_negative(graph: Graph, signed_input: bool = False) -> set[str]:
+    """The layers whose output may be negative, given whether the input may; the input itself too if so."""
+    found = {INPUT} if signed_input else set()
+    for layer in graph:
+        reads_negative = not found.isdisjoint(layer.inputs)
+        if isinstance(layer, Conv2d | Dense) and layer.activation.is_linear:
+            negative = reads_negative or not _only_adds(layer)
+        elif isinstance(layer, Conv2d | Dense) or not layer.activation.is_linear:
+            negative = layer.activation.is_signed
+        else:
+            negative = reads_negative
+        if negative:
+            found.add(layer.name)
+    return found
 
 
 def _only_adds(layer: Conv2d | Dense) -> bool:

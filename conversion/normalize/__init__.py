@@ -1,7 +1,7 @@
 """Rescale a network so that its activations fit the range of firing rates; shift its biases. Graph -> Graph."""
 
 from conversion.normalize.bias_calibration import calibrate_biases
-from conversion.normalize.scales import equivalent_thresholds, rescale, rescale_by_thresholds
+from conversion.normalize.scales import equivalent_thresholds, rescale
 from conversion.normalize.schemes import normalize
 from conversion.normalize.spike_norm import balance_thresholds
 
@@ -11,5 +11,4 @@ __all__ = [
     "equivalent_thresholds",
     "normalize",
     "rescale",
-    "rescale_by_thresholds",
 ]

@@ -7,7 +7,7 @@ b_l / s_l, or the threshold s_l / s_(l-1); the network computes the same functio
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -30,7 +30,7 @@ def rescale(graph: Graph, scales: Given) -> Graph:
         that meet at a junction all get the largest of their scales.
     """
     effective = propagate(graph, _alike_at_junctions(graph, scales))
-    layers = (_rescaled(graph, layer, effective[layer.inputs[0]], effective[layer.name]) for layer in graph)
+    layers = (_rescaled(layer, effective[layer.inputs[0]], effective[layer.name]) for layer in graph)
     return Graph(graph.input_shape, tuple(layers))
 
 
@@ -58,10 +58,10 @@ def rescale_by_thresholds(graph: Graph, scales: Given) -> tuple[Graph, Mapping[s
         if not isinstance(layer, Conv2d | Dense | Add):
             layers.append(layer)
         elif passes_to_junctions(graph, layer):
-            layers.append(_rescaled(graph, layer, before, effective[layer.name]))
+            layers.append(_rescaled(layer, before, effective[layer.name]))
         else:
             thresholds[layer.name] = _one_number(layer.name, effective[layer.name] / before.max())
-            layers.append(_in_units(graph, layer, before, before.max()))
+            layers.append(_in_units(layer, before, before.max()))
     return Graph(graph.input_shape, tuple(layers)), thresholds
 
 
@@ -69,6 +69,15 @@ def _one_number(name: str, threshold: Array) -> float:
     if threshold.ndim > 0:
         raise ValueError(f"{name!r} has {threshold.size} scales; a layer has one threshold, and so one scale")
     return float(threshold)
+
+
+def within_ceiling(layer: Layer, scale: float | Array, least: float | Array = 0.0) -> Array:
+    """A scale, but no more than the ceiling of the layer's activation function, or than `least` if that is larger.
+
+    One scale for channels of several ceilings is no more than the largest of them.
+    """
+    ceiling = np.asarray(layer.activation.ceiling, np.float64)
+    return np.minimum(scale, np.maximum(ceiling if np.ndim(scale) else ceiling.max(), least))
 
 
 def equivalent_thresholds(trained: Graph, normalised: Graph) -> Mapping[str, float]:
@@ -91,8 +100,9 @@ def equivalent_thresholds(trained: Graph, normalised: Graph) -> Mapping[str, flo
 def peers(graph: Graph) -> list[set[str]]:
     """The input and the layers with a scale, in sets that must have the same: paths that meet, and the output's."""
     alike = DisjointSet([INPUT, *(layer.name for layer in graph if isinstance(layer, Conv2d | Dense | Add))])
-    meetings = (_owners(graph, layer.name, through=layer) for layer in graph if isinstance(layer, Add))
-    for first, *others in (_owners(graph, graph.output.name), *meetings):
+    owners = _owners(graph)
+    meetings = ([owner for name in layer.inputs for owner in owners[name]] for layer in graph if isinstance(layer, Add))
+    for first, *others in (owners[graph.output.name], *meetings):
         for other in others:
             alike.merge(first, other)
     return alike.subsets()
@@ -102,7 +112,7 @@ def _alike_at_junctions(graph: Graph, scales: Given) -> Scales:
     """One scale for all paths that meet at a junction, the largest (Sengupta 2019), and one number for the output."""
     linear = {layer.name: np.zeros(()) for layer in graph if passes_to_junctions(graph, layer)}
     scales = linear | dict(scales)  # a linear layer without neurons needs no scale of its own
-    output = _owners(graph, graph.output.name)[0]
+    output = _owners(graph)[graph.output.name][0]
     common: dict[str, Array] = {}
     for group in peers(graph):
         largest = _largest([np.asarray(scales[name]) for name in group - {INPUT}], one_number=output in group)
@@ -118,27 +128,30 @@ def _largest(scales: list[Array], one_number: bool) -> Array:
     return np.where(largest > 0, largest, 1.0)
 
 
-def _owners(graph: Graph, name: str, through: Layer | None = None) -> list[str]:
-    """The layers whose scales an output has: its own, or those behind pooling, concatenation and `through`."""
-    if name == INPUT or (isinstance(graph[name], Conv2d | Dense | Add) and graph[name] is not through):
-        return [name]
-    return [owner for source in graph[name].inputs for owner in _owners(graph, source)]
+def _owners(graph: Graph) -> Mapping[str, Sequence[str]]:
+    """The layers whose scales each output has: its own, or those behind pooling and concatenation."""
+    owners: dict[str, Sequence[str]] = {INPUT: [INPUT]}
+    for layer in graph:
+        if isinstance(layer, Conv2d | Dense | Add):
+            owners[layer.name] = [layer.name]
+        else:
+            owners[layer.name] = list(dict.fromkeys(owner for name in layer.inputs for owner in owners[name]))
+    return owners
 
 
-def propagate(graph: Graph, scales: Scales, at_input: float = 1.0) -> Scales:
-    """A scale for every layer up to the last that `scales` names, inherited where a layer has none of its own."""
-    complete: dict[str, Array] = {INPUT: np.asarray(at_input)}
+def propagate(graph: Graph, scales: Scales) -> Scales:
+    """A scale for every layer, inherited where a layer has none of its own; that of the input is 1."""
+    complete: dict[str, Array] = {INPUT: np.ones(())}
     for layer in graph:
         if layer.name in scales:
             complete[layer.name] = np.asarray(scales[layer.name], np.float64)
-        elif isinstance(layer, Conv2d | Dense | Add) or any(name not in complete for name in layer.inputs):
-            continue
         else:
-            complete[layer.name] = _inherited(graph, layer, [complete[name] for name in layer.inputs])
+            complete[layer.name] = inherited(graph, layer, [complete[name] for name in layer.inputs])
     return complete
 
 
-def _inherited(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
+def inherited(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
+    """The scale of a layer without one of its own, made of those of what it reads."""
     if isinstance(layer, Concat):
         channels = [graph.shapes[name][0] for name in layer.inputs]
         return np.concatenate([np.broadcast_to(i, (n,)) for i, n in zip(inputs, channels, strict=True)])
@@ -147,27 +160,27 @@ def _inherited(graph: Graph, layer: Layer, inputs: list[Array]) -> Array:
     return inputs[0]
 
 
-def _rescaled(graph: Graph, layer: Layer, before: Array, after: Array) -> Layer:
+def _rescaled(layer: Layer, before: Array, after: Array) -> Layer:
     if not isinstance(layer, Conv2d | Dense | Add):
         return layer
     activation = replace(layer.activation, ceiling=_as_field(layer.activation.ceiling / after))
     if isinstance(layer, Add):
         return replace(layer, gain=_as_field(layer.gain * before / after), activation=activation)
-    weight = layer.weight * per_weight(graph, layer, before) / per_channel(after, layer.weight.ndim)
+    weight = layer.weight * per_weight(layer, before) / per_channel(after, layer.weight.ndim)
     bias = None if layer.bias is None else (layer.bias / per_channel(after, layer.bias.ndim)).astype(np.float32)
     return replace(layer, weight=weight.astype(np.float32), bias=bias, activation=activation)
 
 
-def _in_units(graph: Graph, layer: Layer, before: Array, unit: Array) -> Layer:
+def _in_units(layer: Layer, before: Array, unit: Array) -> Layer:
     """The layer as it reads spikes of scale `before` and has potentials in units of `unit`."""
-    scaled = _rescaled(graph, layer, before / unit, np.ones(()))
+    scaled = _rescaled(layer, before / unit, np.ones(()))
     activation = replace(layer.activation, ceiling=_as_field(layer.activation.ceiling / unit))
     if not isinstance(layer, Conv2d | Dense) or layer.bias is None:
         return replace(scaled, activation=activation)  # type: ignore[call-arg]
     return replace(scaled, activation=activation, bias=(layer.bias / unit).astype(np.float32))  # type: ignore[call-arg]
 
 
-def per_weight(graph: Graph, layer: Conv2d | Dense, input_scale: Array) -> Array:
+def per_weight(layer: Conv2d | Dense, input_scale: Array) -> Array:
     """The scale of the input that each weight reads, in a shape that multiplies `layer.weight`."""
     if input_scale.ndim == 0:
         return input_scale

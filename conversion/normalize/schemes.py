@@ -9,6 +9,9 @@ of zero where a layer sends negative values (`models.structure`), and the larger
 1]. Under a slope of 0.1 the positive side nearly always is the larger one, and s is what Kim 2020 takes, the largest
 activation; in a linear layer, or in a channel that is seldom above 0, negative rates would saturate. The output is not
 sent on, and its s is that of its positive activations.
+
+Under an activation function with a ceiling, such as ReLU6, s is no larger than the ceiling: this then is the fastest
+rate of the neurons, which know no other.
 """
 
 from __future__ import annotations
@@ -20,9 +23,9 @@ from typing import get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from conversion.normalize.scales import Scales, per_weight, propagate, rescale
+from conversion.normalize.scales import Scales, inherited, per_weight, rescale, within_ceiling
 from conversion.options import CALIBRATED, Scheme
-from models.graph import Add, Array, Conv2d, Dense, Graph
+from models.graph import INPUT, Add, Array, Conv2d, Dense, Graph
 from models.onnx_io import activations_in_turn
 from models.structure import negative_senders
 
@@ -76,7 +79,9 @@ def normalize(
             scales = percentile_scales(graph, images, 99.9 if percentile is None else percentile)
         case "channel":
             scales = channel_scales(graph, images, 100.0 if percentile is None else percentile)
-    return rescale(graph, {name: headroom * scale for name, scale in scales.items()})
+    sent = _sent_below_zero(graph, bool(np.any(images < 0)))
+    least = {name: scale if name in sent else 0.0 for name, scale in scales.items()}
+    return rescale(graph, {name: within_ceiling(graph[name], headroom * s, least[name]) for name, s in scales.items()})
 
 
 def model_scales(graph: Graph, signed_input: bool = False) -> Scales:
@@ -85,16 +90,19 @@ def model_scales(graph: Graph, signed_input: bool = False) -> Scales:
     A layer that reads negative ones, or a signed input in [-1, 1], also counts their largest negative values, with its
     negative weights.
     """
-    lowest_input = float(signed_input)
-    above: dict[str, Array] = {}
-    below: dict[str, Array] = {}
-    for layer in (layer for layer in graph if isinstance(layer, Conv2d | Dense | Add)):
-        bounds = propagate(graph, above), propagate(graph, below, at_input=lowest_input)
-        slope = max(0.0, float(np.max(layer.activation.negative_slope)))
-        above[layer.name], lowest = _reach(graph, layer, *bounds)
-        below[layer.name] = slope * lowest
+    above: dict[str, Array] = {INPUT: np.ones(())}
+    below: dict[str, Array] = {INPUT: np.asarray(float(signed_input))}
+    for layer in graph:
+        if isinstance(layer, Conv2d | Dense | Add):
+            highest, lowest = _reach(layer, above, below)
+            above[layer.name] = within_ceiling(layer, highest)
+            below[layer.name] = max(0.0, float(np.max(layer.activation.negative_slope))) * lowest
+        else:
+            for bounds in (above, below):
+                bounds[layer.name] = inherited(graph, layer, [bounds[name] for name in layer.inputs])
     sent = _sent_below_zero(graph, signed_input)
-    return {name: np.maximum(bound, below[name]) if name in sent else bound for name, bound in above.items()}
+    names = [layer.name for layer in graph if isinstance(layer, Conv2d | Dense | Add)]
+    return {name: np.maximum(above[name], below[name]) if name in sent else above[name] for name in names}
 
 
 def data_scales(graph: Graph, images: Array) -> Scales:
@@ -145,13 +153,13 @@ def _positive_percentile(values: Array, percentile: float) -> float:
     return float(np.percentile(positive, percentile)) if positive.size else 0.0
 
 
-def _reach(graph: Graph, layer: Conv2d | Dense | Add, above: Scales, below: Scales) -> tuple[Array, Array]:
+def _reach(layer: Conv2d | Dense | Add, above: Scales, below: Scales) -> tuple[Array, Array]:
     """How far above and below zero the weighted input of a layer can be that reads values from -below to above."""
     if isinstance(layer, Add):
         totals = (sum(float(side[name].max()) for name in layer.inputs) for side in (above, below))
         highest, lowest = (np.asarray(np.max(layer.gain) * total) for total in totals)
         return highest, lowest
-    upper, lower = (per_weight(graph, layer, side[layer.inputs[0]]) for side in (above, below))
+    upper, lower = (per_weight(layer, side[layer.inputs[0]]) for side in (above, below))
     bias = np.zeros(len(layer.weight), np.float32) if layer.bias is None else layer.bias
     return _worst_case(layer.weight, bias, upper, lower), _worst_case(layer.weight, -bias, lower, upper)
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from conversion.normalize.scales import peers, rescale_by_thresholds
+from conversion.normalize.scales import peers, rescale_by_thresholds, within_ceiling
 from conversion.plan import ConversionError
 from conversion.recording import Probe
 from conversion.settings import Simulation
@@ -62,7 +62,8 @@ def balance_thresholds(graph: Graph, images: Array, simulation: Simulation, perc
     Biases and constant-current input count as input of every step, `dt * max_rate` times the current. Paths that meet
     at a junction get one scale, the largest of theirs, so that the junction adds what the network added; layers between
     them are then measured once more. A junction is balanced like any layer, and so is the output; average pooling keeps
-    the threshold 1. Paths that meet the input itself keep its scale 1, and so are not measured.
+    the threshold 1. Paths that meet the input itself keep its scale 1, and so are not measured. No scale is larger than
+    the ceiling of its layer's activation function.
 
     A layer that no positive input reaches does not count among the paths that it meets; where none of them counts, they
     keep the threshold 1, provided that the ANN is as silent.
@@ -141,7 +142,7 @@ def _layer_by_layer(
         for name in (name for name in pending if name not in settled):
             start = perf_counter()
             found[name], unit = measure(parts[name], {n: scales[n] for n in names if n in parts[name].shapes})
-            scales[name] = (found[name] or 1.0) * unit
+            scales[name] = float(within_ceiling(graph[name], (found[name] or 1.0) * unit))
             seconds[name] += perf_counter() - start
             if group := complete_with.get(name):
                 meet(group)

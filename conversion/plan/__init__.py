@@ -1,6 +1,6 @@
 """From layers to populations and projections, and what a spike delivers through each connection."""
 
-from conversion.plan.connections import Connection, MaxConnection, average, neuron_order, pooling_regions
+from conversion.plan.connections import Connection, MaxConnection, average, neuron_order
 from conversion.plan.kernels import count_spikes
 from conversion.plan.populations import ConversionError, Plan, Population, Projection, make_plan
 
@@ -15,5 +15,4 @@ __all__ = [
     "count_spikes",
     "make_plan",
     "neuron_order",
-    "pooling_regions",
 ]

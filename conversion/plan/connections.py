@@ -241,12 +241,35 @@ def pooling_regions(
     return _csr(np.ones(()), source, target, (math.prod(source_shape), math.prod(target_shape)))
 
 
-def average(regions: csr_array, kernel: tuple[int, int], count_padding: bool) -> SparseConnection:
-    """The mean over each region of `regions`, with the zeros of the padding counted or not."""
-    n_pixels = np.bincount(regions.indices, minlength=regions.shape[1])
-    sizes = np.full(regions.shape[1], math.prod(kernel)) if count_padding else n_pixels
+def average(
+    source_shape: Shape,
+    target_shape: Shape,
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int, int, int],
+    count_padding: bool,
+) -> SparseConnection:
+    """The mean over each pooling region, as onnxruntime takes it.
+
+    A region that hangs over the end of the padded map has only the pixels within it; the zeros of the padding are among
+    them if they count.
+    """
+    regions = pooling_regions(source_shape, target_shape, kernel, stride, padding)
+    if count_padding:
+        rows, columns = (
+            _reach(source_shape[a + 1] + padding[a] + padding[a + 2], kernel[a], stride[a], target_shape[a + 1])
+            for a in range(2)
+        )
+        sizes = np.repeat(np.outer(rows, columns).ravel(), target_shape[0])
+    else:
+        sizes = np.bincount(regions.indices, minlength=regions.shape[1])
     data = (1 / sizes[regions.indices]).astype(np.float32)
     return SparseConnection(csr_array((data, regions.indices, regions.indptr), shape=regions.shape))
+
+
+def _reach(size: int, kernel: int, stride: int, n_positions: int) -> Indices:
+    """How many pixels of an axis of `size` each position of a kernel covers."""
+    return np.minimum(kernel, size - stride * np.arange(n_positions))
 
 
 def _in_neuron_order(

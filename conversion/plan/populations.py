@@ -17,7 +17,7 @@ import numpy as np
 from conversion.plan import connections
 from conversion.plan.connections import Connection
 from models.graph import INPUT, Add, Array, AvgPool2d, Concat, Conv2d, Dense, Flatten, Graph, Layer, MaxPool2d, Shape
-from models.structure import is_nonnegative, negative_senders, passes_to_junctions, per_channel, source_of
+from models.structure import negative_senders, passes_to_junctions, per_channel, possibly_negative, source_of
 
 Role = Literal["input", "neuron", "relay"]
 
@@ -126,8 +126,9 @@ def _require_sendable(graph: Graph, signed: bool, signed_input: bool) -> None:
 
 def _slopes(graph: Graph, populations: list[Population], signed_input: bool) -> Iterator[tuple[str, Array]]:
     """The slope below zero of each population that can be negative, in the shape of its layer; that of a relay is 1."""
+    negative = possibly_negative(graph, signed_input)
     for name, shape in ((p.name, p.shape) for p in populations):
-        if not is_nonnegative(graph, name, signed_input):
+        if name in negative:
             slope = per_channel(np.maximum(graph[name].activation.negative_slope, 0), len(shape))
             yield name, np.broadcast_to(slope, shape)
 
@@ -168,8 +169,7 @@ def _connection(graph: Graph, layer: Layer, name: str, offset: int) -> Connectio
                 connections.pooling_regions(source, target, layer.kernel, layer.stride, layer.padding)
             )
         case AvgPool2d():
-            regions = connections.pooling_regions(source, target, layer.kernel, layer.stride, layer.padding)
-            return connections.average(regions, layer.kernel, layer.count_padding)
+            return connections.average(source, target, layer.kernel, layer.stride, layer.padding, layer.count_padding)
         case Add():
             gain = np.broadcast_to(per_channel(layer.gain, len(target)), target).ravel()
             return connections.elementwise(gain, source, target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 from types import MappingProxyType
 
 import numpy as np
@@ -62,10 +63,9 @@ class Graph:
         return iter(self.layers)
 
     def __getitem__(self, name: str) -> Layer:
-        for layer in self.layers:
-            if layer.name == name:
-                return layer
-        raise KeyError(f"no layer {name!r}; the layers are {', '.join(layer.name for layer in self.layers)}")
+        if name not in self._by_name:
+            raise KeyError(f"no layer {name!r}; the layers are {', '.join(self._by_name)}")
+        return self._by_name[name]
 
     @property
     def output(self) -> Layer:
@@ -73,7 +73,19 @@ class Graph:
 
     def readers(self, name: str) -> tuple[Layer, ...]:
         """The layers that read layer `name`."""
-        return tuple(layer for layer in self.layers if name in layer.inputs)
+        return self._readers.get(name, ())
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Layer]:
+        return {layer.name: layer for layer in self.layers}
+
+    @cached_property
+    def _readers(self) -> Mapping[str, tuple[Layer, ...]]:
+        readers: dict[str, list[Layer]] = {}
+        for layer in self.layers:
+            for name in dict.fromkeys(layer.inputs):
+                readers.setdefault(name, []).append(layer)
+        return {name: tuple(layers) for name, layers in readers.items()}
 
 
 def sequential(input_shape: Shape, *layers: Layer) -> Graph:

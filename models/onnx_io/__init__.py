@@ -3,13 +3,15 @@
 Most need `load`, `save`, `predict` and `activations`; the rest is for the tailor, which follows a file node by node.
 """
 
+from models.onnx_io.content import content_hash, files_of
 from models.onnx_io.half import to_half
 from models.onnx_io.names import free_name
-from models.onnx_io.node import BehindLogits, Missing, Node, Value, attributes_of
+from models.onnx_io.node import BehindLogits, Missing, Node, Value, attributes_of, operator_of
 from models.onnx_io.operators import LOGITS_FOLLOWERS, NORMS, QUANTISED, SMOOTH, UNBOUNDED
-from models.onnx_io.reading import evaluate, finish, follow, load, opset_of, read
+from models.onnx_io.reading import evaluate, finish, follow, load, opset_of, read, require_runnable
 from models.onnx_io.running import activations, activations_in_turn, predict
-from models.onnx_io.trace import OnnxError, Signal, Trace
+from models.onnx_io.signals import OnnxError, Signal, naming, one_line
+from models.onnx_io.trace import Trace
 from models.onnx_io.writing import save, to_onnx
 
 __all__ = [
@@ -28,14 +30,20 @@ __all__ = [
     "activations",
     "activations_in_turn",
     "attributes_of",
+    "content_hash",
     "evaluate",
+    "files_of",
     "finish",
     "follow",
     "free_name",
     "load",
+    "naming",
+    "one_line",
+    "operator_of",
     "opset_of",
     "predict",
     "read",
+    "require_runnable",
     "save",
     "to_half",
     "to_onnx",

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from onnx import NodeProto, helper
 
 from models.onnx_io.names import layer_name
-from models.onnx_io.trace import OnnxError, Signal
+from models.onnx_io.signals import OnnxError, Signal
+
+OWN_DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,15 +42,16 @@ class Node:
     inputs: tuple[Value | None, ...]
     attributes: Mapping[str, Any]
     batch: int
+    opset: int
     keeps_name: bool
 
     @property
     def operator(self) -> str:
-        return self.proto.op_type
+        return operator_of(self.proto)
 
     @property
     def label(self) -> str:
-        return f"node {self.proto.name or self.proto.output[0]!r} ({self.operator})"
+        return label_of(self.proto)
 
     def name(self, kind: str, taken: Collection[str]) -> str:
         """A name for a layer of this kind that the node becomes."""
@@ -88,6 +91,15 @@ class Node:
         if isinstance(value, Signal | BehindLogits):
             raise OnnxError(f"{name} depends on the images; it must be a constant")
         return default if value is None else value
+
+
+def operator_of(proto: NodeProto) -> str:
+    """The operator; one of a domain that is not ONNX's own with this domain, since it may mean anything."""
+    return proto.op_type if proto.domain in OWN_DOMAINS else f"{proto.domain}:{proto.op_type}"
+
+
+def label_of(proto: NodeProto) -> str:
+    return f"node {proto.name or next(iter(proto.output), '')!r} ({operator_of(proto)})"
 
 
 def attributes_of(proto: NodeProto) -> dict[str, Any]:

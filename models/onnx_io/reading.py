@@ -10,19 +10,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 from google.protobuf.message import DecodeError
-from onnx import external_data_helper, helper, inliner, numpy_helper
-from onnx.reference import ReferenceEvaluator
+from onnx import external_data_helper, inliner, numpy_helper
 
-from models.graph import INPUT, Graph, GraphError, Shape
-from models.onnx_io.node import BehindLogits, Missing, Node, Value, attributes_of
-from models.onnx_io.operators import ADVICE, LOGITS_FOLLOWERS, OPERATORS
-from models.onnx_io.trace import OnnxError, Signal, Trace
+from models.graph import INPUT, Graph, GraphError
+from models.onnx_io.inputs import input_of
+from models.onnx_io.node import BehindLogits, Missing, Node, Value, attributes_of, label_of
+from models.onnx_io.operators import ADVICE, LOGITS_FOLLOWERS, OPERATORS, evaluate_constants, require_classes
+from models.onnx_io.places import is_in_order
+from models.onnx_io.signals import OnnxError, Signal, naming, one_line
+from models.onnx_io.trace import Trace
 from models.onnx_io.writing import PRODUCER
 
 OLDEST_OPSET = 7  # before it, Add and Mul spread their operands by other rules
@@ -32,18 +35,19 @@ def load(path: str | Path) -> Graph:
     """Read a trained network from an ONNX file.
 
     The network must have one input, of shape (batch, channels, height, width) or (batch, features); only the batch may
-    be dynamic.
+    be dynamic. Images with the channels last (Keras), without channels, and signals along one axis become maps with the
+    channels first (`models.onnx_io.inputs`).
 
     Raises
     ------
     OnnxError
         If the file is not sound, or holds what cannot become spikes: one line with the file, the node and the remedy.
     """
-    try:
+    with naming(path):
         model = read(path)
-        return finish(model, *follow(model))
-    except OnnxError as error:
-        raise OnnxError(f"{path}: {error}") from None
+        graph = finish(model, *follow(model))
+        require_runnable(path)
+        return graph
 
 
 def read(path: str | Path) -> onnx.ModelProto:
@@ -58,14 +62,38 @@ def read(path: str | Path) -> onnx.ModelProto:
         model = onnx.load_model_from_string(data)
         external_data_helper.load_external_data_for_model(model, str(path.parent))
         onnx.checker.check_model(model)
-        return inliner.inline_local_functions(model) if model.functions else model
+        model = inliner.inline_local_functions(model) if model.functions else model
     except DecodeError:
         raise OnnxError("not an ONNX file, or one that is cut short") from None
     except (onnx.checker.ValidationError, OSError, ValueError, RuntimeError) as error:
-        raise OnnxError(f"not a sound ONNX file: {' '.join(str(error).split())}") from None
+        raise OnnxError(f"not a sound ONNX file: {one_line(error)}") from None
+    _require_unique_names(model.graph)
+    return model
 
 
-Visit = Callable[[Trace, Node, onnx.ModelProto], Value]
+def _require_unique_names(graph: onnx.GraphProto) -> None:
+    """Names of nodes and of tensors; the checker lets some that are borne twice pass."""
+    nodes = Counter(node.name for node in graph.node if node.name)
+    tensors = Counter(name for node in graph.node for name in node.output if name)
+    tensors.update(tensor.name for tensor in graph.initializer)
+    tensors.update({value.name for value in graph.input} - {tensor.name for tensor in graph.initializer})
+    for kind, names in (("nodes", nodes), ("tensors", tensors)):
+        if twice := [name for name, count in names.items() if count > 1]:
+            raise OnnxError(f"two {kind} are called {twice[0]!r}; give each a name of its own, or export again")
+
+
+def require_runnable(path: str | Path) -> None:
+    """Raise an `OnnxError` if onnxruntime refuses the file, as it does types of tensors that do not fit."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    try:
+        onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its exceptions share no base class
+        raise OnnxError(f"onnxruntime refuses the file: {one_line(error)}; export the network again") from error
+
+
+Visit = Callable[[Trace, Node, onnx.ModelProto], Value | tuple[Signal, ...]]
 
 
 def follow(model: onnx.ModelProto, visit: Visit | None = None) -> tuple[Trace, dict[str, Value]]:
@@ -86,44 +114,50 @@ def follow(model: onnx.ModelProto, visit: Visit | None = None) -> tuple[Trace, d
         raise OnnxError(
             f"opset {opset} is not one from {OLDEST_OPSET} to {onnx.defs.onnx_opset_version()}; export again"
         )
-    values: dict[str, Value] = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    name, batch, shape = _input(model, values)
-    trace = Trace(shape)
-    values[name] = trace.signal(INPUT)
-    reads = _reads(model.graph)
+    values: dict[str, Value] = {}
+    for tensor in model.graph.initializer:
+        with naming(f"tensor {tensor.name!r}"):
+            values[tensor.name] = numpy_helper.to_array(tensor)
+    given = input_of(model, values)
+    trace = Trace(given.shape)
+    values[given.name] = trace.arrange(trace.signal(INPUT), given.places, "flatten")
+    reads, keeps_name = _reads(model.graph), model.producer_name == PRODUCER
     for proto in model.graph.node:
         inputs = tuple(values.get(name, Missing(name)) if name else None for name in proto.input)
-        node = Node(proto, inputs, attributes_of(proto), batch, keeps_name=model.producer_name == PRODUCER)
-        value = values[proto.output[0]] = (visit or evaluate)(trace, node, model)
-        if isinstance(value, Signal) and reads[proto.output[0]] > 1:
-            trace.shared.add(value.layer)
+        with naming(label_of(proto)):
+            attributes = attributes_of(proto)
+        node = Node(proto, inputs, attributes, given.batch, opset, keeps_name)
+        made = (visit or evaluate)(trace, node, model)
+        for name, value in zip(proto.output, made if isinstance(made, tuple) else (made,), strict=False):
+            values[name] = value
+            if isinstance(value, Signal) and reads[name] > 1:
+                trace.shared.add(value.layer)
     return trace, values
 
 
-def evaluate(trace: Trace, node: Node, model: onnx.ModelProto) -> Value:
-    """The value of a node's first output; layers that it makes are added to the trace.
+def evaluate(trace: Trace, node: Node, model: onnx.ModelProto) -> Value | tuple[Signal, ...]:
+    """The value of a node's first output, or of all if it splits a signal; layers that it makes are added to the trace.
 
     Raises
     ------
     OnnxError
         If it cannot become spikes.
     """
-    given = [value for value in node.inputs if value is not None]
-    behind = [value for value in given if isinstance(value, BehindLogits)]
-    try:
+    with naming(node.label, GraphError):
+        given = [value for value in node.inputs if value is not None]
         for value in given:
             if isinstance(value, Missing):
                 raise OnnxError(f"reads {value.name!r}, which no node writes as its first output")
         if all(isinstance(value, np.ndarray) for value in given):
-            return _constant(node, model)
+            return evaluate_constants(node, model)
+        behind = [value for value in given if isinstance(value, BehindLogits)]
         if behind and node.operator in LOGITS_FOLLOWERS:
+            require_classes(trace, node, behind[0].signal)
             return behind[0]
         if node.operator not in OPERATORS:
             advice = ADVICE.get(node.operator, f"possible are {', '.join(OPERATORS)}")
             raise OnnxError(f"this operator cannot become spikes; {advice}")
         return OPERATORS[node.operator](trace, node)
-    except (OnnxError, GraphError) as error:
-        raise OnnxError(f"{node.label}: {error}") from None
 
 
 def opset_of(model: onnx.ModelProto) -> int:
@@ -139,39 +173,6 @@ def _reads(graph: onnx.GraphProto) -> Counter[str]:
     return reads
 
 
-def _input(model: onnx.ModelProto, values: dict[str, Value]) -> tuple[str, int, Shape]:
-    """Name, batch size (1 if it is free) and shape of the one input that is not a weight."""
-    inputs = [value for value in model.graph.input if value.name not in values]
-    if len(inputs) != 1:
-        raise OnnxError(f"the network has {len(inputs)} inputs, {[value.name for value in inputs]}; one is possible")
-    name, tensor = inputs[0].name, inputs[0].type.tensor_type
-    dims = [dim.dim_param or dim.dim_value for dim in tensor.shape.dim]
-    if len(dims) not in (2, 4):
-        raise OnnxError(f"input {name!r} has shape {dims}, not (batch, channels, height, width) or (batch, features)")
-    free = [str(dim or f"number {axis}") for axis, dim in enumerate(dims) if axis and not _is_fixed(dim)]
-    if free:
-        raise OnnxError(f"input {name!r} has the dynamic dimension {', '.join(free)}; only the batch may be free")
-    return name, dims[0] if _is_fixed(dims[0]) else 1, tuple(dims[1:])
-
-
-def _is_fixed(dimension: int | str) -> bool:
-    return isinstance(dimension, int) and dimension > 0
-
-
-def _constant(node: Node, model: onnx.ModelProto) -> Value:
-    """The result of a node that reads only constants, such as the shape of a Reshape."""
-    given = {name: value for name, value in zip(node.proto.input, node.inputs, strict=True) if name}
-    inputs = [helper.make_tensor_value_info(name, onnx.TensorProto.UNDEFINED, None) for name in given]
-    output = helper.make_tensor_value_info(node.proto.output[0], onnx.TensorProto.UNDEFINED, None)
-    body = helper.make_graph([node.proto], "constant", inputs, [output])
-    try:
-        alone = helper.make_model(body, opset_imports=model.opset_import)
-        results: Any = ReferenceEvaluator(alone).run(None, given)
-    except Exception as error:  # whatever an evaluator of hundreds of operators may raise, the file is at fault
-        raise OnnxError(f"cannot be evaluated: {' '.join(str(error).split())}") from None
-    return np.asarray(results[0])
-
-
 def finish(model: onnx.ModelProto, trace: Trace, values: Mapping[str, Value]) -> Graph:
     """The graph up to the one layer that all outputs come from: the logits, when there are labels and probabilities."""
     signals: dict[str, Signal] = {}
@@ -184,11 +185,19 @@ def finish(model: onnx.ModelProto, trace: Trace, values: Mapping[str, Value]) ->
         signals[name] = value.signal if isinstance(value, BehindLogits) else value
     if len({signal.layer for signal in signals.values()}) != 1:
         raise OnnxError(f"the outputs {', '.join(map(repr, signals))} come from different layers; export one of them")
-    last = trace.make_plain(next(iter(signals.values())))
+    signal = next(iter(signals.values()))
+    if signal.places is not None and is_in_order(signal.places, trace.shapes[signal.layer]):
+        signal = replace(signal, places=None)  # the values in their order; the shape alone is another
+    with naming(f"output {next(iter(signals))!r}", GraphError):
+        last = trace.make_plain(signal)
     if last == INPUT:
         raise OnnxError("the network has no layers")
     needed = {last}
     for layer in reversed(trace.layers.values()):
         if layer.name in needed:
             needed.update(layer.inputs)
-    return Graph(trace.shapes[INPUT], tuple(layer for layer in trace.layers.values() if layer.name in needed))
+    layers = tuple(layer for layer in trace.layers.values() if layer.name in needed)
+    try:
+        return Graph(trace.shapes[INPUT], layers)
+    except GraphError as error:
+        raise OnnxError(str(error)) from error

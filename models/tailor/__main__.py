@@ -9,6 +9,7 @@ from pathlib import Path
 
 from models.atomic import write_atomically
 from models.onnx_io import OnnxError
+from models.tailor.check import require_same_function
 from models.tailor.report import OBSTACLE, UNKNOWN, as_text, tailor
 
 
@@ -16,11 +17,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the report; the status is 0 if the rewritten file can become spikes, 1 if not, 2 if it is no network."""
     parser = argparse.ArgumentParser(prog="brianize tailor", description="What keeps a network from spiking?")
     parser.add_argument("file", type=Path, metavar="FILE.onnx")
-    parser.add_argument("--output", type=Path, metavar="NEW.onnx", help="where to write the rewritten file")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="NEW.onnx",
+        help="where to write the rewritten file",
+    )
     options = parser.parse_args(arguments)
     try:
         table, model = tailor(options.file)
         if options.output is not None:
+            require_same_function(options.file, model)
             write_atomically(options.output, model.SerializeToString())
     except (OnnxError, OSError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto
 
-from models.onnx_io import attributes_of
+from models.onnx_io import attributes_of, operator_of
 from models.tailor.file import File
 
 
@@ -44,7 +44,7 @@ def _merge(file: File, first: NodeProto, nodes: list[NodeProto]) -> list[NodePro
 def _alone_before(file: File, node: NodeProto, operators: tuple[str, ...]) -> NodeProto | None:
     """The node in front, if it is of these operators, this one alone reads it, and all weights are constants."""
     first = file.producer(node.input[0])
-    if first is None or first.op_type not in operators or first.output[0] in file.outputs:
+    if first is None or operator_of(first) not in operators or first.output[0] in file.outputs:
         return None
     weights = [name for layer in (first, node) for name in layer.input[1:] if name]
     if any(map(file.is_signal, weights)) or file.readers(first.output[0]) != [node]:

@@ -6,14 +6,15 @@ max pooling.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pandas as pd
 
-from models.graph import Add, AvgPool2d, Concat, Flatten, Graph, GraphError, Layer, MaxPool2d
-from models.onnx_io import BehindLogits, Missing, OnnxError, Signal, finish, read
+from models.graph import INPUT, Add, AvgPool2d, Concat, Flatten, Graph, GraphError, Layer, MaxPool2d, Shape
+from models.onnx_io import BehindLogits, Missing, OnnxError, Signal, finish, free_name, naming, read
 from models.structure import negative_senders, passes_to_junctions
 from models.tailor.file import File
 from models.tailor.rewrites import rewrite
@@ -43,10 +44,8 @@ def tailor(path: str | Path) -> tuple[pd.DataFrame, onnx.ModelProto]:
     OnnxError
         If the file cannot be read, or as a whole not be followed: its opset, or the number or shape of its inputs.
     """
-    try:
+    with naming(path):
         return _report(read(path))
-    except OnnxError as error:
-        raise OnnxError(f"{path}: {error}") from None
 
 
 def as_text(table: pd.DataFrame) -> str:
@@ -59,8 +58,9 @@ def _report(model: onnx.ModelProto) -> tuple[pd.DataFrame, onnx.ModelProto]:
     file = rewrite(original)
     after = walk(file.to_model())
     graph, problem = _graph(after)
-    verdicts = {output: _verdict(step, after, graph) for output, step in after.steps.items()}
-    verdicts |= _negative(after, graph)
+    judged = graph or _all_layers(after)
+    verdicts = {output: _verdict(step, after, judged) for output, step in after.steps.items()}
+    verdicts |= _negative(after, judged)
     rows = []
     for step in original.steps.values():
         name, operator = step.node.proto.name or step.output, step.node.operator
@@ -75,6 +75,25 @@ def _graph(after: Walk) -> tuple[Graph | None, str]:
         return finish(after.model, after.trace, after.values), ""
     except (OnnxError, GraphError) as error:
         return None, str(error)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class End(Add):
+    """Reads all that nothing else reads, so that layers which lead nowhere can be judged too."""
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        return (1,)
+
+
+def _all_layers(after: Walk) -> Graph | None:
+    """Whatever layers there are as one graph, where the file as a whole is none."""
+    layers = tuple(after.trace.layers.values())
+    read = {name for layer in layers for name in layer.inputs}
+    loose = tuple(layer.name for layer in layers if layer.name not in read)
+    try:
+        return Graph(after.trace.shapes[INPUT], (*layers, End(name=free_name("end", after.trace.shapes), inputs=loose)))
+    except GraphError:
+        return None
 
 
 def _of_original(output: str, file: File, verdicts: dict[str, Verdict]) -> Verdict:
@@ -115,8 +134,14 @@ def _passes(step: Step) -> bool:
 def _into(output: str, after: Walk) -> list[str]:
     """The layers that take up what waits in a signal: those of its readers, or of their readers."""
     found: list[str] = []
-    for step in (step for step in after.steps.values() if output in step.node.proto.input):
-        found += step.made or step.changed or _into(step.output, after)
+    pending, seen = [output], {output}
+    while pending:
+        name = pending.pop(0)
+        for step in (step for step in after.steps.values() if name in step.node.proto.input):
+            found += step.made or step.changed
+            if not (step.made or step.changed or step.output in seen):
+                seen.add(step.output)
+                pending.append(step.output)
     return list(dict.fromkeys(found))
 
 
@@ -148,9 +173,12 @@ def _negative(after: Walk, graph: Graph | None) -> dict[str, Verdict]:
     """A verdict on each node whose layer would have to send negative spikes."""
     verdicts = {}
     for layer, reader in negative_senders(graph) if graph is not None else []:
+        if isinstance(reader, End):
+            continue
         step = [step for step in after.steps.values() if layer.name in (*step.made, *step.changed)][-1]
         slope = np.max(np.abs(layer.activation.negative_slope))
-        remedy = "put a ReLU between them" if slope == 1 else f"train with ReLU instead of a slope of {slope:g}"
+        remedy = "signed neurons can send both"
+        remedy += f", or train with ReLU instead of a slope of {slope:g}" * bool(slope != 1)
         why = f"{layer.name!r} can be negative and {reader.name!r} reads it, but neurons send only positive spikes"
         verdicts[step.output] = OBSTACLE, f"{why}; {remedy}"
     return verdicts

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto
 
-from models.onnx_io import UNBOUNDED, attributes_of, opset_of
+from models.onnx_io import UNBOUNDED, attributes_of, operator_of, opset_of
 from models.tailor import merge as tailor_merge
 from models.tailor.file import File
 from models.tailor.walk import Walk
@@ -80,13 +80,14 @@ def _split_slope(file: File, node: NodeProto) -> list[NodeProto] | None:
         return None
     *between, reader = path
     weight = file.value(reader.input[1])
-    axis = 0 if reader.op_type == "MatMul" or not attributes_of(reader).get("transB", reader.op_type == "Conv") else 1
+    transposed = attributes_of(reader).get("transB", operator_of(reader) == "Conv")
+    axis = 0 if operator_of(reader) == "MatMul" or not transposed else 1
     factors = np.repeat(slopes, weight.shape[axis] // len(slopes))
     factors = factors.reshape(-1, *(1,) * (weight.ndim - 1 - axis))
     doubled = file.constant(reader, np.concatenate([weight, -factors * weight], axis))
-    file.replace(reader, [file.last(reader, reader.op_type, reader.input[0], doubled, *reader.input[2:])])
+    file.replace(reader, [file.last(reader, operator_of(reader), reader.input[0], doubled, *reader.input[2:])])
     for middle in between:
-        if middle.op_type in ("Reshape", "Squeeze"):
+        if operator_of(middle) in ("Reshape", "Squeeze"):
             file.replace(middle, [file.last(middle, "Flatten", middle.input[0], settings={})])
     nodes, positive, negative = _halves(file, node)
     return [*nodes, file.last(node, "Concat", positive, negative, settings={"axis": 1})]
@@ -95,7 +96,7 @@ def _split_slope(file: File, node: NodeProto) -> list[NodeProto] | None:
 def _slopes(file: File, node: NodeProto) -> NDArray[np.float64] | None:
     """The slope per channel, where it is one, and not that of ReLU or of the identity."""
     shape = file.shapes.get(node.input[0])
-    if node.op_type == "LeakyRelu":
+    if operator_of(node) == "LeakyRelu":
         slope = np.asarray(attributes_of(node).get("alpha", 0.01))
     else:
         slope = np.asarray(1.0) if file.is_signal(node.input[1]) else file.value(node.input[1])
@@ -139,7 +140,7 @@ def rewrite(walk: Walk) -> File:
         return file
     for output in [node.output[0] for node in file.nodes]:
         node = file.producer(output)
-        rule, note = RULES.get(node.op_type, (None, "")) if node is not None else (None, "")
+        rule, note = RULES.get(operator_of(node), (None, "")) if node is not None else (None, "")
         if node is not None and rule is not None and file.is_signal(output):
             nodes = rule(file, node)
             if nodes is not None:

@@ -75,22 +75,23 @@ def walk(model: onnx.ModelProto) -> Walk:
     """
     shapes, steps = _inferred_shapes(model), dict[str, Step]()
 
-    def visit(trace: Trace, node: Node, model: onnx.ModelProto) -> Value:
+    def visit(trace: Trace, node: Node, model: onnx.ModelProto) -> Value | tuple[Signal, ...]:
         _blame_softmax(node, steps)
         resolved = _resolve(trace, node, shapes)
         before = dict(trace.layers)
-        value, obstacle = _try_to_evaluate(trace, resolved, model)
+        made_values, obstacle = _try_to_evaluate(trace, resolved, model)
+        value = made_values[0] if isinstance(made_values, tuple) else made_values
         obstacle = obstacle or _unexplained(node, steps)
-        changed = [name for name, layer in trace.layers.items() if before.get(name, layer) is not layer]
-        made = [name for name in trace.layers if name not in before]
+        touched = [name for name, layer in trace.layers.items() if before.get(name) is not layer]
+        made, changed = ([name for name in touched if (name in before) is known] for known in (False, True))
         steps[node.proto.output[0]] = Step(node, value, tuple(made), tuple(changed), obstacle)
-        return value
+        return made_values
 
     trace, values = follow(model, visit)
     return Walk(model, trace, values, steps)
 
 
-def _try_to_evaluate(trace: Trace, node: Node, model: onnx.ModelProto) -> tuple[Value, str]:
+def _try_to_evaluate(trace: Trace, node: Node, model: onnx.ModelProto) -> tuple[Value | tuple[Signal, ...], str]:
     """The value of a node and no obstacle, or what takes its place and the obstacle."""
     if any(isinstance(value, Missing) for value in node.inputs):
         return Missing(node.proto.output[0]), ""

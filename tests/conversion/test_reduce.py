@@ -5,13 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import onnxruntime
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from onnx import helper
 
-from conversion.plan.populations import ConversionError
+from conversion.plan.connections import neuron_order
+from conversion.plan.populations import ConversionError, make_plan
 from conversion.reduce import drop_negative_slopes, fold_average_pooling
 from models.graph import LINEAR, RELU, Activation, AvgPool2d, Dense, Flatten, Graph, sequential
+from models.onnx_io import load, predict
 from tests.conversion.forward import forward
 from tests.conversion.networks import conv, dense, networks, pool
+from tests.models.onnx_files import network, written
 
 SLOPES = {"leaky": 0.1, "PReLU": np.array([0.25, 1.0, 0.0, 0.5, 2.0])}
 
@@ -63,6 +70,70 @@ def test_what_is_no_convolution_is_refused(pooling, why):
     )
     with pytest.raises(ConversionError, match=f"'p' cannot be folded into 'c2': .*{why}"):
         fold_average_pooling(graph)
+
+
+pair = st.tuples(st.integers(1, 4), st.integers(1, 4))
+
+
+@given(
+    kernel=pair,
+    stride=pair,
+    padding=st.tuples(*4 * [st.integers(0, 3)]),
+    opset=st.sampled_from([11, 17, 19, 22]),
+    counted=st.booleans(),
+    ceil=st.booleans(),
+    reader=st.sampled_from(["Gemm", "Conv", "Conv with padding"]),
+)
+@settings(max_examples=150, deadline=None)
+def test_pooling_over_the_border_divides_as_onnxruntime_does(
+    tmp_path_factory, kernel, stride, padding, opset, counted, ceil, reader
+):
+    """The original file, the network that is read from it, its spiking pooling layer, and what folding makes of it."""
+    assume(all(padding[side] < kernel[side % 2] for side in range(4)))
+    images = np.random.default_rng(0).random((3, 2, 5, 6)).astype(np.float32)
+    attributes = {"kernel_shape": kernel, "strides": stride, "pads": padding, "ceil_mode": int(ceil)}
+    nodes = [helper.make_node("AveragePool", ["x"], ["y"], **attributes, count_include_pad=int(counted))]
+    model = network(nodes, {}, (None, 2, 5, 6), opset, axes=4)
+    wanted = run(model, images)
+    graph = load(written(tmp_path_factory.mktemp("pool") / "x.onnx", model))
+    np.testing.assert_allclose(predict(graph, images), wanted, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(spiking(graph, images), wanted, rtol=1e-5, atol=1e-6)
+    shape = wanted.shape[1:]
+    readers = {
+        "Gemm": [Flatten(name="flat", inputs=()), dense("fc", "", 3, wanted[0].size)],
+        "Conv": [conv("c", "", 3, 2, min(2, shape[1]), 1)],
+        "Conv with padding": [conv("c", "", 3, 2, 2, 2, padding=(1, 1, 1, 1))],
+    }
+    try:
+        folded = fold_average_pooling(sequential(graph.input_shape, *graph, *readers[reader]))
+    except ConversionError:
+        assert reader != "Gemm"  # a matrix holds every average
+        return
+    assert not any(isinstance(layer, AvgPool2d) for layer in folded)
+    after_pooling = sequential(shape, *readers[reader])
+    np.testing.assert_allclose(predict(folded, images), predict(after_pooling, wanted), rtol=1e-4, atol=1e-5)
+
+
+def test_a_region_over_the_border_is_refused_before_a_convolution():
+    graph = sequential((1, 7, 7), pool(AvgPool2d, "p", "", (2, 2), (2, 2), ceil_mode=True), conv("c", "", 2, 1, 2, 2))
+    with pytest.raises(ConversionError, match=r"'p' cannot be folded into 'c': .*fewer pixels; let the pooling layer"):
+        fold_average_pooling(graph)
+    even = sequential((1, 8, 8), *graph)
+    same_function(even, fold_average_pooling(even), "c")
+
+
+def run(model, images):
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(None, {"x": images})[0]
+
+
+def spiking(graph, images):
+    """What the synapses of a pooling population deliver for input spikes of the size of the pixels."""
+    weight = make_plan(graph).projections[0].connection.unrolled()
+    source, target = neuron_order(graph.input_shape), neuron_order(graph.shapes[graph.output.name])
+    by_neuron = np.empty((len(images), len(source)))
+    by_neuron[:, source] = images.reshape(len(images), -1)
+    return (by_neuron @ weight.toarray())[:, target].reshape(-1, *graph.shapes[graph.output.name])
 
 
 def same_function(graph, folded, name):

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from models.graph import Graph
 from models.onnx_io.reading import load
 from models.onnx_io.running import predict
-from models.onnx_io.trace import OnnxError
+from models.onnx_io.signals import OnnxError
 
 RNG = np.random.default_rng(3)
 MAPS = ("batch", 2, 6, 5)

@@ -17,7 +17,7 @@ from models.detection.yolo import detect, read_head
 from models.graph import Conv2d, Graph, MaxPool2d
 from models.onnx_io.reading import load
 from models.onnx_io.running import predict
-from models.onnx_io.trace import OnnxError
+from models.onnx_io.signals import OnnxError
 from models.paths import WEIGHTS
 
 ENTRIES = json.loads((WEIGHTS / "weights.json").read_text())

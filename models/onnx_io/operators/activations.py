@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from models.graph import RELU, Activation, Array
 from models.onnx_io.fold import compact
 from models.onnx_io.node import Node, Value
 from models.onnx_io.operators.arithmetic import spread
-from models.onnx_io.trace import OnnxError, Trace
+from models.onnx_io.signals import OnnxError
+from models.onnx_io.trace import Trace
 
 UNBOUNDED = 1e30  # exporters write "no upper bound" as the largest number of their float type
 
@@ -40,6 +43,8 @@ def clip(trace: Trace, node: Node) -> Value:
 def minimum(trace: Trace, node: Node) -> Value:
     if len(node.inputs) != 2:
         raise OnnxError("only the minimum of a signal and a constant is possible")
+    if isinstance(node.inputs[0], np.ndarray):
+        node = replace(node, inputs=node.inputs[::-1])
     return _activate(trace, node, Activation(1.0, _channelwise(trace, node, node.required(1, "ceiling"))))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,11 @@ from numpy.typing import NDArray
 from models.graph import LINEAR, Add, Concat, Dense, Shape
 from models.onnx_io.fold import bias_or_none, to_single
 from models.onnx_io.node import Node, Value
-from models.onnx_io.trace import OnnxError, Trace
+from models.onnx_io.places import ZERO, Places, in_order
+from models.onnx_io.signals import OnnxError, Signal
+from models.onnx_io.trace import Trace
+
+EVALUATE = "export the network for inference, in PyTorch after model.eval()"
 
 
 def gemm(trace: Trace, node: Node) -> Value:
@@ -35,7 +41,7 @@ def matmul(trace: Trace, node: Node) -> Value:
 def _dense(trace: Trace, node: Node, weight: NDArray[Any], bias: NDArray[Any] | None) -> Value:
     signal = node.signal()
     if len(trace.shape(signal)) != 1:
-        raise OnnxError(f"reads a map {trace.shape(signal)}; flatten it first")
+        raise OnnxError(f"reads values of shape {trace.shape(signal)}; flatten them first")
     name = node.name("fc", trace.shapes)
     layer = Dense(name=name, inputs=(), weight=to_single(weight), bias=bias_or_none(bias), activation=LINEAR)
     return trace.add_weighted(layer, signal)
@@ -43,8 +49,13 @@ def _dense(trace: Trace, node: Node, weight: NDArray[Any], bias: NDArray[Any] | 
 
 def batch_normalization(trace: Trace, node: Node) -> Value:
     signal = node.signal()
+    if node.attributes.get("training_mode", 0) or sum(map(bool, node.proto.output)) > 1:
+        raise OnnxError(f"was exported in training mode; {EVALUATE}")
     gamma, beta, mean, variance = (node.required(i, "statistics").astype(float) for i in range(1, 5))
-    axes = (-1, *(1 for _ in trace.shape(signal)[1:]))
+    channels, *others = trace.shape(signal)
+    if any(values.shape != (channels,) for values in (gamma, beta, mean, variance)):
+        raise OnnxError(f"has statistics of shape {gamma.shape} for {channels} channels")
+    axes = (-1, *(1 for _ in others))
     scale = gamma / np.sqrt(variance + node.attributes.get("epsilon", 1e-5))
     return trace.rescale(signal, scale.reshape(axes), (beta - mean * scale).reshape(axes))
 
@@ -94,12 +105,56 @@ def spread(constant: NDArray[Any], shape: Shape) -> NDArray[Any]:
 
 def junction(trace: Trace, node: Node) -> Value:
     signals = [node.signal(i) for i in range(len(node.inputs))]
+    first, shapes = signals[0], {trace.shape(signal) for signal in signals}
+    if len(shapes) > 1:
+        raise OnnxError(f"adds signals of shapes {', '.join(map(str, sorted(shapes)))}; they must have one shape")
+    if first.places is not None and all(_are_alike(signal.places, first.places) for signal in signals):
+        alike = [replace(signal, places=None) for signal in signals]
+        if len({trace.shape(signal) for signal in alike}) == 1:
+            return replace(trace.junction(Add, node.name("add", trace.shapes), alike), places=first.places)
     return trace.junction(Add, node.name("add", trace.shapes), signals)
 
 
+def _are_alike(one: Places | None, other: Places) -> bool:
+    return one is not None and np.array_equal(one, other)
+
+
 def concat(trace: Trace, node: Node) -> Value:
-    signals = [node.signal(i) for i in range(len(node.inputs))]
-    axes = len(trace.shape(signals[0])) + 1
-    if node.attributes["axis"] % axes != 1:
-        raise OnnxError(f"axis {node.attributes['axis']} is not the channels; only axis 1 is possible")
-    return trace.junction(Concat, node.name("concat", trace.shapes), signals)
+    """Signals, and zeros, side by side along any axis: their layers are side by side along the channels."""
+    parts = [_part(trace, node, i) for i in range(len(node.inputs))]
+    axes = next(places.ndim for signal, places in parts if signal is not None)
+    axis = node.attributes["axis"] % (axes + 1)
+    if axis == 0:
+        raise OnnxError("puts images behind each other; only values of one image can be put side by side")
+    signals = [signal for signal, _ in parts if signal is not None]
+    sizes = {trace.shapes[signal.layer][1:] for signal in signals}
+    if len(sizes) > 1 or len({len(trace.shapes[signal.layer]) for signal in signals}) > 1:
+        parts = [(signal and trace.settle(signal), places) for signal, places in parts]
+        parts = [(s, places if s is None else in_order(trace.shape(s))) for s, places in parts]
+        signals = [signal for signal, _ in parts if signal is not None]
+    starts = iter(np.cumsum([0, *(math.prod(trace.shapes[signal.layer]) for signal in signals)]))
+    placed = [places if s is None else np.where(places == ZERO, ZERO, places + next(starts)) for s, places in parts]
+    name = node.name("concat", trace.shapes)
+    bare = [replace(signal, places=None) for signal in signals]
+    joined = bare[0] if len(bare) == 1 < len(parts) else trace.junction(Concat, name, bare)
+    return trace.arrange(joined, np.concatenate(placed, axis - 1), f"{name}_flatten")
+
+
+def _part(trace: Trace, node: Node, position: int) -> tuple[Signal | None, Places]:
+    """A signal and its places, or no signal where a constant holds nothing but zeros."""
+    value = node.inputs[position]
+    if not isinstance(value, np.ndarray):
+        return trace.unpadded(node.signal(position))
+    if np.any(value != 0) or value.ndim < 2 or len(value) != node.batch:
+        raise OnnxError(f"input {position + 1} is a constant; it must depend on the images, or hold nothing but zeros")
+    return None, np.full(value.shape[1:], ZERO)
+
+
+def scaler(trace: Trace, node: Node) -> Value:
+    """(x - offset) * scale, as scikit-learn's StandardScaler and MinMaxScaler are exported."""
+    signal = node.signal()
+    offset, scale = (
+        np.asarray(node.attributes.get(name, default), float) for name, default in (("offset", 0.0), ("scale", 1.0))
+    )
+    offset, scale = (spread(values, trace.shape(signal)) for values in (offset, scale))
+    return trace.rescale(signal, scale, -offset * scale)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +13,11 @@ from models.graph import LINEAR, AvgPool2d, Conv2d, MaxPool2d
 from models.onnx_io.fold import bias_or_none, to_single
 from models.onnx_io.node import Node, Value
 from models.onnx_io.operators.shapes import zero_channels
-from models.onnx_io.trace import UNPADDED, OnnxError, Padding, Signal, Trace, add_paddings
+from models.onnx_io.places import whole_channels
+from models.onnx_io.signals import UNPADDED, OnnxError, Padding, Signal, add_paddings, require_size
+from models.onnx_io.trace import Trace
+
+AUTO_PADS = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
 
 
 def convolution(trace: Trace, node: Node) -> Value:
@@ -21,6 +26,11 @@ def convolution(trace: Trace, node: Node) -> Value:
     if weight.ndim != 4:
         raise OnnxError(f"the weight has shape {weight.shape}; only 2-d convolutions are possible")
     kernel = (weight.shape[2], weight.shape[3])
+    if tuple(node.attributes.get("kernel_shape", kernel)) != kernel:
+        raise OnnxError(
+            f"kernel_shape is {list(node.attributes['kernel_shape'])}, but the weight {weight.shape} has kernels of "
+            f"{list(kernel)}; export the network again"
+        )
     stride, dilation, groups = _pair(node, "strides"), _pair(node, "dilations"), node.attributes.get("group", 1)
     layer = Conv2d(
         name=node.name("conv", trace.shapes), inputs=(), weight=to_single(weight), bias=bias_or_none(bias),
@@ -39,29 +49,76 @@ def max_pool(trace: Trace, node: Node) -> Value:
     return trace.add_pooling(MaxPool2d(**_pool(trace, node)), node.signal())  # type: ignore[arg-type]
 
 
-def global_average_pool(trace: Trace, node: Node) -> Signal:
-    size, name = _map_size(trace, node), node.name("pool", trace.shapes)
-    return trace.add_pooling(AvgPool2d(name=name, inputs=(), kernel=size, stride=size), node.signal())
+def global_average_pool(trace: Trace, node: Node) -> Value:
+    return _global(trace, node, AvgPool2d)
 
 
 def global_max_pool(trace: Trace, node: Node) -> Value:
+    return _global(trace, node, MaxPool2d)
+
+
+def _global(trace: Trace, node: Node, kind: type[AvgPool2d] | type[MaxPool2d]) -> Signal:
     size, name = _map_size(trace, node), node.name("pool", trace.shapes)
-    return trace.add_pooling(MaxPool2d(name=name, inputs=(), kernel=size, stride=size), node.signal())
+    return trace.add_pooling(kind(name=name, inputs=(), kernel=size, stride=size), node.signal())
 
 
 def reduce_mean(trace: Trace, node: Node) -> Value:
-    axes = node.setting("axes", 1)
-    _map_size(trace, node)
-    if axes is None or sorted(int(axis) % 4 for axis in np.atleast_1d(axes)) != [2, 3]:
-        raise OnnxError(f"takes the mean over axes {axes}; only the mean over rows and columns is possible")
-    pooled = global_average_pool(trace, node)
-    if node.attributes.get("keepdims", 1):
-        return pooled
-    return trace.flatten(f"{pooled.layer}_flatten", pooled)
+    return _reduce(trace, node, AvgPool2d)
+
+
+def reduce_max(trace: Trace, node: Node) -> Value:
+    return _reduce(trace, node, MaxPool2d)
+
+
+def _reduce(trace: Trace, node: Node, kind: type[AvgPool2d] | type[MaxPool2d]) -> Value:
+    """The mean or maximum over all pixels of each channel, wherever the channels are."""
+    signal, places = trace.unpadded(node.signal())
+    given = node.setting("axes", 1)
+    axes = sorted({int(axis) % (places.ndim + 1) for axis in np.atleast_1d([] if given is None else given)})
+    kept = [axis for axis in range(1, places.ndim + 1) if axis not in axes]
+    channels = None
+    if given is not None and 0 not in axes:
+        rows = places.transpose([axis - 1 for axis in (*kept, *axes)])
+        channels = whole_channels(
+            rows.reshape(math.prod(places.shape[a - 1] for a in kept), -1), trace.shapes[signal.layer]
+        )
+    if channels is None:
+        raise OnnxError(f"goes over axes {given} of {places.ndim + 1}; only all pixels of each channel are possible")
+    size, name = trace.shapes[signal.layer][1:], node.name("pool", trace.shapes)
+    layer = kind(name=name, inputs=(), kernel=(size[0], size[1]), stride=(size[0], size[1]))
+    pooled = trace.add_pooling(layer, replace(signal, places=None))
+    one = [1 if axis in axes else places.shape[axis - 1] for axis in range(1, places.ndim + 1)]
+    shape = one if node.attributes.get("keepdims", 1) else [places.shape[axis - 1] for axis in kept]
+    return trace.arrange(pooled, channels.reshape(shape), f"{name}_flatten")
+
+
+def in_rows(operator: Callable[[Trace, Node], Value]) -> Callable[[Trace, Node], Value]:
+    """The same operator for signals of one axis and channels, as maps of one row."""
+
+    def on_maps(trace: Trace, node: Node) -> Value:
+        if len(trace.shape(node.signal())) != 2:
+            return operator(trace, node)
+        signal, places = trace.unpadded(node.signal())
+        row = trace.arrange(signal, places[:, None], "")
+        inputs = [row, *(v[:, :, None] if isinstance(v, np.ndarray) and v.ndim == 3 else v for v in node.inputs[1:])]
+        made = operator(trace, replace(node, inputs=tuple(inputs), attributes=_with_rows(node.attributes)))
+        assert isinstance(made, Signal)
+        made, places = trace.unpadded(made)
+        return trace.arrange(made, places[:, 0], "")
+
+    return on_maps
+
+
+def _with_rows(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    rows = {"kernel_shape": [1], "strides": [1], "dilations": [1]}
+    changed = {name: [*one, *attributes[name]] for name, one in rows.items() if name in attributes}
+    if len(attributes.get("pads", ())) == 2:
+        changed["pads"] = [0, attributes["pads"][0], 0, attributes["pads"][1]]
+    return {**attributes, **changed}
 
 
 def pad(trace: Trace, node: Node) -> Value:
-    signal, value, axes = node.signal(), node.setting("value", 2, 0.0), node.setting("axes", 3)
+    signal, value, axes = trace.settle(node.signal()), node.setting("value", 2, 0.0), node.setting("axes", 3)
     before, after = np.reshape([int(n) for n in node.setting("pads", 1)], (2, -1))
     if node.attributes.get("mode", "constant") != "constant" or np.any(np.asarray(value) != 0.0):
         raise OnnxError("only padding with zeros is possible")
@@ -71,6 +128,7 @@ def pad(trace: Trace, node: Node) -> Value:
         raise OnnxError(f"pads by {[*before, *after]}; only adding rows, columns and channels to maps is possible")
     if min((min(pair) for pair in amounts.values()), default=0) < 0:
         raise OnnxError(f"pads by {[*before, *after]}; only adding, not cutting off, is possible")
+    require_size([size + sum(amounts.get(place, ())) for place, size in enumerate(trace.shape(signal), 1)])
     if 1 in amounts:
         signal = zero_channels(trace, node, signal, *amounts[1])
     (top, bottom), (left, right) = amounts.get(2, (0, 0)), amounts.get(3, (0, 0))
@@ -107,6 +165,8 @@ def _padding(
 ) -> Padding:
     """Zeros at (top, left, bottom, right), given outright or by ONNX's auto_pad."""
     mode = node.attributes.get("auto_pad", "NOTSET")
+    if mode not in AUTO_PADS:
+        raise OnnxError(f"auto_pad is {mode!r}; known are {', '.join(AUTO_PADS)}")
     if mode in ("NOTSET", "VALID"):
         pads = tuple(node.attributes.get("pads", UNPADDED)) if mode == "NOTSET" else UNPADDED
         if len(pads) != 4 or min(pads) < 0:

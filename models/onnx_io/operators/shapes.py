@@ -1,4 +1,4 @@
-"""ONNX operators that change the shape, the type or the extent of a signal but not its values.
+"""ONNX operators that change the shape, the order, the type or the extent of a signal but not its values.
 
 Parts of maps, and zeros beside them, are convolutions of ones and zeros: together the shortcut without weights of He
 2016 (option A), every second pixel and channels of zeros.
@@ -15,21 +15,24 @@ from onnx import TensorProto
 from models.graph import LINEAR, Array, Conv2d
 from models.onnx_io.fold import identity
 from models.onnx_io.node import BehindLogits, Node, Value
-from models.onnx_io.trace import OnnxError, Signal, Trace
+from models.onnx_io.operators.arithmetic import EVALUATE
+from models.onnx_io.places import Places
+from models.onnx_io.signals import OnnxError, Signal
+from models.onnx_io.trace import Trace
 
+DEFAULT_AXES = {"ArgMax": 0, "LogSoftmax": -1, "Softmax": -1}
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 
 
 def flatten(trace: Trace, node: Node) -> Value:
-    signal = node.signal()
-    if node.attributes.get("axis", 1) not in (1, -len(trace.shape(signal))):
+    here = trace.shape(node.signal())
+    if node.attributes.get("axis", 1) not in (1, -len(here)):
         raise OnnxError(f"axis {node.attributes['axis']} is not supported; only axis 1 is possible")
-    return trace.flatten(node.name("flatten", trace.shapes), signal)
+    return _reshape_to(trace, node, [node.batch, math.prod(here)])
 
 
 def reshape(trace: Trace, node: Node) -> Value:
-    signal = node.signal()
-    shape = (node.batch, *trace.shape(signal))
+    shape = (node.batch, *trace.shape(node.signal()))
     keeps_zero = node.attributes.get("allowzero", 0)
     entries = [int(n) for n in np.atleast_1d(node.setting("shape", 1))]
     wanted = [shape[i] if n == 0 and not keeps_zero and i < len(shape) else n for i, n in enumerate(entries)]
@@ -42,12 +45,17 @@ def _left_over(wanted: list[int], shape: tuple[int, ...]) -> int:
 
 def _reshape_to(trace: Trace, node: Node, shape: list[int]) -> Value:
     signal = node.signal()
-    here = trace.shape(signal)
-    if shape == [node.batch, *here]:
+    here = [node.batch, *trace.shape(signal)]
+    if shape == here:
         return signal
-    if shape == [node.batch, math.prod(here)]:
-        return trace.flatten(node.name("flatten", trace.shapes), signal)
-    raise OnnxError(f"makes shape {shape} of {[node.batch, *here]}; only flattening each image to a vector is possible")
+    if shape[:1] != here[:1] or len(shape) < 2 or math.prod(shape) != math.prod(here) or min(shape) < 1:
+        raise OnnxError(f"makes shape {shape} of {here}; only the shape of each image can change, not the batch")
+    signal, places = trace.unpadded(signal)
+    return _arrange(trace, node, signal, places.reshape(shape[1:]))
+
+
+def _arrange(trace: Trace, node: Node, signal: Signal, places: Places) -> Signal:
+    return trace.arrange(signal, places, node.name("flatten", trace.shapes))
 
 
 def squeeze(trace: Trace, node: Node) -> Value:
@@ -55,16 +63,57 @@ def squeeze(trace: Trace, node: Node) -> Value:
     axes = node.setting("axes", 1)
     if axes is None:
         raise OnnxError("names no axes, so a batch of one image would lose its batch; write the axes")
-    gone = [int(axis) % len(shape) for axis in np.atleast_1d(axes)]
+    gone = [_axis(axis, len(shape)) for axis in np.atleast_1d(axes)]
     return _reshape_to(trace, node, [n for i, n in enumerate(shape) if not (i in gone and n == 1 and i > 0)])
+
+
+def unsqueeze(trace: Trace, node: Node) -> Value:
+    shape = [node.batch, *trace.shape(node.signal())]
+    axes = np.atleast_1d(node.setting("axes", 1))
+    if 0 in (_axis(axis, len(shape) + len(axes)) for axis in axes):
+        raise OnnxError("puts an axis in front of the batch; only the shape of each image can change")
+    for axis in sorted(_axis(axis, len(shape) + len(axes)) for axis in axes):
+        shape.insert(axis, 1)
+    return _reshape_to(trace, node, shape)
 
 
 def transpose(trace: Trace, node: Node) -> Value:
     axes = len(trace.shape(node.signal())) + 1
     order = list(node.attributes.get("perm", reversed(range(axes))))
-    if order != list(range(axes)):
-        raise OnnxError(f"reorders the axes to {order}; export the network with channels first")
-    return node.signal()
+    if order == list(range(axes)):
+        return node.signal()
+    if sorted(order) != list(range(axes)) or order[0] != 0:
+        raise OnnxError(f"reorders the axes to {order}; only those behind the batch can be reordered")
+    signal, places = trace.unpadded(node.signal())
+    return _arrange(trace, node, signal, places.transpose([axis - 1 for axis in order[1:]]))
+
+
+def gather(trace: Trace, node: Node) -> Value:
+    """Some channels, or some features, by their numbers."""
+    signal, places = trace.unpadded(node.signal())
+    axis = _axis(node.attributes.get("axis", 0), places.ndim + 1)
+    if axis == 0:
+        raise OnnxError("takes some images out of the batch; only parts of each image are possible")
+    return _arrange(trace, node, signal, np.take(places, node.required(1, "indices"), axis - 1))
+
+
+def split(trace: Trace, node: Node) -> tuple[Signal, ...]:
+    """Parts side by side, one for each output."""
+    signal, places = trace.unpadded(node.signal())
+    axis, parts = _axis(node.attributes.get("axis", 0), places.ndim + 1), len(node.proto.output)
+    if axis == 0:
+        raise OnnxError("splits the batch; only parts of each image are possible")
+    size = places.shape[axis - 1]
+    sizes = node.setting("split", 1)
+    sizes = [math.ceil(size / parts)] * (parts - 1) if sizes is None else [int(n) for n in sizes][:-1]
+    trace.shared.add(signal.layer)  # all parts read it
+    return tuple(_arrange(trace, node, signal, part) for part in np.split(places, np.cumsum(sizes), axis - 1))
+
+
+def _axis(axis: int, axes: int) -> int:
+    if not -axes <= axis < axes:
+        raise OnnxError(f"axis {axis} is none of {axes}")
+    return int(axis) % axes
 
 
 def shape_of(trace: Trace, node: Node) -> Value:
@@ -89,14 +138,38 @@ def cast_like(trace: Trace, node: Node) -> Value:
     return value if isinstance(value, np.ndarray) else node.signal()
 
 
+def dropout(trace: Trace, node: Node) -> Value:
+    if np.any(node.setting("training_mode", 2, False)):
+        raise OnnxError(f"was exported in training mode; {EVALUATE}")
+    return node.signal()
+
+
 def stand_behind_logits(trace: Trace, node: Node) -> Value:
+    require_classes(trace, node, node.signal())
     return BehindLogits(node.signal(), node.operator)
+
+
+def require_classes(trace: Trace, node: Node, logits: Signal) -> None:
+    """Raise an `OnnxError` if a softmax or argmax does not go over the classes, axis 1: features, or the channels."""
+    if node.operator not in DEFAULT_AXES:
+        return
+    shape, older = trace.shape(logits), node.operator != "ArgMax" and node.opset < 13
+    axis = node.attributes.get("axis", 1 if older else DEFAULT_AXES[node.operator])
+    whole = older and math.prod(shape[1:]) > 1  # it flattens the maps, so that all their values are classes
+    if axis % (len(shape) + 1) != 1 or whole:
+        more = " and those behind it" * whole
+        raise OnnxError(
+            f"goes over axis {axis}{more} of {len(shape) + 1}, not only over the classes, axis 1; export the network "
+            "without it"
+        )
 
 
 def every_nth(trace: Trace, node: Node) -> Value:
     """A slice of rows and columns up to the last: a strided convolution that keeps one pixel of each region."""
     signal = node.signal()
     shape = trace.shape(signal)
+    if len(shape) != 3 or signal.places is not None:
+        return _parts(trace, node)
     stride, first = [1, 1], [0, 0]
     for axis, start, end, step in _ranges(node, len(shape) + 1):
         size = (node.batch, *shape)[axis]
@@ -104,12 +177,23 @@ def every_nth(trace: Trace, node: Node) -> Value:
         if axis < 2 and (start, step) == (0, 1) and end >= size:
             continue
         if axis < 2 or not 0 <= start < step or end < size:
-            raise OnnxError(
-                f"takes {start}:{end}:{step} of axis {axis}, of {size}; only every n-th row or column, from one of the "
-                "first n to the last, is possible; train layers of their own instead of parts of one"
-            )
+            return _parts(trace, node)
         stride[axis - 2], first[axis - 2] = step, start
     return _stride(trace, node, signal, (stride[0], stride[1]), (first[0], first[1]))
+
+
+def _parts(trace: Trace, node: Node) -> Value:
+    """Any other slice."""
+    signal, places = trace.unpadded(node.signal())
+    cut = [slice(None)] * (places.ndim + 1)
+    for axis, start, end, step in _ranges(node, places.ndim + 1):
+        if axis == 0 and (start, step) != (0, 1):
+            raise OnnxError("takes some images out of the batch; only parts of each image are possible")
+        cut[axis] = slice(start, None if end < 0 and step < 0 and -end > places.shape[axis - 1] else end, step)
+    taken = places[tuple(cut[1:])]
+    if taken.size == 0:
+        raise OnnxError(f"takes nothing of a tensor of shape {places.shape}")
+    return _arrange(trace, node, signal, taken)
 
 
 def _ranges(node: Node, axes: int) -> list[tuple[int, int, int, int]]:

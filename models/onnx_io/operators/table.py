@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from models.onnx_io.node import Node, Value
 from models.onnx_io.operators import activations, arithmetic, kernels, shapes
+from models.onnx_io.signals import Signal
 from models.onnx_io.trace import Trace
 
-OPERATORS: dict[str, Callable[[Trace, Node], Value]] = {
+OPERATORS: dict[str, Callable[[Trace, Node], Value | tuple[Signal, ...]]] = {
     "Add": arithmetic.add,
     "BatchNormalization": arithmetic.batch_normalization,
     "Concat": arithmetic.concat,
@@ -23,18 +24,22 @@ OPERATORS: dict[str, Callable[[Trace, Node], Value]] = {
     "Min": activations.minimum,
     "PRelu": activations.prelu,
     "Relu": activations.relu,
-    "AveragePool": kernels.average_pool,
-    "Conv": kernels.convolution,
-    "GlobalAveragePool": kernels.global_average_pool,
-    "GlobalMaxPool": kernels.global_max_pool,
-    "MaxPool": kernels.max_pool,
+    "AveragePool": kernels.in_rows(kernels.average_pool),
+    "Conv": kernels.in_rows(kernels.convolution),
+    "GlobalAveragePool": kernels.in_rows(kernels.global_average_pool),
+    "GlobalMaxPool": kernels.in_rows(kernels.global_max_pool),
+    "MaxPool": kernels.in_rows(kernels.max_pool),
     "Pad": kernels.pad,
+    "ReduceMax": kernels.reduce_max,
     "ReduceMean": kernels.reduce_mean,
+    "Scaler": arithmetic.scaler,
+    "Gather": shapes.gather,
     "Slice": shapes.every_nth,
+    "Split": shapes.split,
     "ArgMax": shapes.stand_behind_logits,
     "Cast": shapes.cast,
     "CastLike": shapes.cast_like,
-    "Dropout": shapes.pass_on,
+    "Dropout": shapes.dropout,
     "Flatten": shapes.flatten,
     "Identity": shapes.pass_on,
     "LogSoftmax": shapes.stand_behind_logits,
@@ -44,6 +49,7 @@ OPERATORS: dict[str, Callable[[Trace, Node], Value]] = {
     "Softmax": shapes.stand_behind_logits,
     "Squeeze": shapes.squeeze,
     "Transpose": shapes.transpose,
+    "Unsqueeze": shapes.unsqueeze,
     "ZipMap": shapes.stand_behind_logits,
 }
 
@@ -67,6 +73,5 @@ ADVICE = {
     **dict.fromkeys(("GRU", "LSTM", "RNN", "Loop", "Scan"), "only feed-forward networks are possible"),
     **dict.fromkeys(("If", "Where"), "export the network without a branch that depends on the images"),
     **dict.fromkeys(("Resize", "Upsample"), "train without enlarging maps"),
-    **dict.fromkeys(("Gather", "Split"), "train layers of their own instead of parts of one"),
     "ConvTranspose": "export the network without transposed convolutions",
 }

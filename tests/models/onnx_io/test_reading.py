@@ -12,10 +12,11 @@ from onnx import TensorProto, helper
 from scipy.special import log_softmax, softmax
 from sklearn.datasets import load_digits
 
+from conversion.plan import make_plan
 from models.graph import Conv2d, Graph
 from models.onnx_io.reading import load
 from models.onnx_io.running import predict
-from models.onnx_io.trace import OnnxError
+from models.onnx_io.signals import OnnxError
 from models.paths import ROOT
 from tests.models.onnx_files import network, written
 
@@ -166,7 +167,7 @@ def test_external_data_that_is_missing(tmp_path: Path) -> None:
             "input 'x' has the dynamic dimension height, width; only the batch may be free",
         ),
         (("batch", None), "input 'x' has the dynamic dimension number 1"),
-        (("batch", 28, 28), r"input 'x' has shape \['batch', 28, 28\], not \(batch, channels, height, width\)"),
+        (("batch", 1, 1, 28, 28), r"input 'x' has shape \['batch', 1, 1, 28, 28\], not \(batch, channels, height, w"),
         (("batch",), r"input 'x' has shape \['batch'\]"),
         (None, "Field 'shape'"),
     ],
@@ -185,7 +186,8 @@ def test_what_cannot_become_spikes(tmp_path: Path, operator: str) -> None:
 def test_an_operator_of_a_vendor(tmp_path: Path) -> None:
     model = network([helper.make_node("FusedGemm", ["x", "w"], ["y"], domain="com.microsoft")], {"w": W})
     model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
-    refused(written(tmp_path / "x.onnx", model), r"node 'y' \(FusedGemm\): this operator cannot become spikes")
+    words = r"node 'y' \(com.microsoft:FusedGemm\): this operator cannot become spikes"
+    refused(written(tmp_path / "x.onnx", model), words)
 
 
 def test_an_operator_that_does_not_exist(tmp_path: Path) -> None:
@@ -241,3 +243,38 @@ def test_a_second_output_of_a_node(tmp_path: Path) -> None:
         written(tmp_path / "x.onnx", model),
         r"node 'flat' \(Flatten\): reads 'places', which no node writes as its first output",
     )
+
+
+# Files of people
+
+
+@pytest.mark.parametrize("name", ["keras_last", "keras_first"])
+def test_a_network_of_keras(name: str) -> None:
+    """tf2onnx, with the channels last and with `inputs_as_nchw`; its flattening has the channels last in both."""
+    graph = load(FILES / f"{name}.onnx")
+    assert graph.input_shape == (1, 8, 12)
+    assert [type(layer).__name__ for layer in graph] == ["Conv2d", "MaxPool2d", "Conv2d", "Flatten", "Dense"]
+    x = images(graph)
+    given = np.moveaxis(x, 1, -1) if name == "keras_last" else x
+    np.testing.assert_allclose(softmax(predict(graph, x), axis=1), run(FILES / f"{name}.onnx", given)[0], atol=1e-6)
+    make_plan(graph)
+
+
+def test_a_scaler_of_scikit_learn_reads_the_digits_as_they_are() -> None:
+    x = load_digits().data[:300].astype(np.float32)
+    labels, rows = run(FILES / "sklearn_scaled.onnx", x)
+    logits = predict(load(FILES / "sklearn_scaled.onnx"), x)
+    np.testing.assert_array_equal(logits.argmax(1), labels)
+    wanted = [[row[digit] for digit in range(10)] for row in rows]
+    np.testing.assert_allclose(softmax(logits, axis=1), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["norm_behind_relu", "pool_over_border", "largest_pixel", "squeezed", "zero_channels"])
+def test_networks_that_plain_neurons_can_run(name: str) -> None:
+    path = FILES / f"{name}.onnx"
+    graph = load(path)
+    x = images(graph, 6)
+    batch = onnx.load(path).graph.input[0].type.tensor_type.shape.dim[0].dim_value or 6
+    wanted = np.concatenate([run(path, part)[0] for part in np.split(x, 6 // batch)])
+    np.testing.assert_allclose(predict(graph, x), wanted, rtol=1e-4, atol=1e-5)
+    make_plan(graph)

@@ -99,7 +99,11 @@ def test_shipped_studies_are_sound(name, quick):
         ('hue = "normalization"', 'table = "rows"', "unknown table of figure 'accuracy' 'rows'"),
         ('hue = "normalization"', 'log = "z"', "unknown log of figure 'accuracy' 'z'"),
         ('name = "accuracy"', 'name = "../accuracy"', "figure: name is '../accuracy'"),
-        ('hue = "normalization"', "where = { time_ms = 4 }", "figure 'accuracy': no condition has time_ms = 4; there are 5, 10, 15, 20"),
+        (
+            'hue = "normalization"',
+            "where = { time_ms = 4 }",
+            "figure 'accuracy': no condition has time_ms = 4; there are 5, 10, 15, 20",
+        ),
         (
             'hue = "normalization"',
             "where = { time_ms = [4, 25] }",

@@ -15,11 +15,13 @@ from tests.models.onnx_files import MAPS, floats, network, node, refused, same
 END = np.iinfo(np.int64).max
 WEIGHTS = {
     "w1": floats(4, 2, 3, 3), "w2": floats(8, 4, 3, 3), "w3": floats(8, 8, 3, 3), "w4": floats(3, 8, 1, 1),
+    "w5": floats(3, 1, 2, 2),
     "b": floats(4), "zeros": np.array([0, 2, 0, 0, 0, 2, 0, 0]), "start": np.zeros(2, int),
     "end": np.array([END, END]),
     "maps": np.array([2, 3]), "rows": np.array([2]), "columns": np.array([-1]), "two": np.array([2]),
     "0": np.array([0]), "step": np.array([2, 2]), "one": np.array([1]), "ends": np.array([END]), "three": np.array([3]),
-    "before_last": np.array([-1]), "channels": np.array([1]), "around": np.array([0, 1, 1, 0, 0, 0, 0, 2]),
+    "before_last": np.array([-1]), "least": np.array([-END]), "images": np.array([0]), "channels": np.array([1]),
+    "around": np.array([0, 1, 1, 0, 0, 0, 0, 2]),
 }  # fmt: skip
 IN_ONE = [node("Slice", "r start end maps step", "s")]
 IN_TWO = [node("Slice", "r 0 ends rows two", "h"), node("Slice", "h 0 ends columns two", "s")]
@@ -58,6 +60,13 @@ def test_the_shortcut_without_weights_is_one_linear_convolution(tmp_path: Path, 
         [node("Conv", "x w1 b", "a"), node("Pad", "a zeros")],
         [node("Conv", "x w1 b", "a"), node("Slice", "a start end maps step")],
         [node("Conv", "x w1 b", "a"), node("Relu", "a", "r"), node("Pad", "r zeros")],
+        [node("Slice", "x one ends channels")],
+        [node("Slice", "x one ends channels", "a"), node("Conv", "a w5")],
+        [node("Slice", "x 0 before_last rows two")],
+        [node("Slice", "x two ends rows two")],
+        [node("Slice", "x one before_last rows", "a"), node("Slice", "a two ends columns", "c"), node("Relu", "c")],
+        [node("Slice", "x before_last ends channels", "a"), node("Pad", "a around", "c"),
+         node("MaxPool", "c", kernel_shape=[2, 2])],
         [node("Conv", "x w1 b", "a"), node("Pad", "a zeros", "p"), node("Slice", "a 0 ends rows two", "s"),
          node("GlobalAveragePool", "p", "m"), node("GlobalAveragePool", "s", "n"), node("Concat", "m n", axis=1)],
     ],
@@ -74,10 +83,12 @@ def test_a_slice_with_attributes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("nodes", "words"),
     [
-        ([node("Slice", "x one ends channels")], r"takes 1:\d+:1 of axis 1, of 2; only every n-th row or column"),
-        ([node("Slice", "x 0 before_last rows two")], r"takes 0:-1:2 of axis 2, of 6"),
-        ([node("Slice", "x two ends rows two")], r"takes 2:\d+:2 of axis 2, of 6; .*from one of the first n"),
-        ([node("Slice", "x one ends rows before_last")], r"takes 1:\d+:-1 of axis 2"),
+        (
+            [node("Slice", "x before_last least rows before_last")],
+            r"output 'y': the values of 'input' come in another or",
+        ),
+        ([node("Slice", "x three ends channels")], r"\(Slice\): takes nothing of a tensor of shape \(2, 6, 5\)"),
+        ([node("Slice", "x one ends images")], r"\(Slice\): takes some images out of the batch"),
     ],
 )
 def test_other_parts_are_refused(tmp_path: Path, nodes: list[NodeProto], words: str) -> None:

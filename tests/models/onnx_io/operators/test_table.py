@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
+from conversion.plan import make_plan
 from models.graph import AvgPool2d, Conv2d, MaxPool2d
 from tests.models.onnx_files import MAPS, floats, network, node, refused, same
 
@@ -136,6 +138,39 @@ def test_batch_norm_anywhere(tmp_path: Path, nodes: list) -> None:
     same(tmp_path, network(nodes, {**NORM, "w": floats(3, 2, 2, 2), "g": floats(2, 1, 3, 3)}, MAPS, axes=4))
 
 
+POOLS: dict[str, dict[str, Any]] = {
+    "MaxPool": {"pads": [1, 0, 1, 1]}, "AveragePool": {"pads": [1, 0, 1, 1], "count_include_pad": 1},
+    "AveragePool of what is there": {"pads": [1, 0, 1, 1]}, "AveragePool over the end": {"ceil_mode": 1},
+    "GlobalAveragePool": {}, "GlobalMaxPool": {},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_batch_norm_behind_a_relu_goes_past_pooling(tmp_path: Path, pool: str) -> None:
+    """As in many networks of Keras: into the next weights, without a layer of its own that could be negative."""
+    window = {} if pool.startswith("Global") else {"kernel_shape": [3, 2], "strides": [2, 2]}
+    nodes = [
+        node("Conv", "x w b", "a", pads=[1, 1, 1, 1]), node("Relu", "a", "r"),
+        node("BatchNormalization", "r gamma beta mean var", "n"),
+        node(pool.split()[0], "n", "p", **window, **POOLS[pool]), node("Conv", "p k", "c", pads=[1, 1, 1, 1]),
+    ]  # fmt: skip
+    weights = {"w": floats(2, 2, 3, 3), "b": floats(2), "k": floats(3, 2, 3, 3), **NORM}
+    graph = same(tmp_path, network([*nodes, node("Relu", "c")], weights, MAPS, axes=4))
+    assert [type(layer) for layer in graph][::2] == [Conv2d, Conv2d]
+    make_plan(graph)
+
+
+@pytest.mark.parametrize("pool", ["MaxPool", "AveragePool"])
+def test_a_negative_scale_goes_past_a_mean_but_not_past_a_maximum(tmp_path: Path, pool: str) -> None:
+    nodes = [
+        node("Conv", "x w", "a"), node("Relu", "a", "r"), node("BatchNormalization", "r gamma beta mean var", "n"),
+        node(pool, "n", "p", kernel_shape=[2, 2]), node("Conv", "p w"),
+    ]  # fmt: skip
+    weights = {"w": floats(2, 2, 2, 2), **NORM, "gamma": np.array([1, -1], np.float32)}
+    graph = same(tmp_path, network(nodes, weights, MAPS, axes=4))
+    assert len(graph.layers) == (4 if pool == "MaxPool" else 3)
+
+
 @pytest.mark.parametrize("shape", [(), (1,), (2, 1, 1), (1, 2, 1, 1), (1, 1, 1, 1), (6, 5), (1, 2, 6, 5)])
 @pytest.mark.parametrize("operator", ["Add", "Sub", "Mul", "Div"])
 @pytest.mark.parametrize("constant_first", [False, True])
@@ -252,7 +287,7 @@ def test_a_convolution_without_a_bias_has_none(tmp_path: Path) -> None:
     [
         ([node("Conv", "x x")], "the weight depends on the images; it must be a constant"),
         ([node("Conv", "x line")], r"the weight has shape \(4, 2, 3\); only 2-d convolutions are possible"),
-        ([node("Gemm", "x square")], r"reads a map \(2, 6, 5\); flatten it first"),
+        ([node("Gemm", "x square")], r"reads values of shape \(2, 6, 5\); flatten them first"),
         ([node("Flatten", "x", "f"), node("Gemm", "f square", transA=1)], "transA=1 is not supported"),
         ([node("Flatten", "x", "f"), node("Conv", "f w")], r"reads a vector \(60,\); it needs maps"),
         ([node("Mul", "x x")], "combines two signals, which spikes can only add"),
@@ -262,12 +297,18 @@ def test_a_convolution_without_a_bias_has_none(tmp_path: Path) -> None:
         ([node("Clip", "x one")], "the lower bound is 1.0; only 0"),
         ([node("Clip", "x zero zero")], "the upper bound is 0.0; it must be positive"),
         ([node("PRelu", "x pixels")], "differs between pixels|one value per channel"),
-        ([node("Concat", "x x", axis=2)], "axis 2 is not the channels"),
+        ([node("Concat", "x x", axis=2)], r"output 'y': the values of 'concat_1' come in another order"),
+        ([node("Concat", "x x", axis=0)], "puts images behind each other"),
+        ([node("Concat", "x wide", axis=1)], "input 2 is a constant; it must depend on the images, or hold nothing"),
         ([node("Flatten", "x", axis=2)], "axis 2 is not supported"),
-        ([node("Reshape", "x shape")], r"makes shape \[1, 6, 2, 5\] of \[1, 2, 6, 5\]; only flattening"),
-        ([node("Transpose", "x", perm=[0, 2, 3, 1])], r"reorders the axes to \[0, 2, 3, 1\]; export .* channels first"),
+        ([node("Reshape", "x batch")], r"makes shape \[2, 6, 5\] of \[1, 2, 6, 5\]; only the shape of each image"),
+        ([node("Reshape", "x shape", "r"), node("Conv", "r w")], r"weight .* reads 2 channels"),
+        ([node("Transpose", "x", perm=[1, 0, 2, 3])], r"reorders the axes to \[1, 0, 2, 3\]; only those behind the"),
+        ([node("Transpose", "x", perm=[0, 1, 3, 2])], r"output 'y': the values of 'input' come in another order"),
+        ([node("Unsqueeze", "x zeros")], "puts an axis in front of the batch"),
+        ([node("Gather", "x zeros", axis=0)], "takes some images out of the batch"),
         ([node("Squeeze", "x")], "names no axes"),
-        ([node("ReduceMean", "x", axes=[1])], r"takes the mean over axes \[1\]"),
+        ([node("ReduceMean", "x", axes=[1])], r"goes over axes \[1\] of 4; only all pixels of each channel"),
         ([node("Pad", "x images")], "only adding rows, columns and channels"),
         ([node("Pad", "x fewer")], "only adding, not cutting off"),
         ([node("Pad", "x rows one")], "only padding with zeros is possible"),
@@ -277,7 +318,7 @@ def test_a_convolution_without_a_bias_has_none(tmp_path: Path) -> None:
         ([node("MaxPool", "x", kernel_shape=[9, 9])], "a kernel of 9 is larger than the padded map of 6"),
         ([node("Cast", "x", to=TensorProto.INT64)], "casts a signal to INT64; only"),
         ([node("Dropout", "one")], "output 'y' does not depend on the input"),
-        ([node("Relu", "x", "a"), node("Gather", "a one")], r"\(Gather\): this operator cannot become spikes"),
+        ([node("Relu", "x", "a"), node("CumSum", "a one")], r"\(CumSum\): this operator cannot become spikes"),
         ([node("LSTM", "x w w")], "only feed-forward networks are possible"),
         ([node("Reshape", "one shape")], "cannot be evaluated"),
     ],
@@ -287,6 +328,7 @@ def test_what_is_refused_names_the_node_and_the_reason(tmp_path: Path, nodes: li
         "w": CONV["w"], "line": floats(4, 2, 3), "square": floats(60, 3), "wide": floats(2, 6, 7), "one": np.float32(1),
         "zero": np.float32(0), "pixels": np.abs(floats(2, 6, 5)), "shape": np.array([0, 6, 2, 5], np.int64),
         "images": np.array([1, 0, 0, 0, 0, 0, 0, 0], np.int64), "rows": np.array([0, 0, 1, 0, 0, 0, 0, 0], np.int64),
+        "batch": np.array([2, 6, 5], np.int64), "zeros": np.array([0], np.int64),
         "fewer": np.array([0, -1, 0, 0, 0, 0, 0, 0], np.int64),
     }  # fmt: skip
     refused(tmp_path, network(nodes, weights, MAPS, axes=4), words)

@@ -1,0 +1,71 @@
+"""Nodes that read only constants, such as those that make the shape of a Reshape, or weights out of stored bytes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from models.onnx_io.node import Node
+from models.onnx_io.signals import LARGEST, OnnxError
+
+REPEATING = ("Loop", "Scan")
+
+
+def evaluate_constants(node: Node, model: onnx.ModelProto) -> NDArray[Any]:
+    """The first output of a node all of whose inputs are constants.
+
+    Raises
+    ------
+    OnnxError
+        If it cannot be evaluated, might never end, or would be too large.
+    """
+    if repeating := next((n.op_type for n in _with_subgraphs([node.proto]) if n.op_type in REPEATING), None):
+        raise OnnxError(f"a {repeating} may run for ever; export the network with its result as a constant")
+    given = {name: value for name, value in zip(node.proto.input, node.inputs, strict=True) if name}
+    inputs = [helper.make_tensor_value_info(name, onnx.TensorProto.UNDEFINED, None) for name in given]
+    output = helper.make_tensor_value_info(node.proto.output[0], onnx.TensorProto.UNDEFINED, None)
+    alone = helper.make_model(
+        helper.make_graph([node.proto], "constant", inputs, [output]), opset_imports=model.opset_import
+    )
+    _require_size(alone, given)
+    try:
+        results: Any = ReferenceEvaluator(alone).run(None, given)
+    except Exception as error:  # whatever an evaluator of hundreds of operators may raise, the file is at fault
+        raise OnnxError(f"cannot be evaluated: {' '.join(str(error).split())}") from error
+    return np.asarray(results[0])
+
+
+def _with_subgraphs(nodes: Iterable[onnx.NodeProto]) -> Iterable[onnx.NodeProto]:
+    pending = list(nodes)
+    while pending:
+        node = pending.pop()
+        yield node
+        pending += [inner for a in node.attribute for graph in (a.g, *a.graphs) for inner in graph.node]
+
+
+def _require_size(alone: onnx.ModelProto, given: Mapping[str, Any]) -> None:
+    """Refuse what a few numbers would blow up, such as Expand and ConstantOfShape, before it takes the memory."""
+    model = onnx.ModelProto()
+    model.CopyFrom(alone)
+    for value in model.graph.input:
+        value.CopyFrom(
+            helper.make_tensor_value_info(
+                value.name, helper.np_dtype_to_tensor_dtype(given[value.name].dtype), given[value.name].shape
+            )
+        )
+    small = {name: value for name, value in given.items() if value.size <= 64}
+    model.graph.initializer.extend(numpy_helper.from_array(np.asarray(value), name) for name, value in small.items())
+    try:
+        output = onnx.shape_inference.infer_shapes(model, data_prop=True).graph.output[0]
+    except Exception:  # then the evaluation itself says what is wrong
+        return
+    size = math.prod(dim.dim_value for dim in output.type.tensor_type.shape.dim)
+    if size > LARGEST:
+        raise OnnxError(f"makes a constant of {size} numbers; {LARGEST} is the most possible")

@@ -1,0 +1,279 @@
+"""What would be wrong without a word, or break the reader: refused in one line with the file and the node."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
+
+from models.graph import GraphError
+from models.onnx_io import operators
+from models.onnx_io.reading import load
+from models.onnx_io.running import predict
+from models.onnx_io.signals import OnnxError
+from models.paths import ROOT
+from models.tailor.report import tailor
+from tests.models.onnx_files import network, written
+from tests.models.onnx_io.operators.test_table import CONV, CONV_A, MAPS, NORM, floats, node, same
+
+W = {"w": floats(4, 3)}
+GEMM = node("Gemm", "x w", "h", name="fc")
+TRUE = {"ratio": np.float32(0.5), "training": np.array(True)}
+
+
+def refused(folder: Path, model: onnx.ModelProto, words: str) -> OnnxError:
+    path = written(folder / "network.onnx", model)
+    with pytest.raises(OnnxError, match=words) as caught:
+        load(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+    return caught.value
+
+
+# Training mode
+
+
+def test_batch_norm_in_training_mode(tmp_path: Path) -> None:
+    norm = node("BatchNormalization", "x gamma beta mean var", name="bn", training_mode=1)
+    norm.output.extend(["m", "v"])
+    model = network([norm], NORM, MAPS, axes=4)
+    refused(tmp_path, model, r"node 'bn' \(BatchNormalization\): was exported in training mode; .*model.eval\(\)")
+
+
+def test_batch_norm_in_training_mode_as_older_exporters_write_it(tmp_path: Path) -> None:
+    norm = node("BatchNormalization", "x gamma beta mean var", name="bn")
+    norm.output.extend(["m", "v", "saved_m", "saved_v"])
+    refused(tmp_path, network([norm], NORM, MAPS, 9, axes=4), r"node 'bn' .*was exported in training mode")
+
+
+def test_dropout_in_training_mode(tmp_path: Path) -> None:
+    nodes = [GEMM, node("Dropout", "h ratio training", name="drop")]
+    refused(tmp_path, network(nodes, {**W, **TRUE}), r"node 'drop' \(Dropout\): was exported in training mode; export")
+    same(tmp_path, network(nodes, {**W, **TRUE, "training": np.array(False)}))
+
+
+# Softmax and argmax over another axis
+
+
+@pytest.mark.parametrize(
+    ("nodes", "opset", "axis"),
+    [
+        ([node("Softmax", "a", name="last", axis=2)], 17, "2"),
+        ([node("Softmax", "a", name="last")], 17, "-1"),
+        ([node("LogSoftmax", "a", name="last", axis=0)], 17, "0"),
+        ([node("Softmax", "a", name="last", axis=1)], 11, "1 and those behind it"),
+        ([node("ArgMax", "a", name="last", axis=3)], 17, "3"),
+        ([node("ArgMax", "a", name="last")], 17, "0"),
+        ([node("Softmax", "a", "s", axis=1), node("ArgMax", "s", name="last", axis=3)], 17, "3"),
+    ],
+)  # fmt: skip
+def test_what_does_not_go_over_the_classes(tmp_path: Path, nodes: list, opset: int, axis: str) -> None:
+    model = network([CONV_A, *nodes], CONV, MAPS, opset, axes=4)
+    if nodes[-1].op_type == "ArgMax":
+        model.graph.output[0].type.tensor_type.elem_type = TensorProto.INT64
+    refused(tmp_path, model, rf"node 'last' \({nodes[-1].op_type}\): goes over axis {axis} of 4, not only over the cl")
+
+
+@pytest.mark.parametrize("axis", [1, -1])
+@pytest.mark.parametrize("opset", [11, 17])
+def test_a_softmax_over_the_classes_falls_away(tmp_path: Path, axis: int, opset: int) -> None:
+    model = network([GEMM, node("Softmax", "h", axis=axis)], W, opset=opset)
+    graph = load(written(tmp_path / "x.onnx", model))
+    x = floats(5, 4)
+    exponents = np.exp(predict(graph, x))
+    wanted = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": x})[0]
+    np.testing.assert_allclose(exponents / exponents.sum(1, keepdims=True), wanted, rtol=1e-4)
+
+
+# Names
+
+
+@pytest.mark.parametrize("domain", ["mine", "com.microsoft", "ai.onnx.contrib"])
+@pytest.mark.parametrize("operator", ["Relu", "Softmax", "Identity"])
+def test_an_operator_of_a_foreign_domain_is_none_of_onnx(tmp_path: Path, domain: str, operator: str) -> None:
+    nodes = [GEMM, helper.make_node(operator, ["h"], ["y"], name="mine", domain=domain)]
+    model = network(nodes, W)
+    model.opset_import.append(helper.make_opsetid(domain, 1))
+    refused(tmp_path, model, rf"node 'mine' \({domain}:{operator}\): this operator cannot become spikes")
+
+
+def test_the_tailor_rewrites_no_operator_of_a_foreign_domain(tmp_path: Path) -> None:
+    nodes = [GEMM, helper.make_node("Abs", ["h"], ["y"], name="mine", domain="mine")]
+    model = network(nodes, W)
+    model.opset_import.append(helper.make_opsetid("mine", 1))
+    table, new = tailor(written(tmp_path / "x.onnx", model))
+    assert list(table["operator"]) == ["Gemm", "mine:Abs"]
+    assert table["verdict"].iloc[1] == "stands in the way"
+    assert [(n.domain, n.op_type) for n in new.graph.node] == [("", "Gemm"), ("mine", "Abs")]
+
+
+def test_two_nodes_of_one_name(tmp_path: Path) -> None:
+    nodes = [GEMM, node("Relu", "h", name="fc")]
+    refused(tmp_path, network(nodes, W), "two nodes are called 'fc'; give each a name of its own")
+
+
+@pytest.mark.parametrize("twice", ["w", "h", "x"])
+def test_two_tensors_of_one_name(tmp_path: Path, twice: str) -> None:
+    model = network([GEMM, node("Relu", "h")], W)
+    if twice == "x":
+        model.graph.node.insert(0, node("Relu", "w", "x"))
+    else:
+        model.graph.initializer.append(numpy_helper.from_array(floats(4, 3), twice))
+    refused(tmp_path, model, f"'{twice}'|initializer|single static assignment")
+
+
+# Types and shapes
+
+
+def test_types_that_do_not_fit(tmp_path: Path) -> None:
+    model = network([GEMM, node("Relu", "h")], {"w": W["w"].astype(np.float16)})
+    refused(tmp_path, model, r"onnxruntime refuses the file: .*\bfc\b.*export the network again")
+
+
+def test_a_type_that_onnxruntime_does_not_compute_with(tmp_path: Path) -> None:
+    model = network([node("Relu", "x", name="it")], {}, MAPS, axes=4)
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.elem_type = TensorProto.INT16
+    refused(tmp_path, model, "onnxruntime refuses the file: .*Relu")
+
+
+@pytest.mark.parametrize("operator", ["Conv", "MaxPool", "AveragePool"])
+def test_an_unknown_way_of_padding(tmp_path: Path, operator: str) -> None:
+    nodes = [node(operator, "x w" if operator == "Conv" else "x", name="it", auto_pad="SAME", kernel_shape=[3, 3])]
+    model = network(nodes, {"w": CONV["w"]} if operator == "Conv" else {}, MAPS, axes=4)
+    refused(tmp_path, model, rf"node 'it' \({operator}\): auto_pad is 'SAME'; known are NOTSET, VALID, SAME_UPPER, ")
+
+
+def test_a_kernel_shape_that_contradicts_the_weight(tmp_path: Path) -> None:
+    model = network([node("Conv", "x w", name="it", kernel_shape=[2, 2])], {"w": CONV["w"]}, MAPS, axes=4)
+    refused(tmp_path, model, r"node 'it' \(Conv\): kernel_shape is \[2, 2\], but the weight \(4, 2, 3, 3\)")
+
+
+# Whatever an operator raises
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        AttributeError, IndexError, KeyError, TypeError, ValueError, struct.error, RecursionError, MemoryError,
+        ZeroDivisionError, AssertionError, GraphError,
+    ],
+)  # fmt: skip
+def test_any_exception_of_an_operator_names_file_and_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    def fail(*_: object) -> None:
+        raise error("some\nlines")
+
+    monkeypatch.setitem(operators.OPERATORS, "Gemm", fail)
+    model = network([GEMM, node("Relu", "h")], W)
+    caught = refused(tmp_path, model, r"network.onnx: node 'fc' \(Gemm\): .*some")
+    assert isinstance(caught.__cause__, error)
+    table, _ = tailor(tmp_path / "network.onnx")
+    assert "some" in table["explanation"].iloc[0]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "words"),
+    [
+        ([node("Gemm", "x", "y", name="it")], r"it|Gemm"),
+        ([node("Concat", "x x", name="it")], r"it|axis"),
+        ([node("Cast", "x", name="it")], r"it|to"),
+        ([node("Gemm", "x w two", name="it")], r"node 'it' \(Gemm\)"),
+        ([node("BatchNormalization", "x two three three three", name="it")], r"node 'it' \(BatchNormalization\)"),
+        ([node("Reshape", "x words", name="it")], "it"),
+        ([node("Clip", "x two", name="it")], r"node 'it' \(Clip\)"),
+        ([node("Squeeze", "x far", name="it")], "it"),
+        ([node("Expand", "one huge", "c", name="it"), node("Add", "x c")], r"\(Expand\): makes a constant of 1"),
+        ([node("ConstantOfShape", "huge", "c", name="it"), node("Add", "x c")], r"\(ConstantOfShape\): makes"),
+    ],
+)  # fmt: skip
+def test_malformed_nodes(tmp_path: Path, nodes: list, words: str) -> None:
+    weights = {
+        "w": W["w"], "two": np.ones(2, np.float32), "three": np.ones(3, np.float32), "far": np.array([9]),
+        "words": np.array([b"a"], object), "one": np.ones(1, np.float32), "huge": np.array([10**6, 10**6]),
+    }  # fmt: skip
+    used = {name: weights[name] for n in nodes for name in n.input if name in weights}
+    refused(tmp_path, network(nodes, used), words)
+
+
+def test_padding_that_no_memory_holds(tmp_path: Path) -> None:
+    pads = {"pads": np.array([0, 0, 0, 0, 0, 0, 10**6, 10**6])}
+    refused(
+        tmp_path, network([node("Pad", "x pads", name="it")], pads, MAPS, axes=4), r"node 'it' \(Pad\): shape .*most"
+    )
+
+
+def test_a_loop_over_constants_is_not_run(tmp_path: Path) -> None:
+    body = helper.make_graph(
+        [node("Identity", "go", "on"), node("Identity", "v", "out")],
+        "body",
+        [
+            helper.make_tensor_value_info("i", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("v", TensorProto.FLOAT, [1]),
+        ],
+        [
+            helper.make_tensor_value_info("on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("out", TensorProto.FLOAT, [1]),
+        ],
+    )
+    loop = helper.make_node("Loop", ["times", "yes", "one"], ["c"], name="it", body=body)
+    weights = {"times": np.array(2**62), "yes": np.array(True), "one": np.ones(1, np.float32)}
+    refused(tmp_path, network([loop, node("Add", "x c")], weights), r"node 'it' \(Loop\): a Loop may run for ever")
+
+
+FILES = sorted((ROOT / "tests" / "data" / "onnx").glob("*.onnx"))
+
+
+@given(data=st.data())
+@settings(max_examples=150, deadline=None)
+def test_mutated_files_are_read_or_refused_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Attributes, inputs and shapes of real files, changed at random: a graph or an `OnnxError`, and nothing else."""
+    model = onnx.load(data.draw(st.sampled_from(FILES)))
+    for _ in range(data.draw(st.integers(1, 3))):
+        mutate(model, data)
+    path = written(tmp_path_factory.mktemp("mutated") / "x.onnx", model)
+    for read in (load, tailor):
+        with contextlib.suppress(OnnxError):
+            read(path)
+
+
+def mutate(model: onnx.ModelProto, data: st.DataObject) -> None:
+    one = data.draw(st.sampled_from(list(model.graph.node)))
+    kind = data.draw(
+        st.sampled_from(["attribute", "no attribute", "input", "no input", "operator", "weight", "output"])
+    )
+    if kind == "attribute" and one.attribute:
+        attribute = data.draw(st.sampled_from(list(one.attribute)))
+        name = attribute.name
+        one.attribute.remove(attribute)
+        value = st.sampled_from([0, -1, 2, 10**9, 1.5, "VALID", [1, 2], [0, 0, -1, 3], [10**9] * 2, [1.0]])
+        one.attribute.append(helper.make_attribute(name, data.draw(value)))
+    elif kind == "no attribute" and one.attribute:
+        one.attribute.remove(data.draw(st.sampled_from(list(one.attribute))))
+    elif kind == "input" and one.input:
+        names = [name for n in model.graph.node for name in n.input]
+        one.input[data.draw(st.integers(0, len(one.input) - 1))] = data.draw(st.sampled_from(names))
+    elif kind == "no input" and one.input:
+        one.input.pop()
+    elif kind == "operator":
+        one.op_type = data.draw(st.sampled_from([n.op_type for n in model.graph.node] + ["Max", "Slice", "Squeeze"]))
+    elif kind == "weight" and model.graph.initializer:
+        tensor = data.draw(st.sampled_from(list(model.graph.initializer)))
+        values = np.resize(
+            numpy_helper.to_array(tensor), data.draw(st.sampled_from([(), (1,), (3,), (2, 2), (1, 1, 3, 3)]))
+        )
+        tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+    elif kind == "output":
+        model.graph.output[0].name = one.output[0]
