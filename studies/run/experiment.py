@@ -26,6 +26,7 @@ from models.detection import NO_BOX, Head, check_output, detect, read_head
 from models.encoders import Encoder
 from models.graph import INPUT, Array, Graph, Shape
 from models.onnx_io import activations_in_turn, predict
+from models.onnx_io import content_hash as network_hash
 from models.onnx_io import load as load_onnx
 from studies.declare import Condition, StudyError, readout_steps
 from studies.measure import (
@@ -124,7 +125,7 @@ def sources_of(job: Job) -> Mapping[str, Any]:
         "condition": asdict(c) | ({} if is_random(c) else {"seed": 0}),
         "code": code_hash(),
         **{f"version of {name}": version(name) for name in LIBRARIES},
-        f"model {c.model!r}": hashlib.sha256(model_path(job).read_bytes()).hexdigest(),
+        f"model {c.model!r}": network_hash(model_path(job)),
         **{f"dataset {name!r}": content_hash(dataset(job, name)) for name in names},
     }
 

@@ -7,10 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import onnx
-from onnx.external_data_helper import ExternalDataInfo, uses_external_data
-
 from models.atomic import write_atomically
+from models.onnx_io import files_of
 from studies.run.files import Job, named_files
 
 Contents = Mapping[Path, bytes]  # by places relative to a scratch folder
@@ -52,18 +50,10 @@ def located(job: Job, scratch: Path) -> Job:
 
 def _parcel(path: Path) -> tuple[Path, Contents]:
     """Where a file lies in a scratch folder, and its content and that of the files that it refers to."""
-    files = {Path(path.name): path.read_bytes()}
-    files |= {Path(name): (path.parent / name).read_bytes() for name in _external(path)}
+    beside = files_of(path)[1:] if path.suffix == ".onnx" else ()
+    files = {file.relative_to(path.parent): file.read_bytes() for file in (path, *beside)}
     digest = hashlib.sha256()
     for name, content in sorted(files.items()):
         digest.update(f"{name.as_posix()}\0{len(content)}\0".encode() + content)
     folder = Path(digest.hexdigest())
     return folder / path.name, {folder / name: content for name, content in files.items()}
-
-
-def _external(path: Path) -> set[str]:
-    """The files beside a network's that hold weights of it."""
-    if path.suffix != ".onnx":
-        return set()
-    tensors = onnx.load(path, load_external_data=False).graph.initializer
-    return {ExternalDataInfo(tensor).location for tensor in tensors if uses_external_data(tensor)}

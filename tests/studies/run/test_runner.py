@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
 
@@ -20,7 +21,7 @@ from conversion.normalize.schemes import normalize
 from conversion.plan.populations import ConversionError
 from models.graph import Activation, sequential
 from models.onnx_io.reading import load as load_onnx
-from models.onnx_io.writing import save
+from models.onnx_io.writing import save, to_onnx
 from models.paths import ROOT
 from studies.declare.columns import LAYER_COLUMNS, METRIC_COLUMNS
 from studies.declare.study import load_study
@@ -131,6 +132,19 @@ def test_new_weights_make_old_rows_stale(study, study_file, tmp_path):
     before = tables(folder)
     assert tables(run_study(study, folder)) != before
     assert len(stored(folder)) == 2 * CONDITIONS
+
+
+def test_new_weights_beside_the_file_make_old_rows_stale(study, study_file, tmp_path):
+    """PyTorch writes weights as external data by default: the .onnx itself has the same bytes before and after."""
+    path, first = study_file.with_name("tiny.onnx"), load_onnx(study_file.with_name("tiny.onnx"))
+    beside = {"save_as_external_data": True, "size_threshold": 0, "location": "tiny.onnx.data"}
+    onnx.save_model(to_onnx(first), path, **beside)
+    folder = run_study(study, tmp_path / "out")
+    before, file = tables(folder), path.read_bytes()
+    path.with_name("tiny.onnx.data").unlink()
+    onnx.save_model(to_onnx(normalize(first, np.empty(0), "model")), path, **beside)
+    assert path.read_bytes() == file
+    assert tables(run_study(study, folder)) != before
 
 
 def test_a_full_disk_in_the_middle_loses_nothing(study, tmp_path, expected, monkeypatch):
