@@ -14,7 +14,7 @@ from conversion.brian.code_generation import choose_target, interrupts_raise
 from conversion.brian.groups import SCHEDULE, initialise, make_group
 from conversion.plan import ConversionError, MaxConnection, Plan
 from models.encoders import Encoder, SpikeTrains
-from models.graph import INPUT, Concat, MaxPool2d
+from models.graph import INPUT, Concat, MaxPool2d, Upsample2d
 from models.neurons import Neuron, accumulator
 
 RATE_CALIBRATION = 4 * second
@@ -52,7 +52,7 @@ def _require_the_same_code(encoder: Encoder, neuron: Neuron) -> None:
 
 def _require_no_relays_of_the_input(plan: Plan) -> None:
     for projection in plan.projections:
-        if projection.source == INPUT and isinstance(projection.layer, MaxPool2d | Concat):
+        if projection.source == INPUT and isinstance(projection.layer, MaxPool2d | Concat | Upsample2d):
             raise ConversionError(
                 f"{projection.target!r} relays spikes, and a constant-current input has none; use Poisson"
             )

@@ -222,6 +222,14 @@ def elementwise(weight: Array | float, source_shape: Shape, target_shape: Shape,
     return SparseConnection(_in_neuron_order(weight, elements, elements + offset, source_shape, target_shape))
 
 
+def upsampling(source_shape: Shape, target_shape: Shape, factor: tuple[int, int]) -> SparseConnection:
+    """Each pixel of the source reaches all those that it becomes, `factor` rows and columns."""
+    target = np.arange(math.prod(target_shape))
+    channel, row, column = np.unravel_index(target, target_shape)
+    source = np.ravel_multi_index((channel, row // factor[0], column // factor[1]), source_shape)
+    return SparseConnection(_in_neuron_order(1.0, source, target, source_shape, target_shape))
+
+
 def pooling_regions(
     source_shape: Shape,
     target_shape: Shape,

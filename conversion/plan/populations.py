@@ -1,8 +1,8 @@
 """From layers to populations and projections: what will spike, what connects it, and with which delay.
 
-A convolution, a dense layer, a pooling layer and a junction each become a population of neurons; max pooling and
-concatenation become relays. Flattening disappears into the connections, and so does a linear layer that is read
-by junctions only (the last convolution of a residual block): its weights reach the junction directly.
+A convolution, a dense layer, a pooling layer and a junction each become a population of neurons; max pooling,
+upsampling and concatenation become relays. Flattening disappears into the connections, and so does a linear layer that
+is read by junctions only (the last convolution of a residual block): its weights reach the junction directly.
 """
 
 from __future__ import annotations
@@ -16,7 +16,21 @@ import numpy as np
 
 from conversion.plan import connections
 from conversion.plan.connections import Connection
-from models.graph import INPUT, Add, Array, AvgPool2d, Concat, Conv2d, Dense, Flatten, Graph, Layer, MaxPool2d, Shape
+from models.graph import (
+    INPUT,
+    Add,
+    Array,
+    AvgPool2d,
+    Concat,
+    Conv2d,
+    Dense,
+    Flatten,
+    Graph,
+    Layer,
+    MaxPool2d,
+    Shape,
+    Upsample2d,
+)
 from models.structure import negative_senders, passes_to_junctions, per_channel, possibly_negative, source_of
 
 Role = Literal["input", "neuron", "relay"]
@@ -91,7 +105,7 @@ def make_plan(graph: Graph, signed: bool = False, signed_input: bool = False) ->
     for layer in (layer for layer in graph if _is_population(graph, layer)):
         incoming = list(_incoming(graph, layer))
         depth = depths[layer.name] = 1 + max(depths[source] for source, *_ in incoming)
-        role: Role = "relay" if isinstance(layer, MaxPool2d | Concat) else "neuron"
+        role: Role = "relay" if isinstance(layer, MaxPool2d | Concat | Upsample2d) else "neuron"
         populations.append(Population(layer.name, graph.shapes[layer.name], role, depth))
         for source, weights, connection in incoming:
             earlier = sum((p.source, p.target) == (source, layer.name) for p in projections)
@@ -175,6 +189,8 @@ def _connection(graph: Graph, layer: Layer, name: str, offset: int) -> Connectio
             return connections.elementwise(gain, source, target)
         case Concat():
             return connections.elementwise(1.0, source, target, offset)
+        case Upsample2d():
+            return connections.upsampling(source, target, layer.factor)
     raise TypeError(f"{layer.name!r} is a {type(layer).__name__}, which has no connection")
 
 

@@ -23,6 +23,7 @@ from models.graph.layers import (
     MaxPool2d,
     Pool2d,
     Shape,
+    Upsample2d,
 )
 
 __all__ = [
@@ -43,5 +44,6 @@ __all__ = [
     "MaxPool2d",
     "Pool2d",
     "Shape",
+    "Upsample2d",
     "sequential",
 ]

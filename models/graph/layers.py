@@ -18,16 +18,30 @@ class GraphError(ValueError):
     """A network that is not well formed; the message names the layers concerned."""
 
 
+def require(condition: bool, message: str) -> None:
+    if not condition:
+        raise GraphError(message)
+
+
 @dataclass(frozen=True, eq=False)
 class Activation:
     """The function f(x) = min(x if x > 0 else negative_slope * x, ceiling).
 
     Slope 0 is ReLU, 0.1 the leaky ReLU of YOLO, 1 the identity; ceiling 6 is ReLU6. Both may be an array with
     one value per channel (PReLU; a ReLU6 after channel-wise normalisation).
+
+    With `levels` L, a ReLU with a ceiling is rounded to one of L equal steps above 0, as floor(f(x) L / ceiling + 1/2)
+    ceiling / L (QCFS; Bu et al., ICLR 2022). Spiking neurons do not round: L steps of time have these levels by
+    themselves.
     """
 
     negative_slope: float | Array = 0.0
     ceiling: float | Array = math.inf
+    levels: int = 0
+
+    def __post_init__(self) -> None:
+        stepped = not self.levels or (not self.is_signed and np.all(np.isfinite(self.ceiling)))
+        require(self.levels >= 0 and bool(stepped), f"{self.levels} levels need a ReLU with a ceiling")
 
     @property
     def is_linear(self) -> bool:
@@ -42,7 +56,8 @@ class Activation:
         """In words, such as "slope 0.1 below zero, at most 6"; of values per channel the range."""
         slope = np.asarray(self.negative_slope)
         shape = "linear" if np.all(slope == 1.0) else f"slope {_range(slope)} below zero" if np.any(slope) else "ReLU"
-        return shape if np.all(np.isinf(self.ceiling)) else f"{shape}, at most {_range(self.ceiling)}"
+        bounded = shape if np.all(np.isinf(self.ceiling)) else f"{shape}, at most {_range(self.ceiling)}"
+        return f"{bounded}, in {self.levels} levels" if self.levels else bounded
 
 
 RELU = Activation()
@@ -145,6 +160,19 @@ class MaxPool2d(Pool2d):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Upsample2d(Layer):
+    """Nearest-neighbour upsampling: each pixel becomes `factor` (rows, columns) of them."""
+
+    factor: tuple[int, int]
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        require(len(shapes[0]) == 3, "upsampling reads maps (channels, height, width)")
+        require(min(self.factor) >= 1, f"factor is {self.factor}; each is 1 or more")
+        channels, height, width = shapes[0]
+        return channels, height * self.factor[0], width * self.factor[1]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Flatten(Layer):
     """A map read as a vector, in the order channel, row, column."""
 
@@ -222,8 +250,3 @@ def _range(values: float | Array) -> str:
 
 def _short(value: Any) -> str:
     return repr(value.shape if isinstance(value, np.ndarray) else value)
-
-
-def require(condition: bool, message: str) -> None:
-    if not condition:
-        raise GraphError(message)

@@ -52,6 +52,8 @@ def compose(first: Activation, second: Activation) -> Activation | None:
     """The activation that computes second(first(x)), or None if no single one does."""
     if first.is_linear:
         return second
+    if first.levels:
+        return first if np.all(np.asarray(second.ceiling) >= first.ceiling) else None
     if not first.is_signed or np.all(np.asarray(second.negative_slope) == 1.0):
         return Activation(first.negative_slope, compact(np.minimum(first.ceiling, second.ceiling)))
     return None

@@ -30,7 +30,9 @@ from models.graph import (
     MaxPool2d,
     Pool2d,
     Shape,
+    Upsample2d,
 )
+from models.onnx_io.names import free_name
 from models.structure import per_channel
 
 PRODUCER = "brianize"
@@ -85,7 +87,9 @@ def _value(name: str, shape: Shape) -> onnx.ValueInfoProto:
 def _nodes(layer: Layer, shape: Shape) -> Iterator[tuple[onnx.NodeProto, list[onnx.TensorProto]]]:
     """The nodes of a layer, each with the constants it reads."""
     body, activation = _body(layer, shape), _activation(layer.activation, shape)
-    names = [layer.name, *(f"{layer.name}.{step.operator.lower()}" for step in [*body[1:], *activation])]
+    names = [layer.name]
+    for step in [*body[1:], *activation]:
+        names.append(free_name(f"{layer.name}.{step.operator.lower()}", names))
     tensors = [f"{name}.out" for name in names]
     tensors[len(body) - 1] = f"{layer.name}.pre"  # before the activation function, if it has one
     tensors[-1] = layer.name
@@ -108,7 +112,12 @@ def _activation(activation: Activation, shape: Shape) -> list[Step]:
         steps = [Step("LeakyRelu", attributes={"alpha": float(slope)})]
     if np.all(np.isinf(ceiling)):
         return steps
-    return [*steps, Step("Min", {"ceiling": per_channel(ceiling, len(shape))})]
+    steps.append(Step("Min", {"ceiling": per_channel(ceiling, len(shape))}))
+    if not activation.levels:
+        return steps
+    step = per_channel(ceiling / activation.levels, len(shape))
+    rounding = Step("Div", {"step": step}), Step("Add", {"half": 0.5}), Step("Floor"), Step("Mul", {"height": step})
+    return [*steps, *rounding]
 
 
 @singledispatch
@@ -152,6 +161,12 @@ def _(layer: AvgPool2d, shape: Shape) -> list[Step]:
 @_body.register
 def _(layer: MaxPool2d, shape: Shape) -> list[Step]:
     return [Step("MaxPool", attributes=_geometry(layer))]
+
+
+@_body.register
+def _(layer: Upsample2d, shape: Shape) -> list[Step]:
+    how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    return [Step("Resize", {"roi": [], "scales": [1, 1, *layer.factor]}, how)]
 
 
 @_body.register

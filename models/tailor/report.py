@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 import pandas as pd
 
-from models.graph import INPUT, Add, AvgPool2d, Concat, Flatten, Graph, GraphError, Layer, MaxPool2d, Shape
+from models.graph import INPUT, Add, AvgPool2d, Concat, Flatten, Graph, GraphError, Layer, MaxPool2d, Shape, Upsample2d
 from models.onnx_io import BehindLogits, Missing, OnnxError, Signal, finish, free_name, naming, read
 from models.structure import negative_senders, passes_to_junctions
 from models.tailor.file import File
@@ -153,7 +153,7 @@ def _describe(layer: Layer, after: Walk, graph: Graph | None) -> str:
             return where + "relays of the unit with most spikes; fewer spikes with average pooling (needs training)"
         case AvgPool2d():
             return where + "neurons, or none if folded into the next layer"
-        case Concat():
+        case Concat() | Upsample2d():
             return where + "relays"
         case Add():
             return where + "neurons that add spike trains"

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from conversion.plan import Plan, Projection, make_plan
 from models.encoders import Encoder
-from models.graph import INPUT, Concat, Conv2d, Dense, Graph
+from models.graph import INPUT, Concat, Conv2d, Dense, Graph, Upsample2d
 
 MAC_PJ = 4.6
 AC_PJ = 0.9
@@ -70,6 +70,6 @@ def _operations(projection: Projection) -> tuple[int, int]:
     match projection.layer:
         case Conv2d() | Dense():
             return synapses, 0
-        case Concat():
+        case Concat() | Upsample2d():
             return 0, 0
     return 0, synapses

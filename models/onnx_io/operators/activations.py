@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.graph import RELU, Activation, Array
+from models.graph import RELU, Activation, Add, Array, Conv2d, Dense
 from models.onnx_io.fold import compact
 from models.onnx_io.node import Node, Value
 from models.onnx_io.operators.arithmetic import spread
@@ -46,6 +46,35 @@ def minimum(trace: Trace, node: Node) -> Value:
     if isinstance(node.inputs[0], np.ndarray):
         node = replace(node, inputs=node.inputs[::-1])
     return _activate(trace, node, Activation(1.0, _channelwise(trace, node, node.required(1, "ceiling"))))
+
+
+def maximum(trace: Trace, node: Node) -> Value:
+    """Of a signal and 0, which is a ReLU."""
+    constants = [value for value in node.inputs if isinstance(value, np.ndarray)]
+    if len(node.inputs) != 2 or len(constants) != 1 or np.any(constants[0] != 0):
+        raise OnnxError("only the maximum with 0 is possible; `brianize tailor` may write it with ReLU, exactly")
+    place = 1 - next(i for i, value in enumerate(node.inputs) if value is constants[0])
+    spread(constants[0], trace.shape(node.signal(place)))
+    return trace.activate(node.signal(place), RELU, node.name("relu", trace.shapes))
+
+
+def floor(trace: Trace, node: Node) -> Value:
+    """The rounding of QCFS: floor(k y + 1/2) of a clipped ReLU y whose ceiling is a whole number L of steps 1 / k."""
+    signal = node.signal()
+    layer = trace.layers.get(signal.layer)
+    alone = isinstance(layer, Conv2d | Dense | Add) and signal.layer not in trace.shared
+    activation = layer.activation if layer is not None and alone else RELU
+    levels = signal.scale.reshape(-1) * activation.ceiling
+    waits = any(signal.padding) or signal.places is not None or np.any(signal.offset != 0.5)
+    fits = not (waits or activation.is_signed or activation.levels) and bool(np.all(np.isfinite(levels)))
+    count = round(float(levels[0])) if fits else 0
+    if layer is None or count < 1 or not np.allclose(levels, count, rtol=1e-4):
+        raise OnnxError(
+            "rounds, which spikes do not; only that of QCFS is possible, floor(L clip(x, 0, 1) + 1/2) of a layer that "
+            "nothing else reads"
+        )
+    trace.add(replace(layer, activation=replace(activation, levels=count)))  # type: ignore[call-arg]
+    return replace(signal, offset=np.zeros_like(signal.offset))
 
 
 def _activate(trace: Trace, node: Node, activation: Activation) -> Value:

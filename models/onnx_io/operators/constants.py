@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
@@ -15,6 +16,7 @@ from onnx.reference import ReferenceEvaluator
 from models.onnx_io.node import Node
 from models.onnx_io.signals import LARGEST, OnnxError
 
+IR_VERSION = 10
 REPEATING = ("Loop", "Scan")
 
 
@@ -37,9 +39,32 @@ def evaluate_constants(node: Node, model: onnx.ModelProto) -> NDArray[Any]:
     _require_size(alone, given)
     try:
         results: Any = ReferenceEvaluator(alone).run(None, given)
-    except Exception as error:  # whatever an evaluator of hundreds of operators may raise, the file is at fault
-        raise OnnxError(f"cannot be evaluated: {' '.join(str(error).split())}") from error
+    except Exception as error:  # whatever an evaluator of hundreds of operators may raise
+        results = _by_onnxruntime(alone, given, error)
     return np.asarray(results[0])
+
+
+def _by_onnxruntime(alone: onnx.ModelProto, given: Mapping[str, Any], error: Exception) -> Any:
+    """Of operators whose older versions ONNX's own evaluator does not know; `error` is what it said."""
+    try:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        model = _with_types(alone, given).SerializeToString()
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"]).run(None, dict(given))
+    except Exception:  # then the file is at fault
+        raise OnnxError(f"cannot be evaluated: {' '.join(str(error).split())}") from error
+
+
+def _with_types(alone: onnx.ModelProto, given: Mapping[str, Any]) -> onnx.ModelProto:
+    model = onnx.ModelProto()
+    model.CopyFrom(alone)
+    model.ir_version = IR_VERSION
+    for value in model.graph.input:
+        constant = given[value.name]
+        kind = helper.np_dtype_to_tensor_dtype(constant.dtype)
+        value.CopyFrom(helper.make_tensor_value_info(value.name, kind, constant.shape))
+    model.graph.output[0].ClearField("type")
+    return model
 
 
 def _with_subgraphs(nodes: Iterable[onnx.NodeProto]) -> Iterable[onnx.NodeProto]:
@@ -52,17 +77,12 @@ def _with_subgraphs(nodes: Iterable[onnx.NodeProto]) -> Iterable[onnx.NodeProto]
 
 def _require_size(alone: onnx.ModelProto, given: Mapping[str, Any]) -> None:
     """Refuse what a few numbers would blow up, such as Expand and ConstantOfShape, before it takes the memory."""
-    model = onnx.ModelProto()
-    model.CopyFrom(alone)
-    for value in model.graph.input:
-        value.CopyFrom(
-            helper.make_tensor_value_info(
-                value.name, helper.np_dtype_to_tensor_dtype(given[value.name].dtype), given[value.name].shape
-            )
-        )
-    small = {name: value for name, value in given.items() if value.size <= 64}
-    model.graph.initializer.extend(numpy_helper.from_array(np.asarray(value), name) for name, value in small.items())
     try:
+        model = _with_types(alone, given)
+        small = {name: value for name, value in given.items() if value.size <= 64}
+        model.graph.initializer.extend(
+            numpy_helper.from_array(np.asarray(value), name) for name, value in small.items()
+        )
         output = onnx.shape_inference.infer_shapes(model, data_prop=True).graph.output[0]
     except Exception:  # then the evaluation itself says what is wrong
         return

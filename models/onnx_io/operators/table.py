@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from models.onnx_io.node import Node, Value
-from models.onnx_io.operators import activations, arithmetic, kernels, shapes
+from models.onnx_io.operators import activations, arithmetic, kernels, resizing, shapes
 from models.onnx_io.signals import Signal
 from models.onnx_io.trace import Trace
 
@@ -20,7 +20,9 @@ OPERATORS: dict[str, Callable[[Trace, Node], Value | tuple[Signal, ...]]] = {
     "Sub": arithmetic.subtract,
     "Sum": arithmetic.junction,
     "Clip": activations.clip,
+    "Floor": activations.floor,
     "LeakyRelu": activations.leaky_relu,
+    "Max": activations.maximum,
     "Min": activations.minimum,
     "PRelu": activations.prelu,
     "Relu": activations.relu,
@@ -32,7 +34,9 @@ OPERATORS: dict[str, Callable[[Trace, Node], Value | tuple[Signal, ...]]] = {
     "Pad": kernels.pad,
     "ReduceMax": kernels.reduce_max,
     "ReduceMean": kernels.reduce_mean,
+    "Resize": resizing.resize,
     "Scaler": arithmetic.scaler,
+    "Upsample": resizing.resize,
     "Gather": shapes.gather,
     "Slice": shapes.every_nth,
     "Split": shapes.split,
@@ -61,7 +65,7 @@ LOGITS_FOLLOWERS = (
 SMOOTH = ("Celu", "Elu", "Erf", "Gelu", "HardSwish", "Mish", "Selu", "Sigmoid", "Softplus", "Softsign", "Swish", "Tanh")
 NORMS = ("GroupNormalization", "InstanceNormalization", "LayerNormalization", "LRN", "LpNormalization")
 QUANTISED = ("DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "QuantizeLinear")
-REWRITABLE = ("Abs", "HardSigmoid", "Max", "Neg")
+REWRITABLE = ("Abs", "HardSigmoid", "Neg")
 
 ADVICE = {
     **dict.fromkeys(SMOOTH, "train with ReLU instead"),
@@ -72,6 +76,5 @@ ADVICE = {
     **dict.fromkeys(REWRITABLE, "`brianize tailor` may write it with operators that can, exactly"),
     **dict.fromkeys(("GRU", "LSTM", "RNN", "Loop", "Scan"), "only feed-forward networks are possible"),
     **dict.fromkeys(("If", "Where"), "export the network without a branch that depends on the images"),
-    **dict.fromkeys(("Resize", "Upsample"), "train without enlarging maps"),
     "ConvTranspose": "export the network without transposed convolutions",
 }

@@ -1,0 +1,71 @@
+"""ONNX operators that resize maps by taking the nearest pixel: enlarging by whole factors, or picking some."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import helper
+
+from models.graph import Upsample2d
+from models.onnx_io.node import Node, Value
+from models.onnx_io.places import Places, in_order
+from models.onnx_io.signals import OnnxError, require_size
+from models.onnx_io.trace import Trace
+
+
+def resize(trace: Trace, node: Node) -> Value:
+    """Which pixel is the nearest is left to onnxruntime, as operator sets and modes differ in it."""
+    if node.attributes.get("mode", "nearest") != "nearest":
+        raise OnnxError(f"resizes by mode {node.attributes['mode']!r}; only taking the nearest pixel is possible")
+    signal = trace.settle(node.signal())
+    signal, _ = trace.unpadded(signal)
+    shape = trace.shape(signal)
+    if len(shape) != 3:
+        raise OnnxError(f"reads values of shape {shape}; it needs maps (channels, height, width)")
+    places = _nearest(node, in_order(shape))
+    factor = places.shape[1] // shape[1], places.shape[2] // shape[2]
+    enlarged = in_order(shape).repeat(max(factor[0], 1), 1).repeat(max(factor[1], 1), 2)
+    name = node.name("upsample", trace.shapes)
+    if not np.array_equal(enlarged, places):
+        return trace.arrange(signal, places, name)
+    if signal.scale.shape[1:] != (1, 1) or signal.offset.shape[1:] != (1, 1):
+        signal = trace.signal(trace.make_plain(signal))
+    return replace(signal, layer=trace.add(Upsample2d(name=name, inputs=(signal.layer,), factor=factor)).layer)
+
+
+def _nearest(node: Node, places: Places) -> Places:
+    """What the node makes of an image of whole numbers."""
+    constants = {
+        name: node.required(i, "size")
+        for i, name in enumerate(node.proto.input[1:], 1)
+        if name and node.inputs[i] is not None
+    }
+    _require_moderate(node, places.shape)
+    inputs = [helper.make_tensor_value_info(node.proto.input[0], onnx.TensorProto.INT32, None)]
+    output = helper.make_tensor_value_info(node.proto.output[0], onnx.TensorProto.INT32, None)
+    weights = [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()]
+    body = helper.make_graph([node.proto], "resize", inputs, [output], weights)
+    model = helper.make_model(body, opset_imports=[helper.make_opsetid("", node.opset)], ir_version=8)
+    image = np.broadcast_to(places.astype(np.int32), (node.batch, *places.shape))
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    made = session.run(None, {node.proto.input[0]: np.ascontiguousarray(image)})[0]
+    if len(made) != node.batch:
+        raise OnnxError(f"makes {len(made)} images of {node.batch}; only the shape of each image can change")
+    return made[0].astype(np.int64)
+
+
+def _require_moderate(node: Node, shape: tuple[int, ...]) -> None:
+    """Before onnxruntime takes the memory."""
+    scales, sizes = node.attributes.get("scales"), None
+    for value in node.inputs[1:]:
+        if isinstance(value, np.ndarray) and value.shape == (4,):
+            scales, sizes = (value, sizes) if value.dtype.kind == "f" else (scales, value)
+    if sizes is not None:
+        require_size([int(n) for n in sizes])
+    if scales is not None:
+        require_size([int(n * float(factor)) for n, factor in zip((node.batch, *shape), scales, strict=True)])
