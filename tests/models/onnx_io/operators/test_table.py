@@ -201,7 +201,7 @@ def test_batch_norm_behind_a_relu_goes_past_pooling(tmp_path: Path, pool: str) -
 def test_regions_over_the_end_whose_shape_onnxruntime_infers_wrongly(
     tmp_path: Path, operator: str, counted: int, kernel: int
 ) -> None:
-    """A region that would begin in the padding behind the map is none; the bias map of the next layer shows its size."""
+    """A region that would begin in the padding behind the map is none; the next layer has a bias map of that size."""
     settings = {"count_include_pad": counted} if operator == "AveragePool" else {}
     nodes = [
         node("Relu", "x", "r"), node("BatchNormalization", "r gamma beta mean var", "n"),
