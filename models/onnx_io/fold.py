@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.graph import INPUT, LINEAR, Activation, Add, Array, Conv2d, Dense, Graph, Layer, Shape
+from models.graph import INPUT, LINEAR, Activation, Add, Array, AvgPool2d, Conv2d, Dense, Graph, Layer, Pool2d, Shape
 from models.onnx_io.running import predict
 
 Affine = NDArray[np.float64]
@@ -57,6 +57,27 @@ def compose(first: Activation, second: Activation) -> Activation | None:
     if not first.is_signed or np.all(np.asarray(second.negative_slope) == 1.0):
         return Activation(first.negative_slope, compact(np.minimum(first.ceiling, second.ceiling)))
     return None
+
+
+def within_padding(layer: Pool2d, shape: Shape) -> Pool2d:
+    """The same pooling without `ceil_mode`: where regions hang over the end, with padding there that does not count.
+
+    onnxruntime computes the mode right but infers the shape wrongly where a region would begin in the padding. A mean
+    that counts a padding which is there already keeps it, unless no region hangs over.
+    """
+    rows, columns = layer.output_shape(shape)[1:]
+    over = [
+        max((n - 1) * layer.stride[a] + layer.kernel[a] - shape[a + 1] - layer.padding[a] - layer.padding[a + 2], 0)
+        for a, n in enumerate((rows, columns))
+    ]
+    if not layer.ceil_mode or not any(over):
+        return replace(layer, ceil_mode=False)
+    top, left, bottom, right = layer.padding
+    outside = replace(layer, ceil_mode=False, padding=(top, left, bottom + over[0], right + over[1]))
+    if isinstance(outside, AvgPool2d):
+        counts = outside.count_padding and any(layer.padding)
+        return layer if counts else replace(outside, count_padding=False)
+    return outside
 
 
 def identity(name: str, shape: Shape, activation: Activation) -> Conv2d | Dense:

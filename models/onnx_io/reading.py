@@ -1,9 +1,10 @@
 """An ONNX file read as a graph: node by node, each an operation on constants or one of `models.onnx_io.operators`.
 
-Accepted is what can become spikes: convolutions, fully connected layers, pooling, sums and concatenations, ReLU and its
-relatives. Batch norm and scaling by constants fold into weights, dropout falls away, and so does what stands behind the
-logits: softmax, argmax, labels. Where no activation follows, a layer is linear. Layers are named as in
-`models.onnx_io.names`. Anything else is refused. Nothing in a file is ever executed or unpickled.
+Accepted is what can become spikes: convolutions, fully connected layers, pooling, enlarging, sums and concatenations,
+ReLU and its relatives. Batch norm, scaling by constants, other orders and other shapes fold into weights, dropout falls
+away, and so does what stands behind the logits: softmax, argmax, labels. Where no activation follows, a layer is
+linear. Layers are named as in `models.onnx_io.names`. Anything else is refused, and so is what onnxruntime would not
+run. Nothing in a file is ever executed or unpickled.
 """
 
 from __future__ import annotations

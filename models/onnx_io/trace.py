@@ -31,7 +31,7 @@ from models.graph import (
     Pool2d,
     Shape,
 )
-from models.onnx_io.fold import compose, fold_after, fold_before, identity
+from models.onnx_io.fold import compose, fold_after, fold_before, identity, within_padding
 from models.onnx_io.names import free_name
 from models.onnx_io.places import Places, as_convolution, compressed, in_layer, in_order, is_in_order, reading
 from models.onnx_io.running import predict
@@ -149,6 +149,7 @@ class Trace:
         A scale and an offset per channel go past it: a mean takes any, a maximum those with which it stays the maximum.
         """
         signal = self.settle(signal)
+        layer = within_padding(layer, self.shape(signal))
         joined = replace(layer, padding=add_paddings(layer.padding, signal.padding))
         if isinstance(joined, AvgPool2d):
             joined = replace(joined, count_padding=True)

@@ -55,8 +55,11 @@ def batch_normalization(trace: Trace, node: Node) -> Value:
     channels, *others = trace.shape(signal)
     if any(values.shape != (channels,) for values in (gamma, beta, mean, variance)):
         raise OnnxError(f"has statistics of shape {gamma.shape} for {channels} channels")
+    spread_out = variance + node.attributes.get("epsilon", 1e-5)
+    if not np.all(spread_out > 0):
+        raise OnnxError(f"has a variance of {variance.min():g}; with epsilon it must be above 0")
     axes = (-1, *(1 for _ in others))
-    scale = gamma / np.sqrt(variance + node.attributes.get("epsilon", 1e-5))
+    scale = gamma / np.sqrt(spread_out)
     return trace.rescale(signal, scale.reshape(axes), (beta - mean * scale).reshape(axes))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -38,7 +39,9 @@ def evaluate_constants(node: Node, model: onnx.ModelProto) -> NDArray[Any]:
     )
     _require_size(alone, given)
     try:
-        results: Any = ReferenceEvaluator(alone).run(None, given)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is not finite is refused where it is used
+            results: Any = ReferenceEvaluator(alone).run(None, given)
     except Exception as error:  # whatever an evaluator of hundreds of operators may raise
         results = _by_onnxruntime(alone, given, error)
     return np.asarray(results[0])

@@ -26,6 +26,10 @@ def convolution(trace: Trace, node: Node) -> Value:
     if weight.ndim != 4:
         raise OnnxError(f"the weight has shape {weight.shape}; only 2-d convolutions are possible")
     kernel = (weight.shape[2], weight.shape[3])
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise OnnxError(
+            f"the bias has shape {bias.shape}, but the weight {weight.shape} makes {weight.shape[0]} channels"
+        )
     if tuple(node.attributes.get("kernel_shape", kernel)) != kernel:
         raise OnnxError(
             f"kernel_shape is {list(node.attributes['kernel_shape'])}, but the weight {weight.shape} has kernels of "

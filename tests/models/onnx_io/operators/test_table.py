@@ -160,6 +160,24 @@ def test_batch_norm_behind_a_relu_goes_past_pooling(tmp_path: Path, pool: str) -
     make_plan(graph)
 
 
+@pytest.mark.parametrize("operator", ["MaxPool", "AveragePool"])
+@pytest.mark.parametrize("counted", [0, 1])
+@pytest.mark.parametrize("kernel", [2, 3])
+def test_regions_over_the_end_whose_shape_onnxruntime_infers_wrongly(
+    tmp_path: Path, operator: str, counted: int, kernel: int
+) -> None:
+    """A region that would begin in the padding behind the map is none; the next layer has a bias map of that size."""
+    settings = {"count_include_pad": counted} if operator == "AveragePool" else {}
+    nodes = [
+        node("Relu", "x", "r"), node("BatchNormalization", "r gamma beta mean var", "n"),
+        node(operator, "n", "p", kernel_shape=[kernel] * 2, strides=[2, 2], pads=[1] * 4, ceil_mode=1, **settings),
+        node("Conv", "p k", pads=[1] * 4),
+    ]  # fmt: skip
+    model = network(nodes, {**NORM, "k": floats(3, 2, 3, 3)}, ("batch", 2, 9, 6), axes=4)
+    layer = same(tmp_path, model).layers[-2]
+    assert isinstance(layer, AvgPool2d | MaxPool2d)
+
+
 @pytest.mark.parametrize("pool", ["MaxPool", "AveragePool"])
 def test_a_negative_scale_goes_past_a_mean_but_not_past_a_maximum(tmp_path: Path, pool: str) -> None:
     nodes = [
@@ -319,6 +337,9 @@ def test_a_convolution_without_a_bias_has_none(tmp_path: Path) -> None:
         ([node("Cast", "x", to=TensorProto.INT64)], "casts a signal to INT64; only"),
         ([node("Dropout", "one")], "output 'y' does not depend on the input"),
         ([node("Relu", "x", "a"), node("CumSum", "a one")], r"\(CumSum\): this operator cannot become spikes"),
+        ([node("Conv", "x w zeros")], r"the bias has shape \(1,\), but the weight \(4, 2, 3, 3\) makes 4 channels"),
+        ([node("BatchNormalization", "x two two two below")], "has a variance of -1; with epsilon it must be above 0"),
+        ([node("BatchNormalization", "x two two one two")], r"has statistics of shape \(2,\) for 2 channels|shape"),
         ([node("LSTM", "x w w")], "only feed-forward networks are possible"),
         ([node("Reshape", "one shape")], "cannot be evaluated"),
     ],
@@ -328,7 +349,8 @@ def test_what_is_refused_names_the_node_and_the_reason(tmp_path: Path, nodes: li
         "w": CONV["w"], "line": floats(4, 2, 3), "square": floats(60, 3), "wide": floats(2, 6, 7), "one": np.float32(1),
         "zero": np.float32(0), "pixels": np.abs(floats(2, 6, 5)), "shape": np.array([0, 6, 2, 5], np.int64),
         "images": np.array([1, 0, 0, 0, 0, 0, 0, 0], np.int64), "rows": np.array([0, 0, 1, 0, 0, 0, 0, 0], np.int64),
-        "batch": np.array([2, 6, 5], np.int64), "zeros": np.array([0], np.int64),
+        "two": np.ones(2, np.float32), "below": np.array([1, -1], np.float32), "batch": np.array([2, 6, 5], np.int64),
+        "zeros": np.array([0], np.int64),
         "fewer": np.array([0, -1, 0, 0, 0, 0, 0, 0], np.int64),
     }  # fmt: skip
     refused(tmp_path, network(nodes, weights, MAPS, axes=4), words)
