@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Container, Mapping
+from dataclasses import replace
 from typing import Any
 
 import brian2
@@ -24,13 +25,11 @@ from conversion.brian import can_compile, device_network
 from conversion.normalize import normalize
 from conversion.options import Connectivity
 from conversion.plan import make_plan
-from conversion.settings import Simulation
 from models.datasets import load_dataset
 from models.graph import Array, Graph
-from models.neurons import integrate_and_fire
 from models.onnx_io import load
 from models.paths import WEIGHTS
-from studies.bench.stopwatch import DT, POISSON, Row, in_own_process, show
+from studies.bench.stopwatch import Row, in_own_process, show, spiking
 from studies.draw import HATCHES, PALETTE, drawing
 
 CALIBRATION = 1000
@@ -75,7 +74,7 @@ def time_runtime(connectivity: Connectivity, target: str, n_images: int, n_batch
     """
     brian2.prefs.codegen.target = target
     graph, images = convnet(n_images)
-    timing = show(graph, images, integrate_and_fire(), STEPS, n_batches=n_batches, connectivity=connectivity)
+    timing = show(graph, images, replace(spiking(STEPS), connectivity=connectivity), n_batches)
     return [{"batch_images": n_images, "ms_per_image": 1e3 * s / n_images} for s in timing.batch_seconds]
 
 
@@ -84,10 +83,7 @@ def time_standalone(n_images: int, repeats: int) -> list[Row]:
     graph, images = convnet(n_images)
     with tempfile.TemporaryDirectory() as folder, np.errstate(over="ignore"):  # see conversion.brian.presentation
         brian2.set_device("cpp_standalone", directory=folder, build_on_run=False)
-        simulation = Simulation(
-            neuron=integrate_and_fire(), encoder=POISSON, duration=(STEPS + make_plan(graph).output.depth) * DT
-        )
-        device_network(graph, images, simulation).run()
+        device_network(graph, images, spiking(STEPS + make_plan(graph).output.depth)).run()
         device: Any = brian2.get_device()
         start = time.perf_counter()
         device.build(directory=folder, run=False, with_output=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Container, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from conversion.brian import SpikingNetwork
 from models.graph import Graph
 from models.neurons import integrate_and_fire
 from studies.bench import large_networks
-from studies.bench.stopwatch import Row, Timing, in_own_process, peak_memory_gb, show
+from studies.bench.stopwatch import Row, Timing, in_own_process, peak_memory_gb, show, spiking
 from studies.draw import HATCHES, PALETTE, drawing
 from studies.run import encoder_of, neuron_of
 
@@ -56,16 +57,14 @@ def yolo_lite() -> Rows:
     """YOLO-LITE's published weights as signed neurons, and a photograph as constant currents."""
     *graph, images = in_own_process(large_networks.prepare_photograph)
     c = large_networks.photograph().condition
-    timing = show(
-        Graph(*graph), images, neuron_of(c), SETTLING_FROM_ZERO + 100, encoder=encoder_of(c), output="accumulating",
-        settling=SETTLING_FROM_ZERO,
-    )  # fmt: skip
-    return describe(timing)
+    simulation = replace(spiking(SETTLING_FROM_ZERO + 100, neuron_of(c)), encoder=encoder_of(c), output="accumulating")
+    return describe(show(Graph(*graph), images, simulation, settling=SETTLING_FROM_ZERO))
 
 
 def _random(graph: Graph, rate: float, steps: int) -> Rows:
     graph, images = large_networks.make_spiking(graph, rate)
-    return describe(show(graph, images, integrate_and_fire(v_init="uniform"), SETTLING + steps, settling=SETTLING))
+    simulation = spiking(SETTLING + steps, integrate_and_fire(v_init="uniform"))
+    return describe(show(graph, images, simulation, settling=SETTLING))
 
 
 def describe(timing: Timing) -> Rows:

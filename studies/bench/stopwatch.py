@@ -20,16 +20,19 @@ from brian2 import BrianObject, Clock, Hz, ms
 from numpy.typing import NDArray
 
 from conversion.brian import SpikingNetwork, build, choose_target, max_rate, run
-from conversion.options import Connectivity, Output
 from conversion.plan import Population, make_plan
 from conversion.settings import Simulation
 from conversion.simulate import make_batch
-from models.encoders import Encoder, Poisson
+from models.encoders import Poisson
 from models.graph import Array, Graph
-from models.neurons import Neuron
+from models.neurons import Neuron, integrate_and_fire
 
 Row = dict[str, Any]
-POISSON, DT = Poisson(1000 * Hz), 1 * ms
+
+
+def spiking(steps: int, neuron: Neuron | None = None) -> Simulation:
+    """Non-leaky neurons, unless others are given, and Poisson input of up to a spike in every step of 1 ms."""
+    return Simulation(neuron=neuron or integrate_and_fire(), encoder=Poisson(1000 * Hz), duration=steps * ms)
 
 
 def in_own_process(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -95,31 +98,19 @@ class Timing:
 
 @choose_target(neuron_updates=0)  # numpy, unless another target is chosen
 def show(
-    graph: Graph,
-    images: Array,
-    neuron: Neuron,
-    steps: int,
-    *,
-    n_batches: int = 1,
-    connectivity: Connectivity = "shared",
-    encoder: Encoder = POISSON,
-    output: Output = "spiking",
-    settling: int | None = None,
+    graph: Graph, images: Array, simulation: Simulation, n_batches: int = 1, settling: int | None = None
 ) -> Timing:
     """Show the same batch of images `n_batches` times, and note when every step ends.
 
     What follows the first `settling` steps of the last batch is profiled; without a number nothing is. It is a run of
-    its own, so that what Brian2 and numba do at first is not part of it.
+    its own, so that what Brian2 and numba do at first is not part of it. The output is read once, at the end.
     """
-    simulation = Simulation(
-        neuron=neuron, encoder=encoder, duration=steps * DT, read_at=steps * DT, connectivity=connectivity,
-        output=output,
-    )  # fmt: skip
-    plan, n_images = make_plan(graph, signed=neuron.is_signed), len(images)
+    simulation = replace(simulation, read_at=simulation.duration)
+    plan, n_images = make_plan(graph, signed=simulation.neuron.is_signed), len(images)
     network = build(plan, simulation, n_images)
     stopwatch = Stopwatch(network.clock)
     network.network.add(stopwatch)
-    rate, part = float(max_rate(encoder, DT)), slice(0, n_images)
+    rate, part = float(max_rate(simulation.encoder, simulation.dt)), slice(0, n_images)
     batches = [
         partial(make_batch, graph, plan, replace(simulation, seed=seed), rate, images, {}, part)
         for seed in range(n_batches)

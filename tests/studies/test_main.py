@@ -205,20 +205,9 @@ def test_no_such_network(cli, model: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ('"tiny.onnx"', '"mnist_convnt"', "unknown model 'mnist_convnt'; did you mean 'mnist_convnet'?"),
-        ('"digits8"', '"digits"', "the images have shape (1, 28, 28), but the network reads (1, 8, 8)"),
-        ('"digits8"', '"digts8"', "dataset is 'digts8'; known are digits, digits8, mnist"),
-        ("images = 12", "images = 1798", "images is 1798, but dataset 'digits8' has 1797"),
-        ("images = 12", "imags = 12", "unknown key 'imags'; did you mean 'images'?"),
-        ("images = 12", 'images = "12"', "images is '12'; it must be a whole number from 1 on"),
-        ("images = 12", "images = 12.5", "images is 12.5; it must be a whole number from 1 on"),
         ("images = 12", "images = 0", "images is 0; it must be a whole number from 1 on"),
-        ('["none", "data"]', '["none", "dat"]', "normalization is 'dat'; it must be one of 'none', 'model', 'data'"),
-        ('["none", "data"]', "[]", "grid: normalization is []; it must be a list of at least one value"),
-        ("duration_ms = 20", "duration_ms = 20\nmax_rate_hz = 1500", "max_rate_hz is 1500; with dt_ms = 1 a Poisson"),
-        ("readout_ms = 5", "readout_ms = 4\ndt_ms = 2", "max_rate_hz is 1000; with dt_ms = 2 a Poisson"),
+        ("images = 12", "images = 1798", "images is 1798, but dataset 'digits8' has 1797"),
         ("duration_ms = 20", "duration_ms = nan", "duration_ms is nan; it must be a number above 0, in ms"),
-        ('x = "time_ms"', 'x = "time"', "unknown column of metrics in figure 'accuracy' 'time'"),
         ("[fixed]", "[fixed", "line 4"),
     ],
 )

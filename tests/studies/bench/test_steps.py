@@ -8,23 +8,20 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from brian2 import Hz
 
-from models.encoders import ConstantCurrent
 from models.graph import Graph
-from models.neurons import integrate_and_fire, signed_integrate_and_fire
 from models.onnx_io.running import activations
 from studies.bench import large_networks, steps
 from studies.bench.steps import PARTS, TABLES, describe, draw_parts, layers, parts, whole
-from studies.bench.stopwatch import in_own_process, show
-from tests.studies.bench.test_stopwatch import SETTLING, network, signed_network
+from studies.bench.stopwatch import in_own_process, show, spiking
+from tests.studies.bench.test_stopwatch import SETTLING, SIGNED, network, signed_network
 
 ONES = np.ones((1, 1, 4, 4), np.float32)
 
 
 @pytest.fixture(scope="module")
 def timing():
-    return show(network(), ONES, integrate_and_fire(), SETTLING + 5, settling=SETTLING)
+    return show(network(), ONES, spiking(SETTLING + 5), settling=SETTLING)
 
 
 def test_the_parts_of_a_step_are_its_whole(timing):
@@ -56,10 +53,7 @@ def test_every_object_belongs_to_its_part(timing):
 
 def test_objects_of_signed_neurons_belong_to_their_parts():
     made_up = times(
-        show(
-            signed_network(), ONES, signed_integrate_and_fire(), SETTLING + 5, encoder=ConstantCurrent(1000 * Hz),
-            output="accumulating", settling=SETTLING,
-        ),
+        show(signed_network(), ONES, SIGNED, settling=SETTLING),
         neurons_stateupdater=1, outputs_stateupdater=2, neurons_spike_thresholder=4,
         neurons_negative_spike_thresholder=8, neurons_spike_resetter=16, neurons_negative_spike_resetter=32,
         conv_to_pool=64, window_opener=128,

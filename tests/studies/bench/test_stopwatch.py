@@ -12,10 +12,13 @@ from brian2 import Hz
 from models.encoders import ConstantCurrent
 from models.graph import LINEAR, Conv2d, Flatten, MaxPool2d, sequential
 from models.graph import Dense as DenseLayer
-from models.neurons import integrate_and_fire, signed_integrate_and_fire
-from studies.bench.stopwatch import Timing, in_own_process, peak_memory_gb, show
+from models.neurons import signed_integrate_and_fire
+from studies.bench.stopwatch import Timing, in_own_process, peak_memory_gb, show, spiking
 
 SETTLING = 20
+SIGNED = replace(
+    spiking(SETTLING + 5, signed_integrate_and_fire()), encoder=ConstantCurrent(1000 * Hz), output="accumulating"
+)
 
 
 def network():
@@ -39,9 +42,8 @@ def signed_network():
 @pytest.mark.parametrize("connectivity", ["shared", "synapses"])
 def test_spikes_and_synaptic_operations_of_a_step(connectivity):
     images = np.ones((2, 1, 4, 4), np.float32)
-    timing = show(
-        network(), images, integrate_and_fire(), SETTLING + 5, n_batches=2, connectivity=connectivity, settling=SETTLING
-    )
+    simulation = replace(spiking(SETTLING + 5), connectivity=connectivity)
+    timing = show(network(), images, simulation, n_batches=2, settling=SETTLING)
     assert timing.ends.shape == (2, SETTLING + 5 + 3)
     assert (np.diff(timing.ends.ravel()) > 0).all()
     spikes, synops = timing.per_step.T
@@ -50,10 +52,7 @@ def test_spikes_and_synaptic_operations_of_a_step(connectivity):
 
 
 def test_constant_currents_have_no_input_neurons_and_an_output_that_accumulates_no_spikes():
-    timing = show(
-        signed_network(), np.ones((2, 1, 4, 4), np.float32), signed_integrate_and_fire(), SETTLING + 5,
-        encoder=ConstantCurrent(1000 * Hz), output="accumulating", settling=SETTLING,
-    )  # fmt: skip
+    timing = show(signed_network(), np.ones((2, 1, 4, 4), np.float32), SIGNED, settling=SETTLING)
     assert [population.name for population in timing.populations] == ["conv", "pool", "fc"]
     spikes, synops = timing.per_step.T
     np.testing.assert_array_equal(spikes, [2 * 32, 2 * 8, 0])
@@ -62,7 +61,7 @@ def test_constant_currents_have_no_input_neurons_and_an_output_that_accumulates_
 
 def test_settled_steps_are_profiled_and_spike_as_ever():
     images = np.ones((2, 1, 4, 4), np.float32)
-    timing = show(network(), images, integrate_and_fire(), 12, settling=7)
+    timing = show(network(), images, spiking(12), settling=7)
     np.testing.assert_array_equal(timing.per_step[:, 0], [2 * 16, 2 * 32, 2 * 8, 2 * 3])
     assert len(timing.step_seconds) == 12 + 3 - 7 - 1
     active = {"input_to_conv", "conv_to_pool", "pool_to_fc", "neurons_spike_thresholder", "counter", "stopwatch"}
