@@ -46,13 +46,11 @@ def heap_frozen() -> Iterator[None]:
 
     What is there already is looked through no more, until afterwards.
     """
-    frozen_before = gc.get_freeze_count() > 0
     gc.freeze()
     try:
         yield
     finally:
-        if not frozen_before:
-            gc.unfreeze()
+        gc.unfreeze()
 
 
 def can_compile() -> bool:
