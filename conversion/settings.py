@@ -75,7 +75,7 @@ class Simulation:
                 raise ValueError(f"{name} is {value!r}; known are {', '.join(map(repr, known))}")
         if not (have_same_dimensions(self.dt, ms) and 0 < float(self.dt) < math.inf):
             raise ValueError(f"dt is {self.dt}; a time step is positive")
-        assert self.read_after.size > 0
+        _ = self.read_after  # raises unless times are whole steps
 
     @cached_property
     def read_after(self) -> NDArray[np.int64]:

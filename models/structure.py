@@ -21,11 +21,6 @@ def negative_senders(graph: Graph, signed_input: bool = False) -> list[tuple[Lay
     return found
 
 
-def is_nonnegative(graph: Graph, name: str, signed_input: bool = False) -> bool:
-    """Whether the output of a layer can never be negative, given whether the input can."""
-    return name not in possibly_negative(graph, signed_input)
-
-
 def possibly_negative(graph: Graph, signed_input: bool = False) -> set[str]:
     """The layers whose output may be negative, given whether the input may; the input itself too if so."""
     found = {INPUT} if signed_input else set()

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 from google.protobuf.message import DecodeError
 from onnx import external_data_helper, inliner, numpy_helper
 
@@ -25,6 +24,7 @@ from models.onnx_io.inputs import input_of
 from models.onnx_io.node import BehindLogits, Missing, Node, Value, attributes_of, label_of
 from models.onnx_io.operators import ADVICE, LOGITS_FOLLOWERS, OPERATORS, evaluate_constants, require_classes
 from models.onnx_io.places import is_in_order
+from models.onnx_io.running import open_session
 from models.onnx_io.signals import OnnxError, Signal, naming, one_line
 from models.onnx_io.trace import Trace
 from models.onnx_io.writing import PRODUCER
@@ -85,11 +85,8 @@ def _require_unique_names(graph: onnx.GraphProto) -> None:
 
 def require_runnable(path: str | Path) -> None:
     """Raise an `OnnxError` if onnxruntime refuses the file, as it does types of tensors that do not fit."""
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 4
     try:
-        onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        open_session(path, optimised=False)
     except Exception as error:  # its exceptions share no base class
         raise OnnxError(f"onnxruntime refuses the file: {one_line(error)}; export the network again") from error
 

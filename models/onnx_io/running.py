@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -45,7 +46,7 @@ def activations(graph: Graph, x: Array, layers: Sequence[str] | None = None) -> 
         raise GraphError(f"images of shape {x.shape[1:]} do not fit the network's input {graph.input_shape}")
     names = [layer.name for layer in graph] if layers is None else list(dict.fromkeys(layers))
     result = {name: np.empty((len(x), *graph.shapes[graph[name].name]), np.float32) for name in names}
-    session = _session(to_onnx(graph, names))
+    session = open_session(to_onnx(graph, names))
     for start in range(0, len(x) if names else 0, BATCH):
         images = np.ascontiguousarray(x[start : start + BATCH], np.float32)
         for name, values in zip(names, session.run(names, {INPUT: images}), strict=True):
@@ -68,9 +69,13 @@ def activations_in_turn(
         yield from activations(graph, x, together).items()
 
 
-def _session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
+def open_session(model: onnx.ModelProto | bytes | str | Path, optimised: bool = True) -> onnxruntime.InferenceSession:
+    """A model or a file in onnxruntime, on one thread; without optimising where it only has to be sound."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # studies run points in parallel: the processes share the cores
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # errors: that a constant of an unread layer is unused is no news
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    options.log_severity_level = 4  # what fails is raised, and that a constant of an unread layer is unused is no news
+    if not optimised:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    source = model.SerializeToString() if isinstance(model, onnx.ModelProto) else model
+    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])

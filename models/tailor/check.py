@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 
-from models.onnx_io import OnnxError, one_line
+from models.onnx_io import OnnxError, one_line, open_session
 
 TOLERANCE = 1e-3  # of the largest value, as the order of sums changes
 
@@ -34,9 +33,7 @@ def require_same_function(path: str | Path, model: onnx.ModelProto) -> None:
 
 
 def _outputs(model: str | bytes) -> dict[str, Any]:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session = open_session(model)
     names = [output.name for output in session.get_outputs()]
     given = {value.name: _images(value.type, value.shape) for value in session.get_inputs()}
     return dict(zip(names, session.run(names, given), strict=True))

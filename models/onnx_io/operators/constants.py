@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from models.onnx_io.node import Node
+from models.onnx_io.running import open_session
 from models.onnx_io.signals import LARGEST, OnnxError
 
 IR_VERSION = 10
@@ -50,10 +50,7 @@ def evaluate_constants(node: Node, model: onnx.ModelProto) -> NDArray[Any]:
 def _by_onnxruntime(alone: onnx.ModelProto, given: Mapping[str, Any], error: Exception) -> Any:
     """Of operators whose older versions ONNX's own evaluator does not know; `error` is what it said."""
     try:
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4
-        model = _with_types(alone, given).SerializeToString()
-        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"]).run(None, dict(given))
+        return open_session(_with_types(alone, given)).run(None, dict(given))
     except Exception:  # then the file is at fault
         raise OnnxError(f"cannot be evaluated: {' '.join(str(error).split())}") from error
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import helper
 
 from models.graph import Upsample2d
 from models.onnx_io.node import Node, Value
 from models.onnx_io.places import Places, in_order
+from models.onnx_io.running import open_session
 from models.onnx_io.signals import OnnxError, require_size
 from models.onnx_io.trace import Trace
 
@@ -50,10 +50,7 @@ def _nearest(node: Node, places: Places) -> Places:
     body = helper.make_graph([node.proto], "resize", inputs, [output], weights)
     model = helper.make_model(body, opset_imports=[helper.make_opsetid("", node.opset)], ir_version=8)
     image = np.broadcast_to(places.astype(np.int32), (node.batch, *places.shape))
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    made = session.run(None, {node.proto.input[0]: np.ascontiguousarray(image)})[0]
+    made = open_session(model).run(None, {node.proto.input[0]: np.ascontiguousarray(image)})[0]
     if len(made) != node.batch:
         raise OnnxError(f"makes {len(made)} images of {node.batch}; only the shape of each image can change")
     return made[0].astype(np.int64)
