@@ -8,16 +8,22 @@ The order is read off the sizes and off the first node that cares for it.
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import onnx
+from onnx import TensorProto
 
 from models.graph import Shape
 from models.onnx_io.node import attributes_of, operator_of
 from models.onnx_io.places import Places, in_order
-from models.onnx_io.signals import OnnxError, require_size
+from models.onnx_io.signals import OnnxError, Signal, require_size
+from models.standardisation import Standardisation
 
 VALUE_BY_VALUE = ("Abs", "Add", "Cast", "CastLike", "Clip", "Div", "Dropout", "Identity", "Mul", "Neg", "Relu", "Sub")
+SCALES = {
+    TensorProto.FLOAT: 1.0, TensorProto.DOUBLE: 1.0, TensorProto.FLOAT16: 1.0, TensorProto.BFLOAT16: 1.0,
+    TensorProto.UINT8: 255.0,
+}  # fmt: skip
 ANY_ORDER = ("Flatten", "Gemm", "MatMul", "Reshape")
 ALONG_CHANNELS = (
     "AveragePool", "BatchNormalization", "Conv", "GlobalAveragePool", "GlobalMaxPool", "MaxPool", "PRelu",
@@ -27,12 +33,16 @@ COLOURS = (1, 3)
 
 @dataclass(frozen=True, eq=False)
 class Input:
-    """The one input: its name and batch size (1 if it is free), the shape of the layer, the tensor's places of it."""
+    """The one input: its name and batch size (1 if it is free), the shape of the layer, the tensor's places of it.
+
+    `scale` is what the value 1 of a pixel is by the type of the tensor: 255 of bytes, None where that says nothing.
+    """
 
     name: str
     batch: int
     shape: Shape
     places: Places
+    scale: float | None
 
 
 def input_of(model: onnx.ModelProto, constants: Container[str]) -> Input:
@@ -48,7 +58,24 @@ def input_of(model: onnx.ModelProto, constants: Container[str]) -> Input:
     if free:
         raise OnnxError(f"input {name!r} has the dynamic dimension {', '.join(free)}; only the batch may be free")
     shape, places = _layout(tuple(dims[1:]), _first_reader(model.graph, name))
-    return Input(name, dims[0] if _is_fixed(dims[0]) else 1, shape, places)
+    return Input(name, dims[0] if _is_fixed(dims[0]) else 1, shape, places, SCALES.get(tensor.elem_type))
+
+
+def standardised(given: Input, signal: Signal, standardisation: Standardisation) -> Signal:
+    """The input as the network reads it, made of pixels in [0, 1].
+
+    Raises
+    ------
+    OnnxError, StandardisationError
+        If it cannot be told what the network reads.
+    """
+    said = standardisation.said
+    if given.scale is None and "scale" not in said:
+        raise OnnxError(f"input {given.name!r} holds whole numbers; say with scale which of them is white, such as 255")
+    if given.scale != 1 and said.keys() - {"scale"}:
+        raise OnnxError(f"input {given.name!r} holds whole numbers, which have no mean and std; leave these out")
+    factor, offset = standardisation.affine(given.shape, given.scale or 1.0)
+    return replace(signal, scale=factor, offset=offset)
 
 
 def _is_fixed(dimension: int | str) -> bool:

@@ -20,7 +20,7 @@ from google.protobuf.message import DecodeError
 from onnx import external_data_helper, inliner, numpy_helper
 
 from models.graph import INPUT, Graph, GraphError
-from models.onnx_io.inputs import input_of
+from models.onnx_io.inputs import input_of, standardised
 from models.onnx_io.node import BehindLogits, Missing, Node, Value, attributes_of, label_of
 from models.onnx_io.operators import ADVICE, LOGITS_FOLLOWERS, OPERATORS, evaluate_constants, require_classes
 from models.onnx_io.places import is_in_order
@@ -28,12 +28,19 @@ from models.onnx_io.running import open_session
 from models.onnx_io.signals import OnnxError, Signal, naming, one_line
 from models.onnx_io.trace import Trace
 from models.onnx_io.writing import PRODUCER
+from models.standardisation import Standardisation, StandardisationError
 
 OLDEST_OPSET = 7  # before it, Add and Mul spread their operands by other rules
 
 
-def load(path: str | Path) -> Graph:
-    """Read a trained network from an ONNX file.
+PIXELS = Standardisation()  # the network reads them as they are
+
+
+def load(path: str | Path, standardisation: Standardisation = PIXELS) -> Graph:
+    """Read a trained network from an ONNX file, as one that reads pixels in [0, 1].
+
+    What it reads instead, as `standardisation` or the type of its input says, is folded into its first layers, as
+    operators that it begins with are; at a padded border a convolution then has a bias for each position.
 
     The network must have one input, of shape (batch, channels, height, width) or (batch, features); only the batch may
     be dynamic. Images with the channels last (Keras), without channels, and signals along one axis become maps with the
@@ -44,9 +51,9 @@ def load(path: str | Path) -> Graph:
     OnnxError
         If the file is not sound, or holds what cannot become spikes: one line with the file, the node and the remedy.
     """
-    with naming(path):
+    with naming(path, StandardisationError):
         model = read(path)
-        graph = finish(model, *follow(model))
+        graph = finish(model, *follow(model, standardisation=standardisation))
         require_runnable(path)
         return graph
 
@@ -94,8 +101,12 @@ def require_runnable(path: str | Path) -> None:
 Visit = Callable[[Trace, Node, onnx.ModelProto], Value | tuple[Signal, ...]]
 
 
-def follow(model: onnx.ModelProto, visit: Visit | None = None) -> tuple[Trace, dict[str, Value]]:
+def follow(
+    model: onnx.ModelProto, visit: Visit | None = None, standardisation: Standardisation | None = None
+) -> tuple[Trace, dict[str, Value]]:
     """Follow the nodes in their order, which ONNX guarantees to be one in which each reads only earlier ones.
+
+    The input holds what the network reads, or, given a standardisation, pixels that become that.
 
     Returns
     -------
@@ -118,7 +129,9 @@ def follow(model: onnx.ModelProto, visit: Visit | None = None) -> tuple[Trace, d
             values[tensor.name] = numpy_helper.to_array(tensor)
     given = input_of(model, values)
     trace = Trace(given.shape)
-    values[given.name] = trace.arrange(trace.signal(INPUT), given.places, "flatten")
+    signal = trace.signal(INPUT)
+    pixels = signal if standardisation is None else standardised(given, signal, standardisation)
+    values[given.name] = trace.arrange(pixels, given.places, "flatten")
     reads, keeps_name = _reads(model.graph), model.producer_name == PRODUCER
     for proto in model.graph.node:
         inputs = tuple(values.get(name, Missing(name)) if name else None for name in proto.input)
