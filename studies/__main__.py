@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 EXTRAS = {"torch": "train", "dask": "cluster", "distributed": "cluster"}
 SETTINGS = (
     "dataset", "images", "calibration", "normalization", "duration_ms", "max_rate_hz", "encoder", "neuron", "tau_m_ms",
-    "reset", "v_th", "pooling", "readout", "seed",
+    "reset", "v_th", "pooling", "readout", "seed", "scale", "mean", "std",
 )  # fmt: skip
 
 
@@ -187,14 +187,21 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _value(text: str) -> int | float | str:
-    """A setting as a study's file would hold it; `studies.declare.conditions` says what is wrong with it."""
-    for kind in (int, float):
+def _value(text: str) -> int | float | str | list[float]:
+    """A setting as a study's file would hold it, numbers between commas as a list of them.
+
+    `studies.declare.conditions` says what is wrong with it.
+    """
+    for kind in (int, float, _numbers):
         try:
             return kind(text)
         except ValueError:
             continue
     return text
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(number) for number in text.split(",")]
 
 
 def _one_line(error: Exception) -> str:

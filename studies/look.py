@@ -34,7 +34,16 @@ from studies.draw import (
     save,
 )
 from studies.measure import answers, scores
-from studies.run import Job, Prepared, check_job, measure_recording, population_activations, prepare, simulate_condition
+from studies.run import (
+    Job,
+    Prepared,
+    check_job,
+    measure_recording,
+    population_activations,
+    prepare,
+    say_accuracies,
+    simulate_condition,
+)
 
 DEFAULTS: Mapping[str, Any] = {"dataset": "digits", "images": 100}
 LOOKED_INTO = "data"
@@ -67,6 +76,7 @@ def look(
         raise StudyError(f"image is {image}; it must be a whole number from 0 to {images - 1}: images is {images}")
     for job in jobs:
         check_job(job)
+    say_accuracies(jobs)
     folder.mkdir(parents=True, exist_ok=True)
     return [path for name, figure in _figures(jobs, image).items() for path in save(figure, folder, name)]
 

@@ -8,7 +8,7 @@ from models.onnx_io.half import to_half
 from models.onnx_io.names import free_name
 from models.onnx_io.node import BehindLogits, Missing, Node, Value, attributes_of, operator_of
 from models.onnx_io.operators import LOGITS_FOLLOWERS, NORMS, QUANTISED, SMOOTH, UNBOUNDED
-from models.onnx_io.reading import evaluate, finish, follow, load, opset_of, read, require_runnable
+from models.onnx_io.reading import evaluate, finish, follow, input_shape, load, opset_of, read, require_runnable
 from models.onnx_io.running import activations, activations_in_turn, open_session, predict
 from models.onnx_io.signals import OnnxError, Signal, naming, one_line
 from models.onnx_io.trace import Trace
@@ -36,6 +36,7 @@ __all__ = [
     "finish",
     "follow",
     "free_name",
+    "input_shape",
     "load",
     "naming",
     "one_line",

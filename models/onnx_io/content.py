@@ -13,6 +13,7 @@ from onnx.external_data_helper import ExternalDataInfo, uses_external_data
 from models.onnx_io.signals import OnnxError, naming
 
 CHUNK = 1 << 20
+LARGEST_FILE = 2**31 - 1  # of Protocol Buffers
 
 
 def content_hash(path: str | Path) -> str:
@@ -41,8 +42,7 @@ def files_of(path: str | Path) -> tuple[Path, ...]:
     """
     path = Path(path)
     with naming(path):
-        if not path.is_file():
-            raise OnnxError("no such file")
+        require_file(path)
         try:
             model = onnx.load_model(path, load_external_data=False)
         except DecodeError:
@@ -52,8 +52,19 @@ def files_of(path: str | Path) -> tuple[Path, ...]:
             if Path(name).is_absolute() or ".." in Path(name).parts:
                 raise OnnxError(f"its data lie in {name!r}, outside of its folder; save it with the data beside it")
             if not (path.parent / name).is_file():
-                raise OnnxError(f"its data lie in {name!r}, which is not there; put this file beside it")
+                raise OnnxError(f"its data lie in {name!r}, which is no file there; put this file beside it")
         return path, *(path.parent / name for name in names)
+
+
+def require_file(path: Path) -> None:
+    """Raise an `OnnxError` unless there is a file, no pipe that would be waited for, of a size that can be read."""
+    if not path.is_file():
+        raise OnnxError("this is a folder, a pipe or a device, no file" if path.exists() else "no such file")
+    size = path.stat().st_size
+    if not size:
+        raise OnnxError("the file is empty")
+    if size > LARGEST_FILE:
+        raise OnnxError(f"the file has {size} bytes; {LARGEST_FILE} is the most possible: save its weights beside it")
 
 
 def _tensors(model: onnx.ModelProto) -> Iterator[onnx.TensorProto]:

@@ -19,7 +19,8 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import external_data_helper, inliner, numpy_helper
 
-from models.graph import INPUT, Graph, GraphError
+from models.graph import INPUT, Graph, GraphError, Shape
+from models.onnx_io.content import require_file
 from models.onnx_io.inputs import input_of, standardised
 from models.onnx_io.node import BehindLogits, Missing, Node, Value, attributes_of, label_of
 from models.onnx_io.operators import ADVICE, LOGITS_FOLLOWERS, OPERATORS, evaluate_constants, require_classes
@@ -58,16 +59,24 @@ def load(path: str | Path, standardisation: Standardisation = PIXELS) -> Graph:
         return graph
 
 
+def input_shape(path: str | Path) -> Shape:
+    """What a network reads, of a file whose weights need not be read; raises `OnnxError`."""
+    with naming(path):
+        require_file(Path(path))
+        try:
+            model = onnx.load_model(path, load_external_data=False)
+        except DecodeError:
+            raise OnnxError("not an ONNX file, or one that is cut short") from None
+        model = inliner.inline_local_functions(model) if model.functions else model
+        return input_of(model, {tensor.name for tensor in model.graph.initializer}).shape
+
+
 def read(path: str | Path) -> onnx.ModelProto:
     """The file, checked, with its weights in memory; raises `OnnxError`."""
     path = Path(path)
-    if not path.is_file():
-        raise OnnxError("no such file")
-    data = path.read_bytes()
-    if not data:
-        raise OnnxError("the file is empty")
+    require_file(path)
     try:
-        model = onnx.load_model_from_string(data)
+        model = onnx.load_model_from_string(path.read_bytes())
         external_data_helper.load_external_data_for_model(model, str(path.parent))
         onnx.checker.check_model(model)
         model = inliner.inline_local_functions(model) if model.functions else model

@@ -178,6 +178,8 @@ def _check_grid(key: str, values: Any) -> None:
         raise StudyError(f"grid: {key} is {values!r}; it must be a list of at least one value, each {valid}")
     for value in values:
         check_value(key, value)
+        if isinstance(value, list):
+            raise StudyError(f"grid: {key} is {value!r} among others; a list is possible in [fixed] or [[variants]]")
     if len(set(values)) < len(values):
         raise StudyError(f"grid: {key} is {values!r}; a value is there twice")
 

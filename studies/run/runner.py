@@ -20,6 +20,7 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from studies.declare import KEYS, TABLES, Condition, Study
+from studies.run.chance import say_accuracies
 from studies.run.code import code_hash
 from studies.run.experiment import Rows, check_job, key_of, rows_of
 from studies.run.files import Job
@@ -74,6 +75,7 @@ def run_study(
     keys = {job.condition: key_of(job) for job in every}
     account = _account(study, folder)
     claim_folder(folder, account)
+    say_accuracies(every)
     distinct = {keys[job.condition]: job for job in every}
     todo = [job for key, job in distinct.items() if read_rows(folder, key) is None]
     finished = _computed(_by_simulation(todo), keys, jobs, scheduler)
@@ -86,7 +88,7 @@ def run_study(
 
 def _check(jobs: list[Job]) -> None:
     """Check each different combination of files, and of what has to fit them, once."""
-    files = ("model", "dataset", "images", "calibration", "calibration_dataset")
+    files = ("model", "dataset", "images", "calibration", "calibration_dataset", "scale", "mean", "std")
     names = (*files, "pooling", "encoder", "readout", "neuron", "negative_slope")
     different = {tuple(getattr(job.condition, name) for name in names): job for job in jobs}
     for job in different.values():

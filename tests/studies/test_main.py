@@ -191,7 +191,7 @@ def test_a_network_that_is_none(cli, model: Path, tmp_path: Path, content, words
 def test_a_network_whose_external_data_are_missing(cli, model: Path) -> None:
     onnx.save(network(gemm(), {"w": weights()}), model, save_as_external_data=True, location="w.bin", size_threshold=0)
     model.with_name("w.bin").unlink()
-    one_line(cli(), "tiny.onnx: not a sound ONNX file", "w.bin")
+    one_line(cli(), "tiny.onnx: its data lie in 'w.bin', which is no file there; put this file beside it")
 
 
 def test_no_such_network(cli, model: Path) -> None:
@@ -415,6 +415,7 @@ def test_what_is_not_installed_is_said(
     for module in [name for name in sys.modules if name in ("models.train.__main__", "studies.run.cluster")]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, missing, None)
+    monkeypatch.setattr(runner, "say_accuracies", lambda jobs: None)
     one_line(cli(*arguments), missing, f"{sys.executable} -m pip install --editable '{ROOT}[{extra}]'", status=1)
 
 

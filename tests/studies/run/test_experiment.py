@@ -40,7 +40,7 @@ CHANGES = {
     "refractory_ms": 3, "reset": "zero", "v_th": 0.7, "v_min": 0.0, "v_init": "half", "normalization": "none",
     "percentile": 50, "pooling": "folded", "readout": "first_spike", "readout_k": 2, "readout_ms": 8,
     "memory_gb": 1e-5, "seed": 1, "current_offset": "half", "bias_calibration": "mean",
-    "headroom": 3,
+    "headroom": 3, "scale": 3, "mean": 0.2, "std": 0.5,
 }  # fmt: skip
 
 
