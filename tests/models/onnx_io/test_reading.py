@@ -118,7 +118,7 @@ W = np.ones((4, 3), np.float32)
 
 def test_no_such_file(tmp_path: Path) -> None:
     refused(tmp_path / "none.onnx", "no such file")
-    refused(tmp_path, "no such file")
+    refused(tmp_path, "this is a folder")
 
 
 def test_an_empty_file(tmp_path: Path) -> None:
