@@ -57,7 +57,8 @@ def read_npz(
     said, source = _said(path, arrays, said), str(path)
     has_boxes = labels == "gt" or arrays[labels].ndim == 3
     x = _pixels(path, arrays, images, shape, has_boxes)
-    x = as_images(source, x, shape, said, is_read=any(name in arrays for name in ENDS))
+    is_read = images != "blob" and any(name in arrays for name in ENDS)
+    x = as_images(source, x, shape, said, is_read)
     if not has_boxes:
         return x, as_labels(source, arrays[labels], len(x)), said
     boxes = pad_boxes(boxes_of(path, arrays, len(x))) if labels == "gt" else arrays[labels]
@@ -75,7 +76,7 @@ def _pixels(path: Path, arrays: Arrays, name: str, shape: Shape | None, has_boxe
     maps = in_axes(str(path), x)
     if maps.shape[2:] == shape[1:]:
         return x
-    return sized([Image.fromarray(np.squeeze(image.transpose(1, 2, 0))) for image in maps], shape) / np.float32(255)
+    return sized([Image.fromarray(np.squeeze(image.transpose(1, 2, 0))) for image in maps], shape)
 
 
 def _pick(path: Path, arrays: Arrays, known: Sequence[str], what: str) -> str | None:
@@ -96,5 +97,5 @@ def _said(path: Path, arrays: Arrays, said: Standardisation) -> Standardisation:
             reach = ends["maximum"] - ends["minimum"]
             own = {"scale": as_values(np.where(reach == 0, 1.0, reach)), "mean": as_values(-ends["minimum"])}
         return together(said, Standardisation(**own))
-    except StandardisationError as error:
+    except ValueError as error:  # of a minimum and a maximum that do not go together, too
         raise DatasetError(f"{path}: {error}") from None

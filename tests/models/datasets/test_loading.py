@@ -14,6 +14,7 @@ from sklearn.datasets import load_digits
 from models.datasets import loading as datasets
 from models.datasets.files import DatasetError
 from models.datasets.loading import DATA_VARIABLE, NAMES, Dataset, content_hash, load_dataset
+from models.standardisation import Standardisation
 from tests.models.datasets.test_files import idx
 
 DEFAULT = datasets.DATA
@@ -112,6 +113,12 @@ def test_content_hash_changes_with_any_label(place: int) -> None:
     y = data.y.copy()
     y[place] += 1
     assert content_hash(replace(data, y=y)) != content_hash(data)
+
+
+def test_content_hash_changes_with_what_the_network_is_said_to_read() -> None:
+    data = load_dataset("digits8")
+    said = [Standardisation(), Standardisation(mean=0.5), Standardisation(mean=0.25), Standardisation(std=0.5)]
+    assert len({content_hash(replace(data, standardisation=each)) for each in said}) == 4
 
 
 def test_content_hash_is_that_of_the_content_alone() -> None:
@@ -292,6 +299,14 @@ def test_the_centred_set_is_the_whole_image_less_the_mean(cifar: Path, end: str)
     for channel, mean in enumerate((0.4914, 0.4822, 0.4465)):
         np.testing.assert_allclose(data.x[:, channel], whole.x[:, channel] - mean, atol=1e-6)
     np.testing.assert_array_equal(data.y, whole.y)
+
+
+def test_centred_images_of_a_network_that_is_said_to_read_them_are_pixels(cifar: Path) -> None:
+    said = Standardisation(mean=(0.4914, 0.4822, 0.4465))
+    data, whole = load_dataset("cifar10_centred", cifar, None, said), load_dataset("cifar10", cifar)
+    np.testing.assert_allclose(data.x, whole.x, atol=1e-6)
+    with pytest.raises(DatasetError, match=r"cifar10_centred: x reaches from -0\.49.* are pixels from -0\.19"):
+        load_dataset("cifar10_centred", cifar, None, Standardisation(mean=0.3))
 
 
 # Real data: what the files that are there hold

@@ -132,6 +132,8 @@ def test_features_that_the_network_reads_as_they_are(tmp_path: Path) -> None:
     some = read_npz(npz(tmp_path / "x.npz", x=features[:, :2] / 10, y=Y, minimum=-1, maximum=1), (2,))[0]
     np.testing.assert_allclose(some, features[:, :2] / 20 + 0.5, rtol=1e-6)
     words = "minimum and maximum go together, and without scale, mean and std"
+    wrong = npz(tmp_path / "x.npz", x=features, y=Y, minimum=[0, 1], maximum=[1, 2, 3])
+    refused(lambda: read_npz(wrong), str(wrong), "(3,)")
     for more in ({"minimum": 0}, {"minimum": 0, "maximum": 1, "scale": 2}):
         refused(lambda more=more: read_npz(npz(tmp_path / "x.npz", x=features, y=Y, **more)), words)
     low = {"minimum": 0, "maximum": 10}
@@ -306,6 +308,17 @@ def test_photographs_with_boxes_have_the_size_of_the_network(tmp_path: Path, sha
         assert np.all(x[..., : shape[2] // 2 - 2] == 1)
         assert np.all(x[..., shape[2] // 2 + 2 :] == 0)
         np.testing.assert_array_equal(y, BOXES.astype(np.float32))
+
+
+def test_bytes_of_pictures_are_pixels_whatever_the_network_reads(tmp_path: Path) -> None:
+    pictures = encoded([halves(8, 8)] * 4, "PNG")
+    x, _, said = read_npz(npz(tmp_path / "x.npz", **pictures, minimum=0, maximum=255))
+    assert (x.min(), x.max(), said) == (0, 1, Standardisation(scale=255.0, mean=-0.0))
+
+
+def test_dark_numbers_of_another_size_are_no_bytes_either(tmp_path: Path) -> None:
+    path = npz(tmp_path / "x.npz", x=np.stack([halves(40, 50) // 17] * 4), y=BOXES)
+    refused(lambda: read_npz(path, (3, 8, 8)), "reaches from 0 to 15", "cannot be told which number is white")
 
 
 def test_photographs_of_one_class_each_are_not_stretched(tmp_path: Path) -> None:

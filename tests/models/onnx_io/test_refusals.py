@@ -20,6 +20,7 @@ from models.onnx_io.reading import load
 from models.onnx_io.running import predict
 from models.onnx_io.signals import OnnxError
 from models.paths import ROOT
+from models.standardisation import Standardisation
 from models.tailor.report import tailor
 from tests.models.onnx_files import network, written
 from tests.models.onnx_io.operators.test_table import CONV, CONV_A, MAPS, NORM, floats, node, same
@@ -142,7 +143,9 @@ def test_a_type_that_onnxruntime_does_not_compute_with(tmp_path: Path) -> None:
     model = network([node("Relu", "x", name="it")], {}, MAPS, axes=4)
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.elem_type = TensorProto.INT16
-    refused(tmp_path, model, "onnxruntime refuses the file: .*Relu")
+    refused(tmp_path, model, "input 'x' holds whole numbers; say with scale which of them is white")
+    with pytest.raises(OnnxError, match=r"onnxruntime refuses the file: .*Relu"):
+        load(tmp_path / "network.onnx", Standardisation(scale=255))
 
 
 @pytest.mark.parametrize("operator", ["Conv", "MaxPool", "AveragePool"])
