@@ -75,9 +75,9 @@ def run_study(
     keys = {job.condition: key_of(job) for job in every}
     account = _account(study, folder)
     claim_folder(folder, account)
-    say_accuracies(every)
     distinct = {keys[job.condition]: job for job in every}
     todo = [job for key, job in distinct.items() if read_rows(folder, key) is None]
+    say_accuracies(todo)
     finished = _computed(_by_simulation(todo), keys, jobs, scheduler)
     _store(finished, keys, folder, already=len(distinct) - len(todo), total=len(distinct))
     _write_tables(study, keys, folder)

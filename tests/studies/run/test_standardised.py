@@ -185,6 +185,9 @@ def test_both_commands_say_how_good_the_network_is_on_what_it_is_shown(
         captured = capsys.readouterr()
         assert words in captured.err
         assert "ANN net" not in captured.out
+        if command == "run":
+            assert main([command, *arguments]) == 0
+            assert "ANN net" not in capsys.readouterr().err  # nothing is left to simulate
 
 
 def test_a_list_of_one_per_channel_on_the_command_line_and_in_no_grid(here: Path, monkeypatch, capsys) -> None:
