@@ -15,7 +15,7 @@ from studies.run.files import Job, dataset, fit, network, test_images
 
 NAMES = ("model", "dataset", "images", "scale", "mean", "std")
 REASONS = (
-    "does it read other values than pixels in [0, 1] (keys scale, 255 of bytes, mean and std), rows, columns and colours "
+    "does it read other values than pixels in [0, 1] (keys scale, 255 of bytes, mean, std), rows, columns and colours "
     "in another order (save x as the network reads it), or are its classes numbered otherwise (labels y)?"
 )
 
