@@ -23,6 +23,12 @@ class BehindLogits:
     signal: Signal
     operator: str
 
+    @property
+    def obstacle(self) -> str:
+        """What is wrong where a layer reads it."""
+        remedy = "train with ReLU instead" if self.operator == "Sigmoid" else "train without it"
+        return f"{self.operator} can only stand at the end; {remedy}"
+
 
 @dataclass(frozen=True)
 class Missing:
@@ -64,7 +70,7 @@ class Node:
         if isinstance(value, Signal):
             return value
         if isinstance(value, BehindLogits):
-            raise OnnxError(f"reads what {value.operator} made, and {value.operator} can only stand at the end")
+            raise OnnxError(f"reads what {value.operator} made, and {value.obstacle}")
         raise OnnxError(f"input {position + 1} is a constant; it must depend on the images")
 
     def constant(self, position: int, what: str) -> NDArray[Any] | None:

@@ -2,8 +2,8 @@
 
 Accepted is what can become spikes: convolutions, fully connected layers, pooling, enlarging, sums and concatenations,
 ReLU and its relatives. Batch norm, scaling by constants, other orders and other shapes fold into weights, dropout falls
-away, and so does what stands behind the logits: softmax, argmax, labels. Where no activation follows, a layer is
-linear. Layers are named as in `models.onnx_io.names`. Anything else is refused, and so is what onnxruntime would not
+away, and so does what stands behind the logits: softmax, sigmoid, argmax, labels. Where no activation follows, a layer
+is linear. Layers are named as in `models.onnx_io.names`. Anything else is refused, and so is what onnxruntime would not
 run. Nothing in a file is ever executed or unpickled.
 """
 
@@ -22,7 +22,7 @@ from onnx import external_data_helper, inliner, numpy_helper
 from models.graph import INPUT, Graph, GraphError
 from models.onnx_io.inputs import input_of
 from models.onnx_io.node import BehindLogits, Missing, Node, Value, attributes_of, label_of
-from models.onnx_io.operators import ADVICE, LOGITS_FOLLOWERS, OPERATORS, evaluate_constants, require_classes
+from models.onnx_io.operators import ADVICE, OPERATORS, evaluate_constants, follow_logits
 from models.onnx_io.places import is_in_order
 from models.onnx_io.running import open_session
 from models.onnx_io.signals import OnnxError, Signal, naming, one_line
@@ -128,8 +128,9 @@ def follow(model: onnx.ModelProto, visit: Visit | None = None) -> tuple[Trace, d
         made = (visit or evaluate)(trace, node, model)
         for name, value in zip(proto.output, made if isinstance(made, tuple) else (made,), strict=False):
             values[name] = value
-            if isinstance(value, Signal) and reads[name] > 1:
-                trace.shared.add(value.layer)
+            signal = value.signal if isinstance(value, BehindLogits) else value
+            if isinstance(signal, Signal) and reads[name] > 1:
+                trace.shared.add(signal.layer)
     return trace, values
 
 
@@ -148,10 +149,8 @@ def evaluate(trace: Trace, node: Node, model: onnx.ModelProto) -> Value | tuple[
                 raise OnnxError(f"reads {value.name!r}, which no node writes as its first output")
         if all(isinstance(value, np.ndarray) for value in given):
             return evaluate_constants(node, model)
-        behind = [value for value in given if isinstance(value, BehindLogits)]
-        if behind and node.operator in LOGITS_FOLLOWERS:
-            require_classes(trace, node, behind[0].signal)
-            return behind[0]
+        if any(isinstance(value, BehindLogits) for value in given):
+            return follow_logits(trace, node)
         if node.operator not in OPERATORS:
             advice = ADVICE.get(node.operator, f"possible are {', '.join(OPERATORS)}")
             raise OnnxError(f"this operator cannot become spikes; {advice}")

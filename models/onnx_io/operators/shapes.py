@@ -20,7 +20,6 @@ from models.onnx_io.places import Places
 from models.onnx_io.signals import OnnxError, Signal
 from models.onnx_io.trace import Trace
 
-DEFAULT_AXES = {"ArgMax": 0, "LogSoftmax": -1, "Softmax": -1}
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 
 
@@ -48,6 +47,8 @@ def _reshape_to(trace: Trace, node: Node, shape: list[int]) -> Value:
     here = [node.batch, *trace.shape(signal)]
     if shape == here:
         return signal
+    if shape == here[:1] and math.prod(here[1:]) == 1:  # the one output of each image, without an axis of its own
+        return BehindLogits(signal, node.operator)
     if shape[:1] != here[:1] or len(shape) < 2 or math.prod(shape) != math.prod(here) or min(shape) < 1:
         raise OnnxError(f"makes shape {shape} of {here}; only the shape of each image can change, not the batch")
     signal, places = trace.unpadded(signal)
@@ -142,26 +143,6 @@ def dropout(trace: Trace, node: Node) -> Value:
     if np.any(node.setting("training_mode", 2, False)):
         raise OnnxError(f"was exported in training mode; {EVALUATE}")
     return node.signal()
-
-
-def stand_behind_logits(trace: Trace, node: Node) -> Value:
-    require_classes(trace, node, node.signal())
-    return BehindLogits(node.signal(), node.operator)
-
-
-def require_classes(trace: Trace, node: Node, logits: Signal) -> None:
-    """Raise an `OnnxError` if a softmax or argmax does not go over the classes, axis 1: features, or the channels."""
-    if node.operator not in DEFAULT_AXES:
-        return
-    shape, older = trace.shape(logits), node.operator != "ArgMax" and node.opset < 13
-    axis = node.attributes.get("axis", 1 if older else DEFAULT_AXES[node.operator])
-    whole = older and math.prod(shape[1:]) > 1  # it flattens the maps, so that all their values are classes
-    if axis % (len(shape) + 1) != 1 or whole:
-        more = " and those behind it" * whole
-        raise OnnxError(
-            f"goes over axis {axis}{more} of {len(shape) + 1}, not only over the classes, axis 1; export the network "
-            "without it"
-        )
 
 
 def every_nth(trace: Trace, node: Node) -> Value:

@@ -259,6 +259,17 @@ def test_what_has_no_exact_form_stays(nodes: list, tmp_path: Path) -> None:
         make_plan(load(tmp_path / "old.onnx"), signed=True)
 
 
+def test_a_sigmoid_in_the_middle_is_the_obstacle_and_one_at_the_end_is_none(tmp_path: Path) -> None:
+    nodes = [
+        node("Gemm", "x w", "h", name="fc1"), node("Sigmoid", "h", "s", name="curve"),
+        node("Gemm", "s w", "t", name="fc2"), node("Sigmoid", "t", name="end"),
+    ]  # fmt: skip
+    table, _ = tailor(written(tmp_path / "old.onnx", network(nodes, {"w": floats(4, 4)})))
+    verdicts = dict(zip(table["node"], table["verdict"], strict=True))
+    assert verdicts == {"fc1": SPIKES, "curve": OBSTACLE, "fc2": SPIKES, "end": AWAY}
+    assert table["explanation"][1] == "Sigmoid can only stand at the end; train with ReLU instead"
+
+
 OPERATIONS: Mapping[str, dict[str, Any]] = {
     "Relu": {}, "Tanh": {}, "Abs": {}, "Neg": {}, "LeakyRelu": {"alpha": 0.3}, "HardSigmoid": {}, "Identity": {},
     "AveragePool": {"kernel_shape": [2, 2]}, "MaxPool": {"kernel_shape": [2, 2]}, "Conv": {"pads": [1, 0, 0, 0]},
