@@ -4,7 +4,7 @@ Most need `load`, `save`, `predict` and `activations`; the rest is for the tailo
 """
 
 from models.onnx_io.content import content_hash, files_of
-from models.onnx_io.half import to_half
+from models.onnx_io.editing import cut, to_half, without_unread
 from models.onnx_io.names import free_name
 from models.onnx_io.node import BehindLogits, Missing, Node, Value, attributes_of, operator_of
 from models.onnx_io.operators import FOLLOWERS, NORMS, QUANTISED, SMOOTH, UNBOUNDED
@@ -31,6 +31,7 @@ __all__ = [
     "activations_in_turn",
     "attributes_of",
     "content_hash",
+    "cut",
     "evaluate",
     "files_of",
     "finish",
@@ -48,4 +49,5 @@ __all__ = [
     "save",
     "to_half",
     "to_onnx",
+    "without_unread",
 ]

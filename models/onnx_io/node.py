@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,6 +106,15 @@ def operator_of(proto: NodeProto) -> str:
 
 def label_of(proto: NodeProto) -> str:
     return f"node {proto.name or next(iter(proto.output), '')!r} ({operator_of(proto)})"
+
+
+def with_subgraphs(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
+    """Nodes, and those of the graphs within them."""
+    pending = list(nodes)
+    while pending:
+        node = pending.pop()
+        yield node
+        pending += [inner for a in node.attribute for graph in (a.g, *a.graphs) for inner in graph.node]
 
 
 def attributes_of(proto: NodeProto) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from google.protobuf.message import DecodeError
 from onnx import external_data_helper, inliner, numpy_helper
 
 from models.graph import INPUT, Graph, GraphError
+from models.onnx_io.editing import cut
 from models.onnx_io.inputs import input_of
 from models.onnx_io.node import BehindLogits, Missing, Node, Value, attributes_of, label_of
 from models.onnx_io.operators import ADVICE, OPERATORS, evaluate_constants, follow_logits
@@ -32,12 +33,18 @@ from models.onnx_io.writing import PRODUCER
 OLDEST_OPSET = 7  # before it, Add and Mul spread their operands by other rules
 
 
-def load(path: str | Path) -> Graph:
+def load(path: str | Path, until: str | None = None) -> Graph:
     """Read a trained network from an ONNX file.
 
     The network must have one input, of shape (batch, channels, height, width) or (batch, features); only the batch may
     be dynamic. Images with the channels last (Keras), without channels, and signals along one axis become maps with the
     channels first (`models.onnx_io.inputs`).
+
+    Parameters
+    ----------
+    until : str, optional
+        The tensor, or the node, that the network is read up to; by default the output of the file. It takes a network
+        out of a larger file, and chooses one of several outputs.
 
     Raises
     ------
@@ -45,14 +52,14 @@ def load(path: str | Path) -> Graph:
         If the file is not sound, or holds what cannot become spikes: one line with the file, the node and the remedy.
     """
     with naming(path):
-        model = read(path)
+        model = read(path, until)
         graph = finish(model, *follow(model))
-        require_runnable(path)
+        require_runnable(path if until is None else model)
         return graph
 
 
-def read(path: str | Path) -> onnx.ModelProto:
-    """The file, checked, with its weights in memory; raises `OnnxError`."""
+def read(path: str | Path, until: str | None = None) -> onnx.ModelProto:
+    """The file, or the part of it that computes a tensor, checked, with its weights in memory; raises `OnnxError`."""
     path = Path(path)
     if not path.is_file():
         raise OnnxError("no such file")
@@ -69,7 +76,7 @@ def read(path: str | Path) -> onnx.ModelProto:
     except (onnx.checker.ValidationError, OSError, ValueError, RuntimeError) as error:
         raise OnnxError(f"not a sound ONNX file: {one_line(error)}") from None
     _require_unique_names(model.graph)
-    return model
+    return model if until is None else cut(model, until)
 
 
 def _require_unique_names(graph: onnx.GraphProto) -> None:
@@ -83,10 +90,10 @@ def _require_unique_names(graph: onnx.GraphProto) -> None:
             raise OnnxError(f"two {kind} are called {twice[0]!r}; give each a name of its own, or export again")
 
 
-def require_runnable(path: str | Path) -> None:
-    """Raise an `OnnxError` if onnxruntime refuses the file, as it does types of tensors that do not fit."""
+def require_runnable(model: onnx.ModelProto | str | Path) -> None:
+    """Raise an `OnnxError` if onnxruntime refuses a model or a file, as it does types of tensors that do not fit."""
     try:
-        open_session(path, optimised=False)
+        open_session(model, optimised=False)
     except Exception as error:  # its exceptions share no base class
         raise OnnxError(f"onnxruntime refuses the file: {one_line(error)}; export the network again") from error
 
@@ -181,7 +188,10 @@ def finish(model: onnx.ModelProto, trace: Trace, values: Mapping[str, Value]) ->
             raise OnnxError(f"output {name!r} is one that no node writes as its first output")
         signals[name] = value.signal if isinstance(value, BehindLogits) else value
     if len({signal.layer for signal in signals.values()}) != 1:
-        raise OnnxError(f"the outputs {', '.join(map(repr, signals))} come from different layers; export one of them")
+        raise OnnxError(
+            f"the outputs {', '.join(map(repr, signals))} come from different layers; `brianize tailor FILE --until "
+            f"{next(iter(signals))} --output NEW.onnx` writes the network up to one of them"
+        )
     signal = next(iter(signals.values()))
     if signal.places is not None and is_in_order(signal.places, trace.shapes[signal.layer]):
         signal = replace(signal, places=None)  # the values in their order; the shape alone is another

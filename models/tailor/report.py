@@ -27,8 +27,13 @@ COLUMNS = ("node", "operator", "verdict", "explanation")
 Verdict = tuple[str, str]
 
 
-def tailor(path: str | Path) -> tuple[pd.DataFrame, onnx.ModelProto]:
+def tailor(path: str | Path, until: str | None = None) -> tuple[pd.DataFrame, onnx.ModelProto]:
     """What becomes of each node of an ONNX file, and the same function with every exact rewrite applied.
+
+    Parameters
+    ----------
+    until : str, optional
+        The tensor, or the node, that the network ends with; what is not needed for it is cut off.
 
     Returns
     -------
@@ -43,9 +48,10 @@ def tailor(path: str | Path) -> tuple[pd.DataFrame, onnx.ModelProto]:
     ------
     OnnxError
         If the file cannot be read, or as a whole not be followed: its opset, or the number or shape of its inputs.
+        If nothing is called `until`.
     """
     with naming(path):
-        return _report(read(path))
+        return _report(read(path, until))
 
 
 def as_text(table: pd.DataFrame) -> str:

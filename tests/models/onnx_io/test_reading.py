@@ -266,7 +266,7 @@ def test_a_network_of_two_inputs(tmp_path: Path) -> None:
 def test_outputs_of_different_layers(tmp_path: Path) -> None:
     model = network([*gemm(), helper.make_node("Relu", ["x"], ["z"])], {"w": W})
     model.graph.output.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, ("batch", "n")))
-    refused(written(tmp_path / "x.onnx", model), "the outputs 'y', 'z' come from different layers; export one of them")
+    refused(written(tmp_path / "x.onnx", model), "the outputs 'y', 'z' come from different layers; .*--until y ")
 
 
 def test_a_network_without_layers(tmp_path: Path) -> None:
