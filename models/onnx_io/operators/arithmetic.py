@@ -106,7 +106,7 @@ def spread(constant: NDArray[Any], shape: Shape) -> NDArray[Any]:
     return constant
 
 
-def junction(trace: Trace, node: Node) -> Value:
+def junction(trace: Trace, node: Node) -> Signal:
     signals = [node.signal(i) for i in range(len(node.inputs))]
     first, shapes = signals[0], {trace.shape(signal) for signal in signals}
     if len(shapes) > 1:
@@ -116,6 +116,12 @@ def junction(trace: Trace, node: Node) -> Value:
         if len({trace.shape(signal) for signal in alike}) == 1:
             return replace(trace.junction(Add, node.name("add", trace.shapes), alike), places=first.places)
     return trace.junction(Add, node.name("add", trace.shapes), signals)
+
+
+def mean(trace: Trace, node: Node) -> Value:
+    total = junction(trace, node)
+    ones = np.ones((1,) * len(trace.shape(total)))
+    return trace.rescale(total, ones / len(node.inputs), 0 * ones)
 
 
 def _are_alike(one: Places | None, other: Places) -> bool:

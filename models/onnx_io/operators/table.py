@@ -10,7 +10,7 @@ from models.onnx_io.signals import Signal
 from models.onnx_io.trace import Trace
 
 OPERATORS: dict[str, Callable[[Trace, Node], Value | tuple[Signal, ...]]] = {
-    "Add": arithmetic.add,
+    "Add": kernels.in_rows(arithmetic.add),
     "BatchNormalization": arithmetic.batch_normalization,
     "Concat": arithmetic.concat,
     "Div": arithmetic.divide,
@@ -18,7 +18,8 @@ OPERATORS: dict[str, Callable[[Trace, Node], Value | tuple[Signal, ...]]] = {
     "MatMul": arithmetic.matmul,
     "Mul": arithmetic.multiply,
     "Sub": arithmetic.subtract,
-    "Sum": arithmetic.junction,
+    "Mean": arithmetic.mean,
+    "Sum": kernels.in_rows(arithmetic.junction),
     "Clip": activations.clip,
     "Floor": activations.floor,
     "LeakyRelu": activations.leaky_relu,
@@ -34,6 +35,7 @@ OPERATORS: dict[str, Callable[[Trace, Node], Value | tuple[Signal, ...]]] = {
     "Pad": kernels.pad,
     "ReduceMax": kernels.reduce_max,
     "ReduceMean": kernels.reduce_mean,
+    "ReduceSum": kernels.reduce_sum,
     "Resize": resizing.resize,
     "Scaler": arithmetic.scaler,
     "Upsample": resizing.resize,
