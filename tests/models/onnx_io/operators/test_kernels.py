@@ -20,7 +20,6 @@ LINE = {
     "v": floats(3, 4, 3),
     "wide": floats(3, 7, 3),
     "level": floats(4, 1),
-    "flat": floats(4, 2),
 }
 FIRST = [node("Conv", "x w", "c", pads=[1, 1]), node("Relu", "c", "r")]
 
