@@ -6,7 +6,7 @@ Most need `load`, `save`, `predict` and `activations`; the rest is for the tailo
 from models.onnx_io.content import content_hash, files_of
 from models.onnx_io.editing import cut, to_half, without_unread
 from models.onnx_io.names import free_name
-from models.onnx_io.node import BehindLogits, Missing, Node, Value, attributes_of, operator_of
+from models.onnx_io.node import BehindLogits, Missing, Node, Rounded, Value, attributes_of, operator_of
 from models.onnx_io.operators import FOLLOWERS, NORMS, QUANTISED, SMOOTH, UNBOUNDED
 from models.onnx_io.reading import evaluate, finish, follow, load, opset_of, read, require_runnable
 from models.onnx_io.running import activations, activations_in_turn, open_session, predict
@@ -24,6 +24,7 @@ __all__ = [
     "Missing",
     "Node",
     "OnnxError",
+    "Rounded",
     "Signal",
     "Trace",
     "Value",

@@ -30,6 +30,14 @@ class BehindLogits:
         return f"{self.operator} can only stand at the end; {remedy}"
 
 
+@dataclass(frozen=True, eq=False)
+class Rounded:
+    """factor * floor(signal + 1/2), which is rounded before it is clipped."""
+
+    signal: Signal
+    factor: float
+
+
 @dataclass(frozen=True)
 class Missing:
     """A tensor of which nothing is known: an output of a node behind its first."""
@@ -37,7 +45,7 @@ class Missing:
     name: str
 
 
-Value = NDArray[Any] | Signal | BehindLogits | Missing
+Value = NDArray[Any] | Signal | BehindLogits | Rounded | Missing
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +102,7 @@ class Node:
         """What older opsets write as an attribute and newer ones as an input."""
         value = self.inputs[position] if position < len(self.inputs) else None
         value = self.attributes.get(name) if value is None else value
-        if isinstance(value, Signal | BehindLogits):
+        if isinstance(value, Signal | BehindLogits | Rounded):
             raise OnnxError(f"{name} depends on the images; it must be a constant")
         return default if value is None else value
 

@@ -22,8 +22,8 @@ from onnx import external_data_helper, inliner, numpy_helper
 from models.graph import INPUT, Graph, GraphError
 from models.onnx_io.editing import cut
 from models.onnx_io.inputs import input_of
-from models.onnx_io.node import BehindLogits, Missing, Node, Value, attributes_of, label_of
-from models.onnx_io.operators import ADVICE, OPERATORS, evaluate_constants, follow_logits
+from models.onnx_io.node import BehindLogits, Missing, Node, Rounded, Value, attributes_of, label_of
+from models.onnx_io.operators import ADVICE, OPERATORS, ROUNDS, clip_rounded, evaluate_constants, follow_logits
 from models.onnx_io.places import is_in_order
 from models.onnx_io.running import open_session
 from models.onnx_io.signals import OnnxError, Signal, naming, one_line
@@ -135,7 +135,7 @@ def follow(model: onnx.ModelProto, visit: Visit | None = None) -> tuple[Trace, d
         made = (visit or evaluate)(trace, node, model)
         for name, value in zip(proto.output, made if isinstance(made, tuple) else (made,), strict=False):
             values[name] = value
-            signal = value.signal if isinstance(value, BehindLogits) else value
+            signal = value.signal if isinstance(value, BehindLogits | Rounded) else value
             if isinstance(signal, Signal) and reads[name] > 1:
                 trace.shared.add(signal.layer)
     return trace, values
@@ -158,6 +158,8 @@ def evaluate(trace: Trace, node: Node, model: onnx.ModelProto) -> Value | tuple[
             return evaluate_constants(node, model)
         if any(isinstance(value, BehindLogits) for value in given):
             return follow_logits(trace, node)
+        if any(isinstance(value, Rounded) for value in given):
+            return clip_rounded(trace, node)
         if node.operator not in OPERATORS:
             advice = ADVICE.get(node.operator, f"possible are {', '.join(OPERATORS)}")
             raise OnnxError(f"this operator cannot become spikes; {advice}")
@@ -186,6 +188,8 @@ def finish(model: onnx.ModelProto, trace: Trace, values: Mapping[str, Value]) ->
             raise OnnxError(f"output {name!r} does not depend on the input")
         if isinstance(value, Missing):
             raise OnnxError(f"output {name!r} is one that no node writes as its first output")
+        if isinstance(value, Rounded):
+            raise OnnxError(f"output {name!r}: {ROUNDS}")
         signals[name] = value.signal if isinstance(value, BehindLogits) else value
     if len({signal.layer for signal in signals.values()}) != 1:
         raise OnnxError(

@@ -14,7 +14,7 @@ import onnx
 import pandas as pd
 
 from models.graph import INPUT, Add, AvgPool2d, Concat, Flatten, Graph, GraphError, Layer, MaxPool2d, Shape, Upsample2d
-from models.onnx_io import BehindLogits, Missing, OnnxError, Signal, finish, free_name, naming, read
+from models.onnx_io import BehindLogits, Missing, OnnxError, Rounded, Signal, finish, free_name, naming, read
 from models.structure import negative_senders, passes_to_junctions
 from models.tailor.file import File
 from models.tailor.rewrites import rewrite
@@ -120,6 +120,8 @@ def _verdict(step: Step, after: Walk, graph: Graph | None) -> Verdict:
     match step.value:
         case Missing():
             return UNKNOWN, "lies behind an obstacle"
+        case Rounded():
+            return FOLDED, "into the activation function of the layer that it rounds"
         case BehindLogits():
             return AWAY, "stands behind the logits"
         case Signal() if any(not isinstance(layers[name], Flatten) for name in step.made):

@@ -73,5 +73,6 @@ ADVICE = {
     **dict.fromkeys(REWRITABLE, "`brianize tailor` may write it with operators that can, exactly"),
     **dict.fromkeys(("GRU", "LSTM", "RNN", "Loop", "Scan"), "only feed-forward networks are possible"),
     **dict.fromkeys(("If", "Where"), "export the network without a branch that depends on the images"),
+    "Round": "write floor(x + 1/2) in its place, which differs from it at halves alone",
     "ConvTranspose": "export the network without transposed convolutions",
 }
