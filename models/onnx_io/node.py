@@ -27,7 +27,9 @@ class BehindLogits:
     def obstacle(self) -> str:
         """What is wrong where a layer reads it."""
         remedy = "train with ReLU instead" if self.operator == "Sigmoid" else "train without it"
-        return f"{self.operator} can only stand at the end; {remedy}"
+        return (
+            f"{self.operator} can only stand at the end; {remedy}, or cut off what follows: `brianize tailor --until`"
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,6 +30,7 @@ from models.onnx_io.signals import OnnxError, Signal, naming, one_line
 from models.onnx_io.trace import Trace
 from models.onnx_io.writing import PRODUCER
 
+UNTIL = "where it stands behind the network, `brianize tailor FILE --until NAME --output NEW.onnx` cuts it off"
 OLDEST_OPSET = 7  # before it, Add and Mul spread their operands by other rules
 
 
@@ -69,6 +70,8 @@ def read(path: str | Path, until: str | None = None) -> onnx.ModelProto:
     try:
         model = onnx.load_model_from_string(data)
         external_data_helper.load_external_data_for_model(model, str(path.parent))
+        if not all(output.type.tensor_type.HasField("shape") for output in model.graph.output):
+            model = onnx.shape_inference.infer_shapes(model)  # tools that cut networks leave it out
         onnx.checker.check_model(model)
         model = inliner.inline_local_functions(model) if model.functions else model
     except DecodeError:
@@ -161,7 +164,7 @@ def evaluate(trace: Trace, node: Node, model: onnx.ModelProto) -> Value | tuple[
         if any(isinstance(value, Rounded) for value in given):
             return clip_rounded(trace, node)
         if node.operator not in OPERATORS:
-            advice = ADVICE.get(node.operator, f"possible are {', '.join(OPERATORS)}")
+            advice = ADVICE.get(node.operator, f"possible are {', '.join(OPERATORS)}; {UNTIL}")
             raise OnnxError(f"this operator cannot become spikes; {advice}")
         return OPERATORS[node.operator](trace, node)
 

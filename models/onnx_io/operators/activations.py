@@ -38,7 +38,9 @@ def prelu(trace: Trace, node: Node) -> Value:
 def clip(trace: Trace, node: Node) -> Value:
     low, high = float(node.setting("min", 1, -math.inf)), float(node.setting("max", 2, math.inf))
     if low != 0 and low > -UNBOUNDED:
-        raise OnnxError(f"the lower bound is {low}; only 0 (ReLU) or none is possible")
+        raise OnnxError(
+            f"the lower bound is {low}; only 0 (ReLU) or none is possible, and `brianize tailor` shifts it to 0"
+        )
     if not high > 0:
         raise OnnxError(f"the upper bound is {high}; it must be positive")
     return _activate(trace, node, Activation(float(low != 0), math.inf if high > UNBOUNDED else high))
@@ -55,7 +57,9 @@ def minimum(trace: Trace, node: Node) -> Value:
 def maximum(trace: Trace, node: Node) -> Value:
     """Of a signal and 0, which is a ReLU."""
     constants = [value for value in node.inputs if isinstance(value, np.ndarray)]
-    if len(node.inputs) != 2 or len(constants) != 1 or np.any(constants[0] != 0):
+    if len(node.inputs) != 2 or len(constants) != 1:
+        raise OnnxError("only the maximum of a signal and 0 is possible; train with ReLU instead")
+    if np.any(constants[0] != 0):
         raise OnnxError("only the maximum with 0 is possible; `brianize tailor` may write it with ReLU, exactly")
     place = 1 - next(i for i, value in enumerate(node.inputs) if value is constants[0])
     spread(constants[0], trace.shape(node.signal(place)))

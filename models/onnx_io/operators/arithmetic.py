@@ -90,7 +90,8 @@ def _affine(trace: Trace, node: Node, meaning: Callable[..., tuple[Any, Any]]) -
     first = isinstance(node.inputs[0], np.ndarray)
     signal = node.signal(int(first))
     if not isinstance(node.inputs[1 - int(first)], np.ndarray):
-        raise OnnxError("combines two signals, which spikes can only add; one must be a constant")
+        remedy = "`brianize tailor` writes it as a sum" if node.operator == "Sub" else "train without it"
+        raise OnnxError(f"combines two signals, which spikes can only add; {remedy}")
     constant = spread(node.required(1 - int(first), "constant").astype(float), trace.shape(signal))
     scale, offset = (np.array(values, dtype=float, ndmin=constant.ndim) for values in meaning(constant, first))
     return trace.rescale(signal, scale, offset)

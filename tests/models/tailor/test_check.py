@@ -124,6 +124,17 @@ def obstacles(path: Path) -> list[str]:
     return list(table["node"][table["verdict"] == OBSTACLE])
 
 
+def test_weights_of_eight_bits_are_not_compared_with_an_approximation(tmp_path: Path) -> None:
+    """onnxruntime multiplies them approximately where it optimises, and exactly as merged weights of 32 bits."""
+    weights = {
+        "q": np.random.default_rng(0).integers(-127, 127, (4, 5)).astype(np.int8),
+        "s": np.full(5, 0.02, np.float32), "v": floats(5, 3),
+    }  # fmt: skip
+    nodes = [node("DequantizeLinear", "q s", "w", axis=1), node("MatMul", "x w", "a"), node("MatMul", "a v")]
+    path = written(tmp_path / "x.onnx", network(nodes, weights))
+    check.require_same_function(path, tailor(path)[1])
+
+
 def test_one_of_several_outputs_is_chosen_as_the_report_says(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -267,7 +267,7 @@ def test_a_sigmoid_in_the_middle_is_the_obstacle_and_one_at_the_end_is_none(tmp_
     table, _ = tailor(written(tmp_path / "old.onnx", network(nodes, {"w": floats(4, 4)})))
     verdicts = dict(zip(table["node"], table["verdict"], strict=True))
     assert verdicts == {"fc1": SPIKES, "curve": OBSTACLE, "fc2": SPIKES, "end": AWAY}
-    assert table["explanation"][1] == "Sigmoid can only stand at the end; train with ReLU instead"
+    assert table["explanation"][1].startswith("Sigmoid can only stand at the end; train with ReLU instead")
 
 
 OPERATIONS: Mapping[str, dict[str, Any]] = {
@@ -342,7 +342,7 @@ def test_obstacles_behind_obstacles(tmp_path: Path) -> None:
     assert [name for name, verdict in by_name.items() if verdict == OBSTACLE] == ["tanh", "norm", "soft", "elu", "mul"]
     assert (by_name["conv"], by_name["conv2"], by_name["gather"]) == (SPIKES, SPIKES, AWAY)
     why = dict(zip(table["node"], table["explanation"], strict=True))
-    assert why["soft"] == "Softmax can only stand at the end; train without it"
+    assert why["soft"].startswith("Softmax can only stand at the end; train without it")
     assert "batch normalisation" in why["norm"]
 
 
