@@ -111,6 +111,17 @@ def split(trace: Trace, node: Node) -> tuple[Signal, ...]:
     return tuple(_arrange(trace, node, signal, part) for part in np.split(places, np.cumsum(sizes), axis - 1))
 
 
+def space_to_depth(trace: Trace, node: Node) -> Value:
+    """The pixels of each block as channels, as the passthrough of YOLOv2 and the first layer of YOLOv5 have them."""
+    signal, places = trace.unpadded(node.signal())
+    block = node.attributes["blocksize"]
+    if places.ndim != 3 or places.shape[1] % block or places.shape[2] % block:
+        raise OnnxError(f"makes blocks of {block} x {block} pixels of {places.shape}, which do not fit")
+    channels, height, width = places.shape[0], places.shape[1] // block, places.shape[2] // block
+    blocks = places.reshape(channels, height, block, width, block).transpose(2, 4, 0, 1, 3)
+    return _arrange(trace, node, signal, blocks.reshape(-1, height, width))
+
+
 def _axis(axis: int, axes: int) -> int:
     if not -axes <= axis < axes:
         raise OnnxError(f"axis {axis} is none of {axes}")

@@ -41,6 +41,7 @@ OPERATORS: dict[str, Callable[[Trace, Node], Value | tuple[Signal, ...]]] = {
     "Upsample": resizing.resize,
     "Gather": shapes.gather,
     "Slice": shapes.every_nth,
+    "SpaceToDepth": shapes.space_to_depth,
     "Split": shapes.split,
     "ArgMax": logits.stand_behind_logits,
     "Cast": shapes.cast,
@@ -74,5 +75,6 @@ ADVICE = {
     **dict.fromkeys(("GRU", "LSTM", "RNN", "Loop", "Scan"), "only feed-forward networks are possible"),
     **dict.fromkeys(("If", "Where"), "export the network without a branch that depends on the images"),
     "Round": "write floor(x + 1/2) in its place, which differs from it at halves alone",
+    "DepthToSpace": "enlarge with Resize (nearest) and a convolution instead",
     "ConvTranspose": "export the network without transposed convolutions",
 }
