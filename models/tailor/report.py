@@ -122,6 +122,8 @@ def _verdict(step: Step, after: Walk, graph: Graph | None) -> Verdict:
             return UNKNOWN, "lies behind an obstacle"
         case Rounded():
             return FOLDED, "into the activation function of the layer that it rounds"
+        case BehindLogits() if step.made:
+            return SPIKES, "; ".join(_describe(layers[name], after, graph) for name in step.made)
         case BehindLogits():
             return AWAY, "stands behind the logits"
         case Signal() if any(not isinstance(layers[name], Flatten) for name in step.made):

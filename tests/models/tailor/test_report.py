@@ -270,6 +270,13 @@ def test_a_sigmoid_in_the_middle_is_the_obstacle_and_one_at_the_end_is_none(tmp_
     assert table["explanation"][1].startswith("Sigmoid can only stand at the end; train with ReLU instead")
 
 
+def test_both_classes_of_a_binary_classifier_are_the_output() -> None:
+    table, _ = tailor(FILES / "sklearn_binary.onnx")
+    row = table[table["node"] == "Concat"].iloc[0]
+    assert (row["verdict"], row["explanation"][:26]) == (SPIKES, "'fc_3_classes', 2 neurons,")
+    assert OBSTACLE not in set(table["verdict"])
+
+
 OPERATIONS: Mapping[str, dict[str, Any]] = {
     "Relu": {}, "Tanh": {}, "Abs": {}, "Neg": {}, "LeakyRelu": {"alpha": 0.3}, "HardSigmoid": {}, "Identity": {},
     "AveragePool": {"kernel_shape": [2, 2]}, "MaxPool": {"kernel_shape": [2, 2]}, "Conv": {"pads": [1, 0, 0, 0]},
