@@ -166,8 +166,8 @@ def weights(value: float = 1.0) -> np.ndarray:
         (lambda whole: b"", "the file is empty"),
         (lambda whole: b"weights = 3\n", "not an ONNX file"),
         (
-            lambda whole: network([helper.make_node("Sigmoid", ["x"], ["y"], name="s")], {}),
-            "node 's' (Sigmoid): this operator cannot become spikes; train with ReLU",
+            lambda whole: network([helper.make_node("Tanh", ["x"], ["y"], name="s")], {}),
+            "node 's' (Tanh): this operator cannot become spikes; train with ReLU",
         ),
         (
             lambda whole: network(gemm(), {"w": weights()}, ("batch", 1, "height", "width")),
@@ -397,7 +397,7 @@ def test_the_rest_of_the_line_is_handed_over(monkeypatch: pytest.MonkeyPatch, pr
 
 
 def test_tailor_says_what_stands_in_the_way(cli, model: Path, capsys: pytest.CaptureFixture) -> None:
-    written(model, network([helper.make_node("Sigmoid", ["x"], ["y"], name="s")], {}))
+    written(model, network([helper.make_node("Tanh", ["x"], ["y"], name="s")], {}))
     status, out, _ = cli("tailor", str(model))
     assert (status, out.splitlines()[-1]) == (1, "1 of 1 stand in the way")
 
