@@ -110,11 +110,14 @@ def _list(_: argparse.Namespace) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     study, folder = _study(options)
-    from joblib import cpu_count
+    from studies.progress import shown
 
-    from studies.draw import draw_boxes, draw_figures
-    from studies.run import run_study
-    from studies.tables import read_table, report, write_summary
+    with shown(lambda: f"{study.title}: loading the simulator"):
+        from joblib import cpu_count
+
+        from studies.draw import draw_boxes, draw_figures
+        from studies.run import run_study
+        from studies.tables import read_table, report, write_summary
 
     jobs = None if options.scheduler else options.jobs or cpu_count()
     run_study(study, folder, jobs=jobs, scheduler=options.scheduler, data_dir=options.data)

@@ -6,7 +6,6 @@ Before each batch every group is put into its initial state, and each population
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import brian2
@@ -14,7 +13,6 @@ import numpy as np
 from brian2 import Synapses
 from brian2.core.variables import ArrayVariable, Variable
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from conversion.brian.code_generation import heap_frozen, interrupts_raise
 from conversion.brian.encoding import write_values
@@ -22,6 +20,7 @@ from conversion.brian.groups import initialise
 from conversion.brian.network import SpikingNetwork
 from conversion.brian.projections import SharedProjection
 from conversion.plan import ConversionError
+from conversion.progress import counted
 from models.encoders import SpikeTrains
 from models.graph import INPUT, Array
 
@@ -85,8 +84,8 @@ def run(
     if isinstance(network.simulation.encoder, SpikeTrains):
         _set_spikes(network, [batch().values for batch in batches])
     steps = len(batches) * network.period
-    with _bar(steps) if progress else nullcontext() as bar:
-        network.conductor.start(begin, bar.update if bar else lambda: None)
+    with counted(steps, progress) as advance:
+        network.conductor.start(begin, advance)
         # Brian2 compares float32 potentials with 1e50 after an exact update
         with interrupts_raise(), heap_frozen(), np.errstate(over="ignore"):
             network.network.run((steps - profiled) * network.clock.dt, namespace={})
@@ -94,10 +93,6 @@ def run(
                 network.network.run(profiled * network.clock.dt, namespace={}, profile=True)
     if network.conductor.k < steps:  # something called brian2.stop()
         raise RuntimeError(f"the simulation was stopped after {network.conductor.k} of {steps} steps")
-
-
-def _bar(steps: int) -> tqdm:
-    return tqdm(total=steps, desc="steps", unit="step", leave=False)
 
 
 def _check_delays(network: SpikingNetwork) -> None:
