@@ -19,6 +19,7 @@ from conversion.brian.encoding import write_values
 from conversion.brian.groups import initialise
 from conversion.brian.network import SpikingNetwork
 from conversion.brian.projections import SharedProjection
+from conversion.brian.refusals import refused
 from conversion.plan import ConversionError
 from conversion.progress import counted
 from models.encoders import SpikeTrains
@@ -70,7 +71,7 @@ def run(
     Raises
     ------
     ConversionError
-        If synapses were given another delay than that of their projection.
+        If synapses were given another delay than that of their projection, or Brian2 refuses what a neuron says.
     RuntimeError
         If it was stopped before its end.
     """
@@ -84,7 +85,7 @@ def run(
     if isinstance(network.simulation.encoder, SpikeTrains):
         _set_spikes(network, [batch().values for batch in batches])
     steps = len(batches) * network.period
-    with counted(steps, progress) as advance:
+    with counted(steps, progress) as advance, refused("run the neurons as they are written"):
         network.conductor.start(begin, advance)
         # Brian2 compares float32 potentials with 1e50 after an exact update
         with interrupts_raise(), heap_frozen(), np.errstate(over="ignore"):

@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,11 +17,12 @@ import pytest
 from matplotlib.figure import Figure as Canvas
 from onnx import helper
 
+from models.neurons import integrate_and_fire
 from models.onnx_io.trace import OnnxError
 from models.paths import ROOT
 from studies.__main__ import main
 from studies.declare.study import load_study, study_names
-from studies.run import runner
+from studies.run import runner, settings
 from studies.tables.store import ResultsError
 from tests.models.onnx_files import network, written
 from tests.studies.conftest import STUDY
@@ -253,6 +255,12 @@ def test_a_command_that_is_none(capsys: pytest.CaptureFixture, arguments: list[s
         main(arguments)
     lines = capsys.readouterr().err.splitlines()
     assert words in lines[-1]
+
+
+def test_a_neuron_that_brian2_refuses(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = replace(integrate_and_fire(), reset="v -= threshold")
+    monkeypatch.setattr(settings, "integrate_and_fire", lambda **options: broken)
+    one_line(cli(), "Brian2 cannot run", '"threshold" could not be resolved; declare it in the equations')
 
 
 # Images
