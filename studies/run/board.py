@@ -80,7 +80,10 @@ class Board:
             self.begun = time.monotonic()
         left = self._left(shares)
         running = ", ".join(f"{self.labels[n]} {math.floor(100 * part)} %" for n, part in shares.items())
-        text = f"{self.finished} of {self.total} conditions" + (f", about {left} left" if left else "")
+        text = f"{self.finished} of {self.total} conditions"
+        if self.finished == self.total:
+            return text
+        text += f", about {left} left" if left else ""
         return f"{text}; running: {running}" if running else f"{text}; waiting for workers"
 
     def _left(self, shares: Mapping[int, float]) -> str:
