@@ -14,8 +14,8 @@ from brian2 import Clock, Equations, NeuronGroup, have_same_dimensions
 from brian2.units.fundamentalunits import get_unit_for_display
 from numpy.typing import NDArray
 
-from conversion.brian.refusals import refused
 from conversion.plan import ConversionError, Plan, Population, neuron_order
+from conversion.refusals import refused
 from models.neurons import Neuron
 
 NEGATIVE_SPIKE = "negative_spike"

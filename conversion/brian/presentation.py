@@ -19,9 +19,9 @@ from conversion.brian.encoding import write_values
 from conversion.brian.groups import initialise
 from conversion.brian.network import SpikingNetwork
 from conversion.brian.projections import SharedProjection
-from conversion.brian.refusals import refused
 from conversion.plan import ConversionError
 from conversion.progress import counted
+from conversion.refusals import refused
 from models.encoders import SpikeTrains
 from models.graph import INPUT, Array
 

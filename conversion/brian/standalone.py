@@ -28,8 +28,8 @@ from conversion.brian.groups import (
 )
 from conversion.brian.network import members_of, places_of
 from conversion.brian.projections import unroll_synapses
-from conversion.brian.refusals import refused
 from conversion.plan import ConversionError, make_plan, neuron_order
+from conversion.refusals import refused
 from conversion.settings import Simulation
 from models.encoders import Poisson
 from models.graph import Array, Graph

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from brian2 import Hz, NeuronGroup, ms, mV
 
-from conversion.brian.refusals import reason_of
+from conversion.refusals import reason_of
 from conversion.settings import Simulation
 from conversion.simulate import simulate
 from models.encoders import Poisson
@@ -59,12 +59,12 @@ def show(changes: dict[str, Any], **settings: Any) -> str:
         ({"equations": equations("drive*mV")}, ["'drive*mV' does not have the expected unit hertz"]),
         ({"equations": equations("drive", "parsec")}, ["Unit specification refers to 'parsec'"]),
         ({"equations": equations("(drive")}, ["'(' was never closed"]),
-        ({"threshold": "v > v_thresh"}, ['"v_thresh" could not be resolved', "'neurons_spike_thresholder'"]),
+        ({"threshold": "v > v_thresh"}, ['"v_thresh" could not be resolved']),
         ({"threshold": "v > 1*mV"}, ["'v' has unit (1), while expression '1 * mV' has units"]),
         ({"threshold": "v"}, ["Threshold condition 'v' is not a boolean expression"]),
-        ({"reset": "v -= v_t"}, ['"v_t" could not be resolved', "'neurons_spike_resetter'"]),
-        ({"reset": "v -= ("}, ["'(' was never closed", "'v -= ('"]),
-        ({"every_step": "v = foo"}, ['"foo" could not be resolved', "'neurons_every_step'"]),
+        ({"reset": "v -= v_t"}, ['"v_t" could not be resolved']),
+        ({"reset": "v -= ("}, ["'(' was never closed"]),
+        ({"every_step": "v = foo"}, ['"foo" could not be resolved']),
         ({"equations": equations("drive - v**2/ms"), "method": "exact"}, ["could not be separated into linear"]),
         ({"initial": {"q": "1"}}, ["cannot set 'q' to its initial '1'", 'find a state variable with name "q"']),
         ({"initial": {"v": "foo"}}, ["cannot set 'v' to its initial 'foo'", '"foo" could not be resolved']),

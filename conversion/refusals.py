@@ -12,7 +12,7 @@ from brian2 import BrianObjectException
 from conversion.plan import ConversionError
 
 UNKNOWN = "could not be resolved"  # of a name
-OURS = str(Path(__file__).parents[1])
+OURS = str(Path(__file__).parent)
 
 
 @contextmanager
