@@ -20,7 +20,15 @@ from numpy.typing import NDArray
 from conversion.brian.code_generation import is_own
 from conversion.brian.encoding import input_group, input_neurons, output_accumulator
 from conversion.brian.events import Cutter, Events
-from conversion.brian.groups import NEGATIVE_SPIKE, SCHEDULE, make_group, make_signed, relay, write_slopes
+from conversion.brian.groups import (
+    NEGATIVE_SPIKE,
+    SCHEDULE,
+    check_variables,
+    make_group,
+    make_signed,
+    relay,
+    write_slopes,
+)
 from conversion.brian.initial import InitialState
 from conversion.brian.monitors import Conductor, Counter, Window, WindowOpener
 from conversion.brian.projections import Place, Sender, SharedProjection, unroll_synapses
@@ -70,6 +78,8 @@ def build(plan: Plan, simulation: Simulation, batch_size: int) -> SpikingNetwork
     sizes = {name: batch_size * sum(p.size for p in populations) for name, populations in members.items()}
     neurons |= make_signed(plan, neurons, members)
     groups = {name: make_group(name, neurons[name], sizes[name], clock) for name in neurons if sizes[name]}
+    for name, group in groups.items():
+        check_variables(group, neurons[name])
     write_slopes(plan, neurons, groups, members, batch_size)
     groups |= input_group(encoder, sizes["input"], clock)
     neurons |= input_neurons(encoder)

@@ -6,7 +6,6 @@ Before each batch every group is put into its initial state, and each population
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import brian2
@@ -14,7 +13,6 @@ import numpy as np
 from brian2 import Synapses
 from brian2.core.variables import ArrayVariable, Variable
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from conversion.brian.code_generation import heap_frozen, interrupts_raise, numpy_for_the_rest
 from conversion.brian.encoding import write_values
@@ -22,6 +20,8 @@ from conversion.brian.network import SpikingNetwork
 from conversion.brian.projections import SharedProjection
 from conversion.compiled import GroupLoop
 from conversion.plan import ConversionError
+from conversion.progress import counted
+from conversion.refusals import refused
 from models.encoders import SpikeTrains
 from models.graph import INPUT, Array
 
@@ -75,7 +75,7 @@ def run(
     Raises
     ------
     ConversionError
-        If synapses were given another delay than that of their projection.
+        If synapses were given another delay than that of their projection, or Brian2 refuses what a neuron says.
     RuntimeError
         If it was stopped before its end.
     """
@@ -89,8 +89,8 @@ def run(
     if isinstance(network.simulation.encoder, SpikeTrains):
         _set_spikes(network, [batch().values for batch in batches])
     steps = len(batches) * network.period
-    with _bar(steps) if progress else nullcontext() as bar:
-        network.conductor.start(begin, bar.update if bar else lambda: None)
+    with counted(steps, progress) as advance, refused("run the neurons as they are written"):
+        network.conductor.start(begin, advance)
         # Brian2 compares float32 potentials with 1e50 after an exact update
         with numpy_for_the_rest(), interrupts_raise(), heap_frozen(), np.errstate(over="ignore"):
             network.network.run((steps - profiled) * network.clock.dt, namespace={})
@@ -98,10 +98,6 @@ def run(
                 network.network.run(profiled * network.clock.dt, namespace={}, profile=True)
     if network.conductor.k < steps:  # something called brian2.stop()
         raise RuntimeError(f"the simulation was stopped after {network.conductor.k} of {steps} steps")
-
-
-def _bar(steps: int) -> tqdm:
-    return tqdm(total=steps, desc="steps", unit="step", leave=False)
 
 
 def _check_delays(network: SpikingNetwork) -> None:

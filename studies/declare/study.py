@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,6 +28,7 @@ from studies.declare.conditions import (
 )
 from studies.declare.figure_spec import FigureSpec, parse_figure
 
+LARGEST_FILE, MOST_POINTS = 1_000_000, 100_000  # bytes, points of a grid; more is another file, or a slip of a list
 Section = dict[str, Any]
 Variants = Mapping[str, Mapping[str, Any]]  # what each changes in [fixed], where a grid would cross them all
 
@@ -92,6 +94,8 @@ def load_study(name_or_path: str | Path, quick: bool = False) -> Study:
         If there is no such study, or it is not well formed.
     """
     path = find_study(name_or_path)
+    if (size := path.stat().st_size) > LARGEST_FILE:
+        raise StudyError(f"{path} has {size:,} bytes, but a study at most {LARGEST_FILE:,}; is it another file?")
     try:
         text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte-order mark
         return parse_study(tomllib.loads(text), path.stem, path.resolve().parent, quick)
@@ -111,7 +115,7 @@ def find_study(name_or_path: str | Path) -> Path:
     if str(name_or_path).endswith(".toml"):
         path = Path(name_or_path)
         if not path.is_file():
-            raise StudyError(f"there is no file {path}")
+            raise StudyError(f"{path} is not a file" if path.exists() else f"there is no file {path}")
         return path
     require_known("study", str(name_or_path), study_names())
     return STUDIES / f"{name_or_path}.toml"
@@ -135,6 +139,9 @@ def parse_study(content: Mapping[str, Any], name: str, folder: Path, quick: bool
     grid = {key: tuple(values) for key, values in grid.items()}
     figures = tuple(parse_figure(figure, dict.fromkeys(_columns(variants, grid))) for figure in _figures(content))
     study = Study(name, content["title"], content["question"], fixed, variants, grid, figures, folder)
+    points = max(1, len(variants)) * math.prod(map(len, grid.values()))
+    if points > MOST_POINTS:
+        raise StudyError(f"the grid has {points:,} points, but a study at most {MOST_POINTS:,}; shorten its lists")
     _check_effects(fixed, variants, grid)
     if not study.conditions:
         raise StudyError("the grid is empty")
@@ -189,9 +196,12 @@ def _check_where(study: Study) -> None:
         there[name] = {study.variant_of[c] if name == "variant" else getattr(c, name) for c in study.conditions}
     for figure in study.figures:
         for name, wanted in figure.where.items():
-            if name in there and there[name].isdisjoint(wanted if isinstance(wanted, list) else [wanted]):
-                values = sorted(there[name] - {None}, key=lambda value: (isinstance(value, str), value))
-                known = ", ".join(f"{value:g}" if isinstance(value, float) else repr(value) for value in values[:60])
+            values = wanted if isinstance(wanted, list) else [wanted]
+            if any(isinstance(value, dict | list) for value in values):
+                raise StudyError(f"figure {figure.name!r}: where has {name} = {wanted!r}; it must be a value or a list")
+            if name in there and there[name].isdisjoint(values):
+                every = sorted(there[name] - {None}, key=lambda value: (isinstance(value, str), value))
+                known = ", ".join(f"{value:g}" if isinstance(value, float) else repr(value) for value in every[:60])
                 raise StudyError(f"figure {figure.name!r}: no condition has {name} = {wanted!r}; there are {known}")
 
 
