@@ -49,7 +49,9 @@ def wilson_interval(share: float, n: int) -> tuple[float, float]:
     Parameters
     ----------
     share : float
-        In [0, 1]; need not be a whole number of images, since classes that tie share an answer.
+        In [0, 1]; need not be a whole number of images, since classes that tie share an answer, and all classes that of
+        a silent image. Images that are right in part vary less than those that are right or wrong, so that the
+        interval is then wider than it need be.
     n : int
         Images.
 

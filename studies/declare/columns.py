@@ -1,11 +1,16 @@
-"""The columns of the tables that a study leaves, beside those that name a condition."""
+"""The columns of the tables that a study leaves, beside those that name a condition.
+
+Their names and units, as axes show them, are in `studies.tables.labels`; what they mean is said where they are
+measured, in `studies.measure`. A metrics.csv of classes without `unanswered_share` is of an earlier version, which
+counted an image without an answer as wrong, not as chance would; it is read, drawn and quoted as it is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 METRIC_COLUMNS = (
-    "time_ms", "accuracy", "ann_accuracy", "agreement", "spikes_per_image", "synops_per_image",
+    "time_ms", "accuracy", "ann_accuracy", "agreement", "unanswered_share", "spikes_per_image", "synops_per_image",
     "energy_nj", "ann_energy_nj", "time_to_99_ms", "time_to_99_9_ms",
 )  # fmt: skip
 LAYER_COLUMNS = (
