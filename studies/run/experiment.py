@@ -215,7 +215,7 @@ def _classified(prepared: Prepared, recording: Recording, c: Condition) -> dict[
 def _detected(prepared: Prepared, recording: Recording, c: Condition) -> dict[str, pd.DataFrame]:
     graph, images, head = prepared.graph, prepared.images, prepared.head
     assert head is not None
-    scale = output_scale(prepared.reduced, prepared.normalised, images[0])
+    scale = output_scale(prepared.reduced, prepared.normalised, images)
     found, ann_found = boxes_over_time(recording, scale, head), detect(predict(graph, images), head)
     spent = energies(graph, encoder_of(c), recording.steps)
     return {
