@@ -1,6 +1,14 @@
 """What a study may say: conditions, grids, variants, figures; read from TOML and checked, nothing is run."""
 
-from studies.declare.columns import BOX_COLUMNS, DETECTION_COLUMNS, LAYER_COLUMNS, METRIC_COLUMNS, TABLES
+from studies.declare.columns import (
+    BOX_COLUMNS,
+    DETECTION_COLUMNS,
+    LAYER_COLUMNS,
+    METRIC_COLUMNS,
+    SHARES,
+    TABLES,
+    limits,
+)
 from studies.declare.conditions import (
     KEYS,
     NORMALIZATIONS,
@@ -21,6 +29,7 @@ __all__ = [
     "LAYER_COLUMNS",
     "METRIC_COLUMNS",
     "NORMALIZATIONS",
+    "SHARES",
     "SIGNED",
     "TABLES",
     "Condition",
@@ -28,6 +37,7 @@ __all__ = [
     "Readout",
     "Study",
     "StudyError",
+    "limits",
     "load_study",
     "parse_study",
     "readout_steps",

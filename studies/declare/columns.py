@@ -7,6 +7,7 @@ counted an image without an answer as wrong, not as chance would; it is read, dr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 METRIC_COLUMNS = (
@@ -27,3 +28,17 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "layers": LAYER_COLUMNS,
     "boxes": BOX_COLUMNS,
 }
+SHARES = (
+    "accuracy", "ann_accuracy", "agreement", "unanswered_share", "map_50", "ann_map_50", "fidelity_map_50",
+    "silent_share", "subthreshold_share", "saturated_share",
+)  # fmt: skip
+
+
+def limits(column: str) -> tuple[float, float]:
+    """The smallest and the largest value that a column can have."""
+    if column in SHARES:
+        return 0.0, 1.0
+    if column == "correlation":
+        return -1.0, 1.0
+    measured = column in TABLES["metrics"] or column in TABLES["layers"]  # times, spikes, energies, rates, errors
+    return (0.0 if measured else -math.inf), math.inf

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from models.paths import WEIGHTS
-from studies.declare import FigureSpec, StudyError, require_known
+from studies.declare import SHARES, FigureSpec, StudyError, require_known
 from studies.statistics import ROUNDING, interval, paired_interval, settling_time, wilson_interval
 from studies.tables.selection import select
 from studies.tables.store import read_table
@@ -25,7 +25,6 @@ from studies.tables.store import read_table
 ENTRIES = WEIGHTS / "weights.json"
 PAIRED = ("accuracy", "ann_accuracy", "agreement")
 OF_IMAGES = (*PAIRED, "unanswered_share")
-SHARES = (*OF_IMAGES, "map_50", "ann_map_50", "fidelity_map_50", "silent_share", "subthreshold_share")
 UNITS = {"_ms": " ms", "_nj": " nJ", "_hz": " Hz", "_gb": " GB"}
 TESTED = 10_000  # images that the accuracies of weights.json are of: the test sets of MNIST and CIFAR-10
 
