@@ -22,6 +22,7 @@ DETECTION_COLUMNS = (
     "time_ms", "map_50", "ann_map_50", "fidelity_map_50", "spikes_per_image", "synops_per_image", "energy_nj",
     "ann_energy_nj", "time_to_99_ms", "time_to_99_9_ms",
 )  # fmt: skip
+DRAWN_IMAGES = 6  # the first ones, of which boxes are kept
 BOX_COLUMNS = ("time_ms", "source", "image", "class", "score", "x0", "y0", "x1", "y1")
 TABLES: Mapping[str, tuple[str, ...]] = {
     "metrics": tuple(dict.fromkeys([*METRIC_COLUMNS, *DETECTION_COLUMNS])),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -17,6 +18,7 @@ from matplotlib.lines import Line2D
 
 from models.graph import INPUT
 from studies.declare import METRIC_COLUMNS, FigureSpec, Study, limits
+from studies.draw.left_out import left_out
 from studies.draw.style import Style, save, styles, theme
 from studies.statistics import interval
 from studies.tables import CAVEAT, LABELS, check_owner, read_table, select
@@ -47,14 +49,33 @@ def draw_figures(study: Study, folder: Path, endings: Sequence[str] = ("png",)) 
 
 
 def plot(spec: FigureSpec, rows: pd.DataFrame) -> Figure:
-    """A figure as a matplotlib figure that belongs to no window."""
+    """A figure as a matplotlib figure that belongs to no window; below it stands what it leaves out of the rows."""
+    hidden, notes = left_out(spec, rows)
+    draw = _nothing if hidden.all() else _heatmap if spec.plot == "heatmap" else _facets
     with theme():
-        figure = _heatmap(spec, rows) if spec.plot == "heatmap" else _facets(spec, rows)
+        figure = draw(spec, rows)
         if spec.title:
             figure.suptitle(spec.title, **({} if spec.plot == "heatmap" else {"y": 1.03}))
         if any("energy" in column for column in (spec.x, spec.y, spec.hue, spec.ceiling)):
-            figure.text(0.01, -0.04, CAVEAT, fontsize=7)
+            notes = [CAVEAT, *notes]
+        _write_below(figure, notes)
         plt.close(figure)
+    return figure
+
+
+def _write_below(figure: Figure, notes: Sequence[str]) -> None:
+    """Small lines below all that there is, such as long names of layers."""
+    if notes:
+        figure.draw_without_rendering()
+        lowest = figure.get_tightbbox().y0 / figure.get_figheight()
+        below = round(min(0.0, lowest) - 0.05, 2)  # letters are as much as that larger where the file has more dots
+        figure.text(0.01, below, "\n".join(notes), fontsize=7, va="top")
+
+
+def _nothing(spec: FigureSpec, rows: pd.DataFrame) -> Figure:
+    """Axes without data, where none of the rows has a value to draw."""
+    figure, axes = plt.subplots(figsize=(4.9, 3.6))
+    axes.set(xlabel=LABELS[spec.x], ylabel=LABELS[spec.y], xticks=[], yticks=[])
     return figure
 
 
@@ -166,6 +187,7 @@ def _pick(ways: Mapping[Any, Style], what: str) -> dict[Any, Any]:
 
 def _heatmap(spec: FigureSpec, rows: pd.DataFrame) -> Figure:
     """One map per value of `col`, on one scale of colours."""
+    rows = rows.assign(**{spec.hue: rows[spec.hue].replace([np.inf, -np.inf], np.nan)})  # as seaborn's other plots do
     parts = list(rows.groupby(spec.col)) if spec.col else [("", rows)]
     tables = [part.pivot_table(index=spec.y, columns=spec.x, values=spec.hue) for _, part in parts]
     for table in tables:

@@ -16,11 +16,10 @@ from conversion.recording import Recording
 from models.detection import Head, detect, mean_average_precision, unpad_boxes
 from models.graph import Array, Graph
 from models.onnx_io import predict
-from studies.declare import BOX_COLUMNS, DETECTION_COLUMNS, StudyError
+from studies.declare import BOX_COLUMNS, DETECTION_COLUMNS, DRAWN_IMAGES, StudyError
 from studies.measure.metrics import costs, settling_times
 
 SURE = 0.3  # the score of a box that is drawn, and that the SNN has to find as well
-DRAWN_IMAGES = 6
 Found = Sequence[Array]
 
 

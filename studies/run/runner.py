@@ -19,10 +19,10 @@ import pandas as pd
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
-from studies.declare import KEYS, TABLES, Condition, Study
+from studies.declare import KEYS, TABLES, Condition, Study, check_kinds
 from studies.run.code import code_hash
 from studies.run.experiment import Rows, check_job, key_of, rows_of
-from studies.run.files import Job
+from studies.run.files import Job, has_boxes
 from studies.tables import (
     CAVEAT,
     ResultsError,
@@ -71,6 +71,7 @@ def run_study(
     start = time.perf_counter()
     every = [Job(condition, study.folder, data_dir) for condition in study.conditions]
     _check(every)
+    check_kinds(study.figures, map(has_boxes, {job.condition.dataset: job for job in every}.values()))
     keys = {job.condition: key_of(job) for job in every}
     account = _account(study, folder)
     claim_folder(folder, account)
