@@ -12,8 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from models.paths import STUDIES
 from studies.declare.conditions import (
     KEYS,
@@ -22,10 +20,10 @@ from studies.declare.conditions import (
     StudyError,
     check_value,
     condition,
-    readout_steps,
     require_known,
     require_type,
 )
+from studies.declare.drawable import check_figures
 from studies.declare.figure_spec import FigureSpec, parse_figure
 
 LARGEST_FILE, MOST_POINTS = 1_000_000, 100_000  # bytes, points of a grid; more is another file, or a slip of a list
@@ -145,7 +143,7 @@ def parse_study(content: Mapping[str, Any], name: str, folder: Path, quick: bool
     _check_effects(fixed, variants, grid)
     if not study.conditions:
         raise StudyError("the grid is empty")
-    _check_where(study)
+    check_figures(figures, study.variant_of, study.columns, quick)
     return study
 
 
@@ -187,29 +185,6 @@ def _check_grid(key: str, values: Any) -> None:
         check_value(key, value)
     if len(set(values)) < len(values):
         raise StudyError(f"grid: {key} is {values!r}; a value is there twice")
-
-
-def _check_where(study: Study) -> None:
-    """Refuse a figure of times at which no condition is read, or of values that none has."""
-    there: dict[str, set[Any]] = {"time_ms": {"end", *(time for c in study.conditions for time in _times_ms(c))}}
-    for name in study.columns:
-        there[name] = {study.variant_of[c] if name == "variant" else getattr(c, name) for c in study.conditions}
-    for figure in study.figures:
-        for name, wanted in figure.where.items():
-            values = wanted if isinstance(wanted, list) else [wanted]
-            if any(isinstance(value, dict | list) for value in values):
-                raise StudyError(f"figure {figure.name!r}: where has {name} = {wanted!r}; it must be a value or a list")
-            if name in there and there[name].isdisjoint(values):
-                every = sorted(there[name] - {None}, key=lambda value: (isinstance(value, str), value))
-                known = ", ".join(f"{value:g}" if isinstance(value, float) else repr(value) for value in every[:60])
-                raise StudyError(f"figure {figure.name!r}: no condition has {name} = {wanted!r}; there are {known}")
-
-
-def _times_ms(c: Condition) -> Iterable[float]:
-    """The `time_ms` of a condition's rows."""
-    steps = readout_steps(c)
-    late = steps[steps * c.dt_ms > (c.evaluation_delay_ms or 0.0) + c.dt_ms / 2]
-    return np.round(c.residual_ms + late * c.dt_ms, 6).tolist()  # such as 0.3, where 3 * 0.1 is more
 
 
 def _check_effects(fixed: Mapping[str, Any], variants: Variants, grid: Mapping[str, Any]) -> None:

@@ -17,12 +17,12 @@ from typing import Any
 import pandas as pd
 from joblib import Parallel, delayed
 
-from studies.declare import KEYS, TABLES, Condition, Study
+from studies.declare import KEYS, TABLES, Condition, Study, check_kinds
 from studies.progress import shown
 from studies.run.board import Board, open_board, reported, writer
 from studies.run.code import code_hash
 from studies.run.experiment import Rows, check_job, key_of, rows_of
-from studies.run.files import Job
+from studies.run.files import Job, has_boxes
 from studies.tables import (
     CAVEAT,
     ResultsError,
@@ -73,6 +73,7 @@ def run_study(
     every = [Job(condition, study.folder, data_dir) for condition in study.conditions]
     with shown(lambda: f"{study.title}: reading networks and images"):
         _check(every)
+        check_kinds(study.figures, map(has_boxes, {job.condition.dataset: job for job in every}.values()))
         keys = {job.condition: key_of(job) for job in every}
     account = _account(study, folder)
     claim_folder(folder, account)

@@ -110,6 +110,7 @@ def test_shipped_studies_are_sound(name, quick):
             "where = { time_ms = [4, 25] }",
             r"no condition has time_ms = \[4, 25\]; there are 5,",
         ),
+        ('hue = "normalization"', "where = { time_ms = [5, 4] }", "no condition has time_ms = 4; there are 5,"),
         ('hue = "normalization"', 'where = { time_ms = "last" }', "no condition has time_ms = 'last'; there are 5, 10"),
         (
             'hue = "normalization"',
