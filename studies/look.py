@@ -33,7 +33,7 @@ from studies.draw import (
     pooling_errors,
     save,
 )
-from studies.measure import answers, scores
+from studies.measure import ann_scores, answers, scores
 from studies.run import (
     Job,
     Prepared,
@@ -162,5 +162,5 @@ def _inside(prepared: Prepared, recording: Recording, c: Condition, image: int) 
 
 def _confusion(prepared: Prepared, recording: Recording, c: Condition) -> Figure:
     final = answers(scores(recording, c.readout, c.readout_k or 1)[-1])
-    ann_answers = predict(prepared.graph, prepared.images).reshape(len(final), -1).argmax(axis=1)
+    ann_answers = ann_scores(predict(prepared.graph, prepared.images)).argmax(axis=1)
     return draw_confusions(final, prepared.labels, ann_answers)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import brian2
 import matplotlib
 import pytest
+from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
+from brian2.devices import device_module
 
 from models.datasets.files import DatasetError
 from models.datasets.loading import Dataset, load_dataset
 
 matplotlib.use("Agg")
-brian2.prefs.codegen.target = "numpy"  # of what is run without `simulate`: nothing to compile
+device_module._auto_target = NumpyCodeObject  # what "auto" means without `simulate`: nothing to compile
 
 
 @pytest.fixture

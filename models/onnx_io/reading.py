@@ -2,8 +2,8 @@
 
 Accepted is what can become spikes: convolutions, fully connected layers, pooling, enlarging, sums and concatenations,
 ReLU and its relatives. Batch norm, scaling by constants, other orders and other shapes fold into weights, dropout falls
-away, and so does what stands behind the logits: softmax, argmax, labels. Where no activation follows, a layer is
-linear. Layers are named as in `models.onnx_io.names`. Anything else is refused, and so is what onnxruntime would not
+away, and so does what stands behind the logits: softmax, sigmoid, argmax, labels. Where no activation follows, a layer
+is linear. Layers are named as in `models.onnx_io.names`. Anything else is refused, and so is what onnxruntime would not
 run. Nothing in a file is ever executed or unpickled.
 """
 
@@ -21,9 +21,10 @@ from onnx import external_data_helper, inliner, numpy_helper
 
 from models.graph import INPUT, Graph, GraphError, Shape
 from models.onnx_io.content import require_file
+from models.onnx_io.editing import cut
 from models.onnx_io.inputs import input_of, standardised
-from models.onnx_io.node import BehindLogits, Missing, Node, Value, attributes_of, label_of
-from models.onnx_io.operators import ADVICE, LOGITS_FOLLOWERS, OPERATORS, evaluate_constants, require_classes
+from models.onnx_io.node import BehindLogits, Missing, Node, Rounded, Value, attributes_of, label_of
+from models.onnx_io.operators import ADVICE, OPERATORS, ROUNDS, clip_rounded, evaluate_constants, follow_logits
 from models.onnx_io.places import is_in_order
 from models.onnx_io.running import open_session
 from models.onnx_io.signals import OnnxError, Signal, naming, one_line
@@ -31,13 +32,14 @@ from models.onnx_io.trace import Trace
 from models.onnx_io.writing import PRODUCER
 from models.standardisation import Standardisation, StandardisationError
 
+UNTIL = "where it stands behind the network, `brianize tailor FILE --until NAME --output NEW.onnx` cuts it off"
 OLDEST_OPSET = 7  # before it, Add and Mul spread their operands by other rules
 
 
 PIXELS = Standardisation()  # the network reads them as they are
 
 
-def load(path: str | Path, standardisation: Standardisation = PIXELS) -> Graph:
+def load(path: str | Path, until: str | None = None, standardisation: Standardisation = PIXELS) -> Graph:
     """Read a trained network from an ONNX file, as one that reads pixels in [0, 1].
 
     What it reads instead, as `standardisation` or the type of its input says, is folded into its first layers, as
@@ -47,15 +49,23 @@ def load(path: str | Path, standardisation: Standardisation = PIXELS) -> Graph:
     be dynamic. Images with the channels last (Keras), without channels, and signals along one axis become maps with the
     channels first (`models.onnx_io.inputs`).
 
+    Parameters
+    ----------
+    until : str, optional
+        The tensor, or the node, that the network is read up to; by default the output of the file. It takes a network
+        out of a larger file, and chooses one of several outputs.
+    standardisation : Standardisation
+        What the network reads in the place of pixels.
+
     Raises
     ------
     OnnxError
         If the file is not sound, or holds what cannot become spikes: one line with the file, the node and the remedy.
     """
     with naming(path, StandardisationError):
-        model = read(path)
+        model = read(path, until)
         graph = finish(model, *follow(model, standardisation=standardisation))
-        require_runnable(path)
+        require_runnable(path if until is None else model)
         return graph
 
 
@@ -71,13 +81,15 @@ def input_shape(path: str | Path) -> Shape:
         return input_of(model, {tensor.name for tensor in model.graph.initializer}).shape
 
 
-def read(path: str | Path) -> onnx.ModelProto:
-    """The file, checked, with its weights in memory; raises `OnnxError`."""
+def read(path: str | Path, until: str | None = None) -> onnx.ModelProto:
+    """The file, or the part of it that computes a tensor, checked, with its weights in memory; raises `OnnxError`."""
     path = Path(path)
     require_file(path)
     try:
         model = onnx.load_model_from_string(path.read_bytes())
         external_data_helper.load_external_data_for_model(model, str(path.parent))
+        if not all(output.type.tensor_type.HasField("shape") for output in model.graph.output):
+            model = onnx.shape_inference.infer_shapes(model)  # tools that cut networks leave it out
         onnx.checker.check_model(model)
         model = inliner.inline_local_functions(model) if model.functions else model
     except DecodeError:
@@ -85,7 +97,7 @@ def read(path: str | Path) -> onnx.ModelProto:
     except (onnx.checker.ValidationError, OSError, ValueError, RuntimeError) as error:
         raise OnnxError(f"not a sound ONNX file: {one_line(error)}") from None
     _require_unique_names(model.graph)
-    return model
+    return model if until is None else cut(model, until)
 
 
 def _require_unique_names(graph: onnx.GraphProto) -> None:
@@ -99,10 +111,10 @@ def _require_unique_names(graph: onnx.GraphProto) -> None:
             raise OnnxError(f"two {kind} are called {twice[0]!r}; give each a name of its own, or export again")
 
 
-def require_runnable(path: str | Path) -> None:
-    """Raise an `OnnxError` if onnxruntime refuses the file, as it does types of tensors that do not fit."""
+def require_runnable(model: onnx.ModelProto | str | Path) -> None:
+    """Raise an `OnnxError` if onnxruntime refuses a model or a file, as it does types of tensors that do not fit."""
     try:
-        open_session(path, optimised=False)
+        open_session(model, optimised=False)
     except Exception as error:  # its exceptions share no base class
         raise OnnxError(f"onnxruntime refuses the file: {one_line(error)}; export the network again") from error
 
@@ -138,8 +150,9 @@ def follow(
             values[tensor.name] = numpy_helper.to_array(tensor)
     given = input_of(model, values)
     trace = Trace(given.shape)
-    signal = trace.signal(INPUT)
-    pixels = signal if standardisation is None else standardised(given, signal, standardisation)
+    pixels = trace.signal(INPUT)
+    if standardisation is not None:
+        pixels = standardised(given, pixels, standardisation)
     values[given.name] = trace.arrange(pixels, given.places, "flatten")
     reads, keeps_name = _reads(model.graph), model.producer_name == PRODUCER
     for proto in model.graph.node:
@@ -150,8 +163,9 @@ def follow(
         made = (visit or evaluate)(trace, node, model)
         for name, value in zip(proto.output, made if isinstance(made, tuple) else (made,), strict=False):
             values[name] = value
-            if isinstance(value, Signal) and reads[name] > 1:
-                trace.shared.add(value.layer)
+            signal = value.signal if isinstance(value, BehindLogits | Rounded) else value
+            if isinstance(signal, Signal) and reads[name] > 1:
+                trace.shared.add(signal.layer)
     return trace, values
 
 
@@ -170,12 +184,12 @@ def evaluate(trace: Trace, node: Node, model: onnx.ModelProto) -> Value | tuple[
                 raise OnnxError(f"reads {value.name!r}, which no node writes as its first output")
         if all(isinstance(value, np.ndarray) for value in given):
             return evaluate_constants(node, model)
-        behind = [value for value in given if isinstance(value, BehindLogits)]
-        if behind and node.operator in LOGITS_FOLLOWERS:
-            require_classes(trace, node, behind[0].signal)
-            return behind[0]
+        if any(isinstance(value, BehindLogits) for value in given):
+            return follow_logits(trace, node)
+        if any(isinstance(value, Rounded) for value in given):
+            return clip_rounded(trace, node)
         if node.operator not in OPERATORS:
-            advice = ADVICE.get(node.operator, f"possible are {', '.join(OPERATORS)}")
+            advice = ADVICE.get(node.operator, f"possible are {', '.join(OPERATORS)}; {UNTIL}")
             raise OnnxError(f"this operator cannot become spikes; {advice}")
         return OPERATORS[node.operator](trace, node)
 
@@ -202,9 +216,14 @@ def finish(model: onnx.ModelProto, trace: Trace, values: Mapping[str, Value]) ->
             raise OnnxError(f"output {name!r} does not depend on the input")
         if isinstance(value, Missing):
             raise OnnxError(f"output {name!r} is one that no node writes as its first output")
+        if isinstance(value, Rounded):
+            raise OnnxError(f"output {name!r}: {ROUNDS}")
         signals[name] = value.signal if isinstance(value, BehindLogits) else value
     if len({signal.layer for signal in signals.values()}) != 1:
-        raise OnnxError(f"the outputs {', '.join(map(repr, signals))} come from different layers; export one of them")
+        raise OnnxError(
+            f"the outputs {', '.join(map(repr, signals))} come from different layers; `brianize tailor FILE --until "
+            f"{next(iter(signals))} --output NEW.onnx` writes the network up to one of them"
+        )
     signal = next(iter(signals.values()))
     if signal.places is not None and is_in_order(signal.places, trace.shapes[signal.layer]):
         signal = replace(signal, places=None)  # the values in their order; the shape alone is another

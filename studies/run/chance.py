@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from models.graph import Array
 from models.onnx_io import predict
+from studies.measure import ann_scores
 from studies.run.files import Job, dataset, fit, network, test_images
 
 NAMES = ("model", "dataset", "images", "scale", "mean", "std")
@@ -42,7 +43,7 @@ def _line(job: Job) -> str:
 
 def accuracy_and_chance(outputs: Array, labels: NDArray[np.int64]) -> tuple[float, float]:
     """How often the largest output is right, and how often the most frequent class always would be."""
-    answers = outputs.reshape(len(labels), -1).argmax(axis=1)
+    answers = ann_scores(outputs).argmax(axis=1)
     return float(np.mean(answers == labels)), float(np.bincount(labels).max() / len(labels))
 
 

@@ -32,6 +32,7 @@ from studies.measure import (
     box_table,
     boxes_over_time,
     energies,
+    known_classes,
     measure_answers,
     measure_boxes,
     measure_layers,
@@ -96,7 +97,7 @@ def check_job(job: Job) -> None:
 def _classes(job: Job, output_shape: Shape) -> int:
     """How many classes a network knows; of one that finds boxes, its head says so."""
     if not has_boxes(job):
-        return int(np.prod(output_shape))
+        return known_classes(int(np.prod(output_shape)), job.condition.readout)
     head = read_head(model_path(job))
     check_output(head, output_shape)
     if job.condition.readout != "potential":
@@ -212,7 +213,7 @@ def _classified(prepared: Prepared, recording: Recording, c: Condition) -> dict[
 def _detected(prepared: Prepared, recording: Recording, c: Condition) -> dict[str, pd.DataFrame]:
     graph, images, head = prepared.graph, prepared.images, prepared.head
     assert head is not None
-    scale = output_scale(prepared.reduced, prepared.normalised, images[0])
+    scale = output_scale(prepared.reduced, prepared.normalised, images)
     found, ann_found = boxes_over_time(recording, scale, head), detect(predict(graph, images), head)
     spent = energies(graph, encoder_of(c), recording.steps)
     return {

@@ -107,7 +107,7 @@ def network(job: Job) -> Graph:
 
 @lru_cache(maxsize=2)
 def _network(path: Path, content: str, said: Standardisation) -> Graph:
-    return load_onnx(path, said)
+    return load_onnx(path, standardisation=said)
 
 
 def dataset(job: Job, name: str) -> Dataset:

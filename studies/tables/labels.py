@@ -51,6 +51,7 @@ LABELS: Mapping[str, str] = {
     "ann_map_50": "ANN mAP@0.5",
     "fidelity_map_50": "mAP@0.5 with the ANN's boxes as the truth",
     "agreement": "agreement with the ANN (share of images)",
+    "unanswered_share": "share of images without an answer",
     "spikes_per_image": "spikes per image",
     "synops_per_image": "synaptic operations per image",
     "energy_nj": "energy per image (nJ)",

@@ -86,7 +86,7 @@ def test_a_network_reads_pixels_as_the_original_what_it_was_trained_on(tmp_path:
     )
     x = ((scale * (BYTES / 255) - mean) / std).astype(np.float32)
     wanted = read_by(made, np.ascontiguousarray(x.transpose(0, 2, 3, 1)) if kind in LAST else x)
-    got = predict(load(written(tmp_path / "n.onnx", made), said), (BYTES / 255).astype(np.float32))
+    got = predict(load(written(tmp_path / "n.onnx", made), standardisation=said), (BYTES / 255).astype(np.float32))
     np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5 * np.abs(wanted).max())
 
 
@@ -109,14 +109,14 @@ def test_a_type_that_says_no_scale_needs_one(tmp_path: Path) -> None:
     with pytest.raises(OnnxError, match="input 'x' holds whole numbers; say with scale which of them is white"):
         load(path)
     digits = BYTES % 17
-    got = predict(load(path, Standardisation(scale=16)), (digits / 16).astype(np.float32))
+    got = predict(load(path, standardisation=Standardisation(scale=16)), (digits / 16).astype(np.float32))
     np.testing.assert_allclose(got, read_by(made, digits.astype(np.int32)), rtol=1e-4, atol=1e-3)
     with pytest.raises(OnnxError, match="which have no mean and std; leave these out"):
-        load(path, Standardisation(scale=16, mean=1))
+        load(path, standardisation=Standardisation(scale=16, mean=1))
 
 
 def test_a_mean_for_each_channel_there_is(tmp_path: Path) -> None:
     path = written(tmp_path / "n.onnx", model(KINDS["flatten"]))
     with pytest.raises(OnnxError, match=r"n\.onnx: mean has 2 values, but the network reads 3 channels; give one numb"):
-        load(path, Standardisation(mean=(0.1, 0.2)))
-    load(path, Standardisation(mean=(0.1, 0.2, 0.3)))
+        load(path, standardisation=Standardisation(mean=(0.1, 0.2)))
+    load(path, standardisation=Standardisation(mean=(0.1, 0.2, 0.3)))

@@ -145,7 +145,7 @@ def test_a_type_that_onnxruntime_does_not_compute_with(tmp_path: Path) -> None:
         value.type.tensor_type.elem_type = TensorProto.INT16
     refused(tmp_path, model, "input 'x' holds whole numbers; say with scale which of them is white")
     with pytest.raises(OnnxError, match=r"onnxruntime refuses the file: .*Relu"):
-        load(tmp_path / "network.onnx", Standardisation(scale=255))
+        load(tmp_path / "network.onnx", standardisation=Standardisation(scale=255))
 
 
 @pytest.mark.parametrize("operator", ["Conv", "MaxPool", "AveragePool"])

@@ -353,7 +353,7 @@ def test_the_boxes_of_a_slow_network_are_those_of_a_normalised_one_in_the_end(fo
     """Whatever normalisation divides the output by, it comes back before the boxes are decoded."""
     job = detector(folder, normalization="percentile", headroom=1.5)
     prepared = prepare(job)
-    scale = output_scale(prepared.graph, prepared.normalised, prepared.images[0])
+    scale = output_scale(prepared.graph, prepared.normalised, prepared.images)
     ratio = prepared.graph["head"].bias / prepared.normalised["head"].bias
     np.testing.assert_allclose(ratio, scale, rtol=1e-3)
     assert scale > 2

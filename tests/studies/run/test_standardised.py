@@ -74,13 +74,13 @@ def test_the_original_is_right(logits: np.ndarray) -> None:
 
 def test_spikes_of_a_constant_current_approach_the_original(here: Path, logits: np.ndarray) -> None:
     """The bias of each position takes the place of the mean, which the padding does not have; nothing saturates."""
-    graph = load(here / "net.onnx", Standardisation(**SAID))
+    graph = load(here / "net.onnx", standardisation=Standardisation(**SAID))
     assert graph["conv"].bias.shape == (12, 4, 4)
     normalised = normalize(graph, PIXELS[:TESTED], "data")
     simulation = Simulation(neuron=integrate_and_fire(), encoder=ConstantCurrent(1000 * Hz), duration=2000 * ms)
     recording = simulate(normalised, PIXELS[:TESTED], replace(simulation, output="accumulating"))
     gathered = recording.output_potentials[-1].reshape(TESTED, 10) / 2000
-    found = gathered * output_scale(graph, normalised, PIXELS[0])
+    found = gathered * output_scale(graph, normalised, PIXELS[:TESTED])
     assert np.abs(found - logits).max() < 0.02 * np.abs(logits).max()
     np.testing.assert_array_equal(found.argmax(1), logits.argmax(1))
 
