@@ -76,8 +76,8 @@ def look(
         raise StudyError(f"image is {image}; it must be a whole number from 0 to {images - 1}: images is {images}")
     for job in jobs:
         check_job(job)
-    say_accuracies(jobs)
     folder.mkdir(parents=True, exist_ok=True)
+    say_accuracies(jobs)
     return [path for name, figure in _figures(jobs, image).items() for path in save(figure, folder, name)]
 
 

@@ -262,6 +262,7 @@ def test_a_command_that_is_none(capsys: pytest.CaptureFixture, arguments: list[s
 def test_a_neuron_that_brian2_refuses(cli, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = replace(integrate_and_fire(), reset="v -= threshold")
     monkeypatch.setattr(settings, "integrate_and_fire", lambda **options: broken)
+    monkeypatch.setattr(runner, "say_accuracies", lambda jobs: None)
     one_line(cli(), "Brian2 cannot run", '"threshold" could not be resolved; declare it in the equations')
 
 
