@@ -19,7 +19,21 @@ from models.onnx_io.places import Places, in_order
 from models.onnx_io.signals import OnnxError, Signal, require_size
 from models.standardisation import Standardisation
 
-VALUE_BY_VALUE = ("Abs", "Add", "Cast", "CastLike", "Clip", "Div", "Dropout", "Identity", "Mul", "Neg", "Relu", "Sub")
+VALUE_BY_VALUE = (
+    "Abs",
+    "Add",
+    "Cast",
+    "CastLike",
+    "Clip",
+    "Div",
+    "Dropout",
+    "Identity",
+    "Mul",
+    "Neg",
+    "Pad",
+    "Relu",
+    "Sub",
+)
 SCALES = {
     TensorProto.FLOAT: 1.0, TensorProto.DOUBLE: 1.0, TensorProto.FLOAT16: 1.0, TensorProto.BFLOAT16: 1.0,
     TensorProto.UINT8: 255.0,
