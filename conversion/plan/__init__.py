@@ -1,7 +1,9 @@
 """From layers to populations and projections, and what a spike delivers through each connection."""
 
-from conversion.plan.connections import Connection, MaxConnection, average, neuron_order
+from conversion.plan.connections import Connection, average
+from conversion.plan.geometry import neuron_order
 from conversion.plan.kernels import count_spikes
+from conversion.plan.pooling import MaxConnection
 from conversion.plan.populations import ConversionError, Plan, Population, Projection, make_plan
 
 __all__ = [

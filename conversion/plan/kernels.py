@@ -41,59 +41,6 @@ def deliver_sparse(spikes, ends, shape, rows, weight):
 
 
 @njit(cache=True, nogil=True)
-def deliver_max(spikes, ends, shape, rows, state):
-    """A region passes a spike on when the largest spike count among its units rises (exact for any winner).
-
-    `state` is the spikes so far of each source neuron, and the largest count in each target's region.
-    """
-    source_start, target, target_start = ends
-    (n_source, n_target), (indptr, indices), (counts, best) = shape, rows, state
-    image_start, first = 0, 0
-    for spike in spikes:
-        local = spike - source_start
-        counts[local] += 1
-        while local >= image_start + n_source:
-            image_start, first = image_start + n_source, first + n_target
-        neuron = local - image_start
-        for entry in range(indptr[neuron], indptr[neuron + 1]):
-            region = first + indices[entry]
-            if counts[local] > best[region]:
-                best[region] = counts[local]
-                target[target_start + region] += 1
-
-
-@njit(cache=True, nogil=True)
-def deliver_max_falls(spikes, ends, shape, rows, units_of, state):
-    """A region passes a negative spike on when the largest spike count among its units falls.
-
-    To be called after `deliver_max` has delivered the positive spikes of the step. Only a unit that had the largest
-    count can lower it, by 1, if no other unit has it still; the units of region w are
-    `units[units_start[w] : units_start[w + 1]]`, with `units_of` the two of them.
-    """
-    source_start, target, target_start = ends
-    (n_source, n_target), (indptr, indices), (counts, best) = shape, rows, state
-    units_start, units = units_of
-    for spike in spikes:
-        counts[spike - source_start] -= 1
-    image_start, first = 0, 0
-    for spike in spikes:
-        local = spike - source_start
-        while local >= image_start + n_source:
-            image_start, first = image_start + n_source, first + n_target
-        neuron = local - image_start
-        for entry in range(indptr[neuron], indptr[neuron + 1]):
-            region = indices[entry]
-            largest = best[first + region]
-            if counts[local] + 1 == largest:
-                unit, end = units_start[region], units_start[region + 1]
-                while unit < end and counts[image_start + units[unit]] < largest:
-                    unit += 1
-                if unit == end:
-                    target[target_start + first + region] -= 1
-                    best[first + region] = largest - 1
-
-
-@njit(cache=True, nogil=True)
 def deliver_conv(spikes, ends, shapes, kernel, rows, columns, groups):
     """Each spike adds the kernel, seen from its input channel, around its position.
 

@@ -16,6 +16,8 @@ import numpy as np
 
 from conversion.plan import connections
 from conversion.plan.connections import Connection
+from conversion.plan.geometry import regions
+from conversion.plan.pooling import MaxConnection
 from models.graph import (
     INPUT,
     Add,
@@ -179,9 +181,7 @@ def _connection(graph: Graph, layer: Layer, name: str, offset: int) -> Connectio
                 layer.weight, source, target, layer.stride, layer.padding, layer.dilation, layer.groups
             )
         case MaxPool2d():
-            return connections.MaxConnection(
-                connections.pooling_regions(source, target, layer.kernel, layer.stride, layer.padding)
-            )
+            return MaxConnection(regions(source, target, layer.kernel, layer.stride, layer.padding))
         case AvgPool2d():
             return connections.average(source, target, layer.kernel, layer.stride, layer.padding, layer.count_padding)
         case Add():

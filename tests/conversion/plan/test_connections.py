@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import onnxruntime
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
-from onnx import TensorProto, helper, numpy_helper
 
 from conversion.plan import connections
 from conversion.plan.connections import neuron_order
 from conversion.plan.populations import make_plan
 from models.graph import INPUT, AvgPool2d, Conv2d, Graph, MaxPool2d
-
-FEW = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
-
-
-def onnx_map(operator, shape, weight=None, **attributes):
-    """All one-hot images of `shape` through one operator of onnxruntime: (n_source, *target_shape)."""
-    n = int(np.prod(shape))
-    names = ["x"] if weight is None else ["x", "w"]
-    constants = [] if weight is None else [numpy_helper.from_array(weight, "w")]
-    graph = helper.make_graph(
-        [helper.make_node(operator, names, ["y"], **attributes)],
-        "one operator",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [n, *shape])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
-        constants,
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return session.run(None, {"x": np.eye(n, dtype=np.float32).reshape(n, *shape)})[0]
+from tests.conversion.plan.onnx_operator import FEW, geometry, onnx_map, pool_fits
 
 
 def delivered(connection, source_shape, target_shape):
@@ -52,21 +30,6 @@ def check(layer, shape, expected):
     for form in delivered(connection, shape, graph.shapes[layer.name]):
         np.testing.assert_allclose(form, expected.reshape(len(form), -1), atol=1e-6)
     return connection
-
-
-@st.composite
-def geometry(draw):
-    pair = st.tuples
-    small = st.integers(1, 3)
-    shape = (draw(st.integers(1, 2)) * 2, draw(st.integers(3, 8)), draw(st.integers(3, 8)))
-    return {
-        "shape": shape,
-        "kernel": draw(pair(st.integers(1, 4), st.integers(1, 4))),
-        "stride": draw(pair(small, small)),
-        "padding": draw(pair(*[st.integers(0, 2)] * 4)),
-        "dilation": draw(pair(small, small)),
-        "groups": draw(st.sampled_from([1, 2])),
-    }
 
 
 @FEW
@@ -89,12 +52,6 @@ def test_convolution_of_any_geometry(g, seed):
     )  # fmt: skip
     synapses = ones.reshape(len(ones), -1).sum(axis=1)
     np.testing.assert_array_equal(connection.fan_out()[neuron_order(g["shape"])], synapses)
-
-
-def pool_fits(g):
-    size = g["shape"][1:]
-    fits = all(s + g["padding"][a] + g["padding"][a + 2] >= g["kernel"][a] for a, s in enumerate(size))
-    return fits and all(g["padding"][a] < g["kernel"][a % 2] for a in range(4))
 
 
 @FEW
