@@ -23,7 +23,7 @@ from conversion.brian.groups import SCHEDULE, make_group, make_signed, relay, wr
 from conversion.brian.monitors import Conductor, Counter, Window, WindowOpener
 from conversion.brian.projections import Place, SharedProjection, unroll_synapses
 from conversion.options import Output
-from conversion.plan import ConversionError, Plan, Population, Projection
+from conversion.plan import ConversionError, Plan, Population, Projection, fan_out
 from conversion.recording import check_probe
 from conversion.settings import Simulation
 from models.neurons import Neuron
@@ -85,7 +85,7 @@ def build(plan: Plan, simulation: Simulation, batch_size: int) -> SpikingNetwork
 
 def _counter(plan: Plan, simulation: Simulation, places: Mapping[str, Place], clock: Clock) -> Counter:
     windows = [
-        Window(population, places[population.name], _fan_out(plan, population))
+        Window(population, places[population.name], fan_out(plan, population))
         for population in plan.populations
         if population.name in places
     ]
@@ -193,8 +193,3 @@ def _projections(
             target = places[projection.target]
             unit = float(neurons[target.group.name].input_unit)
             yield projection, make(projection, places[projection.source], target, unit, clock)
-
-
-def _fan_out(plan: Plan, population: Population) -> NDArray[np.int64]:
-    outgoing = [p.connection.fan_out() for p in plan.projections if p.source == population.name]
-    return sum(outgoing, np.zeros(population.size, np.int64))

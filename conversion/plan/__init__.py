@@ -1,8 +1,8 @@
 """From layers to populations and projections, and what a spike delivers through each connection."""
 
 from conversion.plan.connections import Connection, average
+from conversion.plan.counting import count_spikes, fan_out
 from conversion.plan.geometry import neuron_order
-from conversion.plan.kernels import count_spikes
 from conversion.plan.pooling import MaxConnection
 from conversion.plan.populations import ConversionError, Plan, Population, Projection, make_plan
 
@@ -15,6 +15,7 @@ __all__ = [
     "Projection",
     "average",
     "count_spikes",
+    "fan_out",
     "make_plan",
     "neuron_order",
 ]

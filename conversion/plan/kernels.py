@@ -83,25 +83,3 @@ def deliver_conv(spikes, ends, shapes, kernel, rows, columns, groups):
                     position = first + k * column_step * channels_out
                     for j in range(per_group):
                         target[position + j] += weights[weight_start + k * per_group + j]
-
-
-@njit(cache=True, nogil=True)
-def count_spikes(spikes, start, n_images, size, counts, fan_out, weight):
-    """Add `weight` to `counts` for each of this step's spikes of one population; return their number and synapses.
-
-    For negative spikes `weight` is negative.
-
-    Only the first `n_images` of the batch count: the rest is filling.
-    """
-    n_spikes, n_synapses = 0, 0
-    image_start = 0
-    for spike in spikes:
-        local = spike - start
-        if local >= n_images * size:
-            break
-        while local >= image_start + size:
-            image_start += size
-        counts[local] += weight
-        n_spikes += 1
-        n_synapses += fan_out[local - image_start]
-    return n_spikes, n_synapses
