@@ -11,7 +11,7 @@ from conversion.plan import connections
 from conversion.plan.connections import neuron_order
 from conversion.plan.populations import make_plan
 from models.graph import INPUT, AvgPool2d, Conv2d, Graph, MaxPool2d
-from tests.conversion.plan.onnx_operator import FEW, geometry, onnx_map, pool_fits
+from tests.conversion.plan.onnx_operator import FEW, geometry, onnx_apply, onnx_map, pool_fits
 
 
 def delivered(connection, source_shape, target_shape):
@@ -52,6 +52,47 @@ def test_convolution_of_any_geometry(g, seed):
     )  # fmt: skip
     synapses = ones.reshape(len(ones), -1).sum(axis=1)
     np.testing.assert_array_equal(connection.fan_out()[neuron_order(g["shape"])], synapses)
+
+
+def check_batch(connection, spikes, expected):
+    """Spikes (images, n_source) at once: the sums wanted, and exactly those of one spike after another."""
+    neurons = (np.flatnonzero(spikes) + 7).astype(np.int32)
+    at_once, one_by_one = np.zeros((2, 3 + expected.size + 1), np.float32)
+    connection.deliver(neurons, (7, at_once, 3))
+    for neuron in neurons:
+        connection.deliver(np.array([neuron]), (7, one_by_one, 3))
+    np.testing.assert_array_equal(at_once, one_by_one)
+    np.testing.assert_allclose(at_once[3:-1].reshape(expected.shape), expected, atol=1e-4)
+    assert not at_once[:3].any()
+    assert at_once[-1] == 0
+
+
+@FEW
+@given(geometry(), st.integers(1, 5), st.sampled_from([0.05, 0.5, 1.0]), st.integers(0, 2**32 - 1))
+def test_many_spikes_of_a_batch_through_a_convolution(g, channels_per_group, rate, seed):
+    _, *size = g["shape"]
+    reach = [d * (k - 1) + 1 for d, k in zip(g["dilation"], g["kernel"], strict=True)]
+    assume(all(s + g["padding"][a] + g["padding"][a + 2] >= reach[a] for a, s in enumerate(size)))
+    rng = np.random.default_rng(seed)
+    shape = (channels_per_group * g["groups"], *size)
+    weight = rng.normal(size=(6, channels_per_group, *g["kernel"])).astype(np.float32)
+    fields = {"stride": g["stride"], "padding": g["padding"], "dilation": g["dilation"], "groups": g["groups"]}
+    graph = Graph(shape, (Conv2d(name="conv", inputs=(INPUT,), weight=weight, **fields),))
+    spikes = rng.random((3, np.prod(shape))) < rate
+    images = spikes[:, neuron_order(shape)].reshape(3, *shape).astype(np.float32)
+    expected = onnx_apply(
+        "Conv", images, weight, strides=g["stride"], pads=g["padding"], dilations=g["dilation"], group=g["groups"]
+    )
+    in_order = np.argsort(neuron_order(expected.shape[1:]))
+    check_batch(make_plan(graph).projections[0].connection, spikes, expected.reshape(3, -1)[:, in_order])
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.5, 1.0])
+def test_many_spikes_of_a_batch_through_a_dense_layer(rate):
+    rng = np.random.default_rng(0)
+    weight = rng.normal(size=(5, 23)).astype(np.float32)
+    spikes = rng.random((4, 23)) < rate
+    check_batch(connections.dense(weight, (23,)), spikes, spikes @ weight.T)
 
 
 @FEW
