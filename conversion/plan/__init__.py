@@ -1,9 +1,10 @@
 """From layers to populations and projections, and what a spike delivers through each connection."""
 
-from conversion.plan.connections import Connection, average
+from conversion.plan.average_pooling import average
+from conversion.plan.connections import Connection
 from conversion.plan.counting import count_spikes, fan_out
 from conversion.plan.geometry import neuron_order
-from conversion.plan.pooling import MaxConnection
+from conversion.plan.max_pooling import MaxConnection
 from conversion.plan.populations import ConversionError, Plan, Population, Projection, make_plan
 
 __all__ = [

@@ -13,8 +13,9 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from conversion.plan import kernels
-from conversion.plan.geometry import Ends, Indices, Spikes, Taps, axis_taps, channels_last, csr, neuron_order, regions
-from conversion.plan.pooling import MaxConnection
+from conversion.plan.average_pooling import AverageConnection
+from conversion.plan.geometry import Ends, Indices, Spikes, Taps, axis_taps, channels_last, csr, neuron_order
+from conversion.plan.max_pooling import MaxConnection
 from models.graph import Array, Shape
 
 
@@ -76,7 +77,7 @@ class ConvConnection:
 
 @dataclass(frozen=True, eq=False)
 class SparseConnection:
-    """Any other linear map, one stored weight per synapse: pooling, junctions, concatenation."""
+    """Any other linear map, one stored weight per synapse: junctions, concatenation, upsampling."""
 
     weight: csr_array
 
@@ -94,7 +95,7 @@ class SparseConnection:
         return np.diff(self.weight.indptr)
 
 
-Connection = DenseConnection | ConvConnection | SparseConnection | MaxConnection
+Connection = DenseConnection | ConvConnection | SparseConnection | AverageConnection | MaxConnection
 
 
 def dense(weight: Array, source_shape: Shape) -> DenseConnection:
@@ -137,37 +138,6 @@ def upsampling(source_shape: Shape, target_shape: Shape, factor: tuple[int, int]
     channel, row, column = np.unravel_index(target, target_shape)
     source = np.ravel_multi_index((channel, row // factor[0], column // factor[1]), source_shape)
     return SparseConnection(_in_neuron_order(1.0, source, target, source_shape, target_shape))
-
-
-def average(
-    source_shape: Shape,
-    target_shape: Shape,
-    kernel: tuple[int, int],
-    stride: tuple[int, int],
-    padding: tuple[int, int, int, int],
-    count_padding: bool,
-) -> SparseConnection:
-    """The mean over each pooling region, as onnxruntime takes it.
-
-    A region that hangs over the end of the padded map has only the pixels within it; the zeros of the padding are among
-    them if they count.
-    """
-    matrix = regions(source_shape, target_shape, kernel, stride, padding).matrix()
-    if count_padding:
-        rows, columns = (
-            _reach(source_shape[a + 1] + padding[a] + padding[a + 2], kernel[a], stride[a], target_shape[a + 1])
-            for a in range(2)
-        )
-        sizes = np.repeat(np.outer(rows, columns).ravel(), target_shape[0])
-    else:
-        sizes = np.bincount(matrix.indices, minlength=matrix.shape[1])
-    data = (1 / sizes[matrix.indices]).astype(np.float32)
-    return SparseConnection(csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape))
-
-
-def _reach(size: int, kernel: int, stride: int, n_positions: int) -> Indices:
-    """How many pixels of an axis of `size` each position of a kernel covers."""
-    return np.minimum(kernel, size - stride * np.arange(n_positions))
 
 
 def _in_neuron_order(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -81,6 +82,16 @@ class Regions:
     rows: Indices
     columns: Indices
 
+    @cached_property
+    def reached(self) -> tuple[Indices, Indices]:
+        """The regions that each source row and each source column lies in, as (first, behind the last)."""
+        axes = (self.rows, self.source_shape[0]), (self.columns, self.source_shape[1])
+        rows, columns = (
+            np.column_stack([np.searchsorted(spans[:, end], np.arange(size), side="right") for end in (1, 0)])
+            for spans, size in axes
+        )
+        return rows, columns
+
     def matrix(self) -> csr_array:
         """Which source neurons lie in which region: a matrix of ones (n_source, n_target)."""
         (_, width, channels), (_, width_out, _) = self.source_shape, self.target_shape
@@ -92,10 +103,8 @@ class Regions:
 
     def fan_out(self) -> Indices:
         """In how many regions each source neuron lies."""
-        height, width, channels = self.source_shape
-        per_row = np.bincount(_members(self.rows)[1], minlength=height)
-        per_column = np.bincount(_members(self.columns)[1], minlength=width)
-        return np.repeat(np.outer(per_row, per_column).ravel(), channels)
+        per_row, per_column = (spans[:, 1] - spans[:, 0] for spans in self.reached)
+        return np.repeat(np.outer(per_row, per_column).ravel(), self.source_shape[2])
 
 
 def regions(

@@ -15,9 +15,10 @@ from typing import Literal
 import numpy as np
 
 from conversion.plan import connections
+from conversion.plan.average_pooling import average
 from conversion.plan.connections import Connection
 from conversion.plan.geometry import regions
-from conversion.plan.pooling import MaxConnection
+from conversion.plan.max_pooling import MaxConnection
 from models.graph import (
     INPUT,
     Add,
@@ -183,7 +184,7 @@ def _connection(graph: Graph, layer: Layer, name: str, offset: int) -> Connectio
         case MaxPool2d():
             return MaxConnection(regions(source, target, layer.kernel, layer.stride, layer.padding))
         case AvgPool2d():
-            return connections.average(source, target, layer.kernel, layer.stride, layer.padding, layer.count_padding)
+            return average(source, target, layer.kernel, layer.stride, layer.padding, layer.count_padding)
         case Add():
             gain = np.broadcast_to(per_channel(layer.gain, len(target)), target).ravel()
             return connections.elementwise(gain, source, target)

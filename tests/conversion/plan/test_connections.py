@@ -106,6 +106,10 @@ def test_average_pooling_of_any_geometry(g, count_padding):
     )  # fmt: skip
     layer = AvgPool2d(name="pool", inputs=(INPUT,), count_padding=count_padding, **fields)
     connection = check(layer, g["shape"], expected)
+    spikes = np.random.default_rng(0).random((3, len(expected))) < 0.3
+    source, target = neuron_order(g["shape"]), neuron_order(expected.shape[1:])
+    sums = spikes[:, source] @ expected.reshape(len(expected), -1)
+    check_batch(connection, spikes, sums[:, np.argsort(target)])
     reached = (expected.reshape(len(expected), -1) > 0).sum(axis=1)
     np.testing.assert_array_equal(connection.fan_out()[neuron_order(g["shape"])], reached)
 
@@ -155,3 +159,16 @@ def test_a_spike_of_the_second_image_reaches_only_the_second_image():
     connection.deliver(np.array([7 + 32 + 10], np.int32), (7, received, 5))
     assert received[: 5 + 12].sum() == 0
     assert received[5 + 12 :].sum() == connection.fan_out()[10]
+
+
+@pytest.mark.parametrize("kind", [AvgPool2d, MaxPool2d])
+def test_regions_of_padding_alone_receive_nothing(kind):
+    """A map of one pixel under a kernel of one, with padding around it: nine regions, one of which holds it."""
+    fields = {"count_padding": False} if kind is AvgPool2d else {}
+    layer = kind(name="pool", inputs=(INPUT,), kernel=(1, 1), stride=(1, 1), padding=(1, 1, 1, 1), **fields)
+    connection = make_plan(Graph((2, 1, 1), (layer,))).projections[0].connection
+    state = (np.zeros(2, np.int8), np.zeros(18, np.int8)) if kind is MaxPool2d else ()
+    received = np.zeros(18, np.float32)
+    connection.deliver(np.array([0, 1], np.int32), (0, received, 0), *state)
+    np.testing.assert_array_equal(received.reshape(9, 2).T, np.tile(np.arange(9) == 4, (2, 1)))
+    np.testing.assert_array_equal(connection.fan_out(), [1, 1])
