@@ -15,7 +15,7 @@ from brian2.units.fundamentalunits import get_unit
 from numpy.typing import NDArray
 
 from conversion.brian.groups import NEGATIVE_SPIKE
-from conversion.plan import Connection, MaxConnection, Projection
+from conversion.plan import Connection, MaxConnection, Projection, find_spikes
 
 PATHWAYS = {"pre": "spike", "negative": NEGATIVE_SPIKE}
 
@@ -51,8 +51,7 @@ class Place:
         if eventspace not in self.group.variables:
             return np.empty(0, np.int32)
         events = self.array(eventspace)
-        events = events[: events[-1]]
-        first, last = np.searchsorted(events, np.array([self.start, self.stop], events.dtype))
+        first, last = find_spikes(events, self.start, self.stop)
         return events[first:last]
 
 

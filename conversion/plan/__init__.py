@@ -2,7 +2,7 @@
 
 from conversion.plan.average_pooling import average
 from conversion.plan.connections import Connection
-from conversion.plan.counting import count_spikes, fan_out
+from conversion.plan.counting import count_spikes, fan_out, find_spikes
 from conversion.plan.geometry import neuron_order
 from conversion.plan.max_pooling import MaxConnection
 from conversion.plan.populations import ConversionError, Plan, Population, Projection, make_plan
@@ -17,6 +17,7 @@ __all__ = [
     "average",
     "count_spikes",
     "fan_out",
+    "find_spikes",
     "make_plan",
     "neuron_order",
 ]

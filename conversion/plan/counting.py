@@ -1,4 +1,4 @@
-"""How many spikes a population sends in a step, and how many synapses they reach."""
+"""Which spikes of a step are those of a population, how many they are, and how many synapses they reach."""
 
 from __future__ import annotations
 
@@ -18,6 +18,17 @@ def fan_out(plan: Plan, population: Population) -> NDArray[np.unsignedinteger]:
     numbers = sum(outgoing, np.zeros(population.size, np.int64))
     narrow = numbers.astype(np.min_scalar_type(numbers.max()))
     return narrow[:1] if np.ptp(narrow) == 0 else narrow
+
+
+@njit(cache=True, nogil=True)
+def find_spikes(events, start, stop):
+    """Where the first spike of the neurons from `start` on is among `events`, and where the first one from `stop` on.
+
+    `events` are the indices that spiked, in rising order, followed by anything, and at last by their number.
+    """
+    n = events[-1]
+    first = np.searchsorted(events[:n], start)
+    return first, first + np.searchsorted(events[first:n], stop)
 
 
 @njit(cache=True, nogil=True)

@@ -90,7 +90,8 @@ def _count_below(end, spikes, k, source_start, counts, sign):
 def _largest_of_rows(counts, largest):
     """The largest of each column of rows that lie one behind another."""
     row = largest.size
-    largest[:] = counts[:row]
+    for i in range(row):
+        largest[i] = counts[i]
     for start in range(row, counts.size, row):
         others = counts[start : start + row]
         for i in range(row):

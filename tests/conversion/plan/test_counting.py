@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conversion.plan.counting import count_spikes, fan_out
+from conversion.plan.counting import count_spikes, fan_out, find_spikes
 from conversion.plan.populations import make_plan
 from models.graph import INPUT, Conv2d, Dense, Graph
 
@@ -38,3 +38,17 @@ def test_only_the_spikes_of_images_that_are_shown_count(weight, numbers, n_image
     shown = spiked[:n_images]
     assert found == (shown.sum(), (shown * numbers).sum())
     np.testing.assert_array_equal(counts.reshape(n_images, SIZE), weight * shown)
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "expected"),
+    [(0, 12, [2, 3, 5, 9]), (3, 9, [3, 5]), (4, 5, []), (9, 12, [9]), (10, 12, []), (0, 2, [])],
+)
+def test_the_spikes_of_a_population_are_found_among_those_of_its_group(start, stop, expected):
+    events = np.array([2, 3, 5, 9, 4, 4, 4, 4, 4], np.int32)
+    first, last = find_spikes(events, start, stop)
+    assert events[first:last].tolist() == expected
+
+
+def test_in_a_step_without_spikes_none_are_found():
+    assert find_spikes(np.array([7, 7, 0], np.int32), 0, 9) == (0, 0)
