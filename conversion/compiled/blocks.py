@@ -5,7 +5,7 @@ What Brian2 made of it, with all names resolved and all units checked, is asked 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,7 @@ from brian2.groups.group import CodeRunner
 
 from conversion.compiled.rendering import Kind, NotCompilable, ScalarRenderer, cast, met, widest
 
+NameOf = Callable[[float], str] | None
 TEMPLATES = ("stateupdate", "threshold", "reset")
 
 
@@ -41,6 +42,8 @@ class Block:
     shared_reads, shared_writes : frozenset of str
         Variables with one value.
     variables : mapping of str to Variable
+    numbers : mapping of str to float
+        What the code of a step as a whole calls the numbers in it.
     random : int
         How many random numbers a neuron draws.
     """
@@ -55,6 +58,7 @@ class Block:
     shared_reads: frozenset[str]
     shared_writes: frozenset[str]
     variables: Mapping[str, Variable]
+    numbers: Mapping[str, float]
     random: int
 
     @property
@@ -80,7 +84,7 @@ def make_block(runner: CodeRunner, name: str, place: int) -> Block:
     code = runner.codeobj
     if code.template_name not in TEMPLATES:
         raise NotCompilable(f"{runner.name} runs Brian2's template {code.template_name!r}")
-    writer = _Writer(runner, code, place)
+    writer = _Writer(runner, code, name, place)
     refractory = bool((runner.template_kwds or {}).get("_uses_refractory"))
     once, each, _ = writer.translate({name: runner.abstract_code}, dtype=prefs.core.default_float_dtype)
     return Block(
@@ -94,6 +98,7 @@ def make_block(runner: CodeRunner, name: str, place: int) -> Block:
         frozenset(writer.reads["0"] | ({"t"} if refractory else set())),
         frozenset(writer.writes["0"]),
         code.variables,
+        writer.numbers,
         writer.place - place,
     )
 
@@ -101,12 +106,13 @@ def make_block(runner: CodeRunner, name: str, place: int) -> Block:
 class _Writer(CodeGenerator):
     """Brian2's code generator, for one neuron at a time."""
 
-    def __init__(self, runner: CodeRunner, code: CodeObject, place: int) -> None:
+    def __init__(self, runner: CodeRunner, code: CodeObject, block: str, place: int) -> None:
         super().__init__(
             code.variables, code.variable_indices, code.owner, ("_idx",), NumpyCodeObject, code.name,
             code.template_name, override_conditional_write=runner.override_conditional_write, allows_scalar_write=True,
         )  # fmt: skip
-        self.place = place
+        self.block, self.place = block, place
+        self.numbers: dict[str, float] = {}
         self.reads: dict[str, set[str]] = {"_idx": set(), "0": set()}
         self.writes: dict[str, set[str]] = {"_idx": set(), "0": set()}
         self.functions = {name: f for name, f in code.variables.items() if isinstance(f, Function)}
@@ -121,7 +127,13 @@ class _Writer(CodeGenerator):
                 found[self._index(name)].add(name)
         if scalar and self.writes["_idx"] & write:
             raise NotCompilable(f"{self.name} writes one value to all neurons")
-        return [self._line(statement, conditions.get(statement.var, "")) for statement in statements]
+        name_of = self._name_of if scalar else None
+        return [self._line(statement, conditions.get(statement.var, ""), name_of) for statement in statements]
+
+    def _name_of(self, number: float) -> str:
+        name = f"_number_{self.block}_{len(self.numbers)}"
+        self.numbers[name] = number
+        return name
 
     def _index(self, name: str) -> str:
         variable, index = self.variables[name], self.variable_indices[name]
@@ -131,8 +143,8 @@ class _Writer(CodeGenerator):
             raise NotCompilable(f"{name} is not a variable of {self.owner.name}")
         return index
 
-    def _line(self, statement: Statement, condition: str) -> str:
-        code, kind = self._expression(statement)
+    def _line(self, statement: Statement, condition: str, name_of: NameOf) -> str:
+        code, kind = self._expression(statement, name_of)
         name, before = statement.var, self.kinds.get(statement.var, kind)
         if statement.inplace:
             result = widest(before, kind)
@@ -142,18 +154,19 @@ class _Writer(CodeGenerator):
         self.kinds[name] = kind
         return f"{name} = ({code}) if {condition} else {name}" if condition else f"{name} = {code}"
 
-    def _expression(self, statement: Statement) -> tuple[str, Kind]:
+    def _expression(self, statement: Statement, name_of: NameOf) -> tuple[str, Kind]:
         """One that a single boolean decides is written as its two cases, where those are simpler, as by Brian2."""
         decides = statement.used_boolean_variables or []
         if len(decides) != 1 or statement.complexity_std <= sum(statement.complexities.values()):
-            return self._render(statement.expr)
-        cases = {case[0][1]: self._render(e) for case, e in statement.boolean_simplified_expressions.items()}
+            return self._render(statement.expr, name_of)
+        simplified = statement.boolean_simplified_expressions.items()
+        cases = {case[0][1]: self._render(expression, name_of) for case, expression in simplified}
         (yes, yes_kind), (no, no_kind) = cases[True], cases[False]
         kind = widest(yes_kind, no_kind)
         return f"{met(yes, yes_kind, kind)} if {decides[0]} else {met(no, no_kind, kind)}", kind
 
-    def _render(self, expression: str) -> tuple[str, Kind]:
-        renderer = ScalarRenderer(self.functions, self.kinds, self.place)
+    def _render(self, expression: str, name_of: NameOf) -> tuple[str, Kind]:
+        renderer = ScalarRenderer(self.functions, self.kinds, self.place, name_of)
         code, kind = renderer.render(expression)
         self.place = renderer.place
         return code, kind

@@ -104,6 +104,8 @@ def _compile(group: Group, blocks: Sequence[Block], numbers: NDArray[np.int64]) 
         raise NotCompilable(f"a reset follows {missing.pop()!r}, whose threshold is tested elsewhere")
     variables = {name: v for block in blocks for name, v in block.variables.items()}
     constants = {name: v.value for name, v in variables.items() if isinstance(v, Constant)}
+    for block in blocks:
+        constants |= block.numbers
     arrays = {name: variables[name].get_value() for name in sorted(set().union(*(b.arrays for b in blocks)))}
     if clash := (NAMESPACE.keys() | {"range"}) & (constants.keys() | arrays.keys()):
         raise NotCompilable(f"a variable is called {clash.pop()!r}")

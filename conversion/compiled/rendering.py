@@ -8,7 +8,7 @@ written in the type of its partner.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from brian2.core.functions import DEFAULT_FUNCTIONS, Function
@@ -54,12 +54,16 @@ def widest(*kinds: Kind) -> Kind:
 class ScalarRenderer(NodeRenderer):
     """Renders an expression for one neuron; `kinds` are those of the names in it.
 
-    Every method returns the code in parentheses where it needs them, and its kind.
+    Every method returns the code in parentheses where it needs them, and its kind. Given a name for each, numbers are
+    arguments, so that the code of another refractory period is the same.
     """
 
-    def __init__(self, functions: Mapping[str, Function], kinds: Mapping[str, Kind], place: int) -> None:
+    def __init__(
+        self, functions: Mapping[str, Function], kinds: Mapping[str, Kind], place: int,
+        name_of: Callable[[float], str] | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.functions, self.kinds, self.place = functions, kinds, place
+        self.functions, self.kinds, self.place, self.name_of = functions, kinds, place, name_of
 
     def render(self, expression: str) -> tuple[str, Kind]:
         return self.render_node(ast.parse(expression.strip(), mode="eval").body)
@@ -73,7 +77,9 @@ class ScalarRenderer(NodeRenderer):
         code = super().render_Constant(node)
         if isinstance(node.value, bool):
             return code, "boolean"
-        return (code, "weak integer") if isinstance(node.value, int) else (code, "weak")
+        if isinstance(node.value, int):
+            return code, "weak integer"
+        return (self.name_of(float(code)) if self.name_of else code), "weak"
 
     def render_UnaryOp(self, node: ast.UnaryOp) -> tuple[str, Kind]:
         code, kind = self.render_node(node.operand)

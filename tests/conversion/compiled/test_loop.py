@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from conversion.brian.groups import SCHEDULE, initialise, make_group
-from conversion.compiled import GroupLoop
+from conversion.compiled import GroupLoop, source
 from models.neurons import (
     Neuron,
     integrate_and_fire,
@@ -284,3 +284,11 @@ def test_shared_variables_that_change_are_computed_in_the_order_of_the_code() ->
     assert sum(map(len, found[0][0])) > 100
     np.testing.assert_array_equal(np.concatenate(found[0][0]), np.concatenate(found[1][0]))
     np.testing.assert_array_equal(found[0][1], found[1][1])
+
+
+def test_other_parameters_and_refractory_periods_need_no_other_code() -> None:
+    """A sweep compiles once."""
+    before = set(source._compiled)
+    for tau_m, refractory in ((10 * ms, 2 * ms), (20 * ms, 2 * ms), (20 * ms, 3 * ms)):
+        run(driven(leaky_integrate_and_fire(tau_m, refractory=refractory, reset="zero", v_min=-0.3)), 1, loop=True)
+    assert len(set(source._compiled) - before) == 1
