@@ -87,7 +87,7 @@ def _section(blocks: Sequence[Block], size: str) -> Iterator[str]:
             yield "_neuron = -1"
         yield from block.once
         yield from (f"_array_{name}[0] = {name}" for name in sorted(block.shared_writes))
-    blocks = [block for block in blocks if block.each]
+    blocks = [block for block in blocks if block.each or block.template == "threshold"]
     if not blocks:
         return
     yield f"for _start in range(0, _n, {size}):"
