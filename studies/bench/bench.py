@@ -19,6 +19,7 @@ from joblib import cpu_count
 from models.paths import RESULTS
 from studies.bench.engines import compare, draw_engines, measure_engines, missing_engines
 from studies.bench.large_networks import missing_files
+from studies.bench.pytorch import is_installed
 from studies.bench.steps import YOLO_LITE, draw_parts, measure_networks
 from studies.draw import save
 from studies.tables import claim_folder, write_run, write_table
@@ -82,6 +83,7 @@ def machine() -> dict[str, Any]:
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("brian2", "numpy", "numba", "onnxruntime")},
+            **({"torch": version("torch")} if is_installed() else {}),
         },
     }
 

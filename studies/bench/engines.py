@@ -1,4 +1,4 @@
-"""Engines side by side: the ConvNet of Diehl 2015 with shared weights, and as plain `Synapses` in three ways.
+"""Engines side by side: the ConvNet of Diehl 2015 with shared weights, as plain `Synapses` in three ways, in PyTorch.
 
 The engines take turns, so that whatever else the machine does meets all of them, and medians are compared. C++
 standalone has no room for a stopwatch; it reports the time of its simulation loop itself, and the time it took to
@@ -22,20 +22,16 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from conversion.brian import can_compile, device_network
-from conversion.normalize import normalize
 from conversion.options import Connectivity
 from conversion.plan import make_plan
-from models.datasets import load_dataset
-from models.graph import Array, Graph
-from models.onnx_io import load
-from models.paths import WEIGHTS
+from studies.bench import pytorch
+from studies.bench.convnet import STEPS, convnet
 from studies.bench.stopwatch import Row, in_own_process, show, spiking
 from studies.draw import HATCHES, PALETTE, drawing
 
-CALIBRATION = 1000
-STEPS = 100  # per image
 ROUNDS = 3
 CYTHON, CPP = "Synapses, Cython", "Synapses, C++ standalone"
+PYTORCH, PYTORCH_ONE = "PyTorch loop", "PyTorch loop, one image"
 
 
 def measure_engines(missing: Container[str]) -> pd.DataFrame:
@@ -51,6 +47,9 @@ def engines(number: int) -> list[tuple[str, Callable[..., list[Row]], tuple[Any,
     """What runs in a round; each engine gets the batch that suits it, and C++ is compiled in the first round only."""
     turns: list[tuple[str, Callable[..., list[Row]], tuple[Any, ...]]] = [
         ("shared weights", time_runtime, ("shared", "auto", 50, 21)),
+        ("shared weights, one image", time_runtime, ("shared", "auto", 1, 41)),
+        (PYTORCH, pytorch.time_loop, (100, 4)),
+        (PYTORCH_ONE, pytorch.time_loop, (1, 20)),
         ("Synapses, numpy", time_runtime, ("synapses", "numpy", 5, 6)),
         (CYTHON, time_runtime, ("synapses", "cython", 5, 6)),
     ]
@@ -59,7 +58,7 @@ def engines(number: int) -> list[tuple[str, Callable[..., list[Row]], tuple[Any,
 
 def missing_engines() -> Mapping[str, str]:
     """What cannot run on this machine, and why."""
-    missing = {}
+    missing = {} if pytorch.is_installed() else dict.fromkeys((PYTORCH, PYTORCH_ONE), "PyTorch is not installed")
     if not in_own_process(can_compile):
         missing[CYTHON] = "Brian2 cannot compile with Cython here"
     if not any(map(shutil.which, ("g++", "clang++"))):
@@ -94,13 +93,6 @@ def time_standalone(n_images: int, repeats: int) -> list[Row]:
 def _loop_seconds(device: Any) -> float:
     device.run(with_output=False)
     return device._last_run_time
-
-
-def convnet(n_images: int) -> tuple[Graph, Array]:
-    """The data-normalised ConvNet, and test images."""
-    digits = load_dataset("digits")
-    graph = load(WEIGHTS / "mnist_convnet.onnx")
-    return normalize(graph, digits.x[-CALIBRATION:], "data"), digits.x[:n_images]
 
 
 def compare(rows: pd.DataFrame) -> pd.DataFrame:
