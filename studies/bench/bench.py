@@ -20,12 +20,15 @@ from models.paths import RESULTS
 from studies.bench.engines import compare, draw_engines, measure_engines, missing_engines
 from studies.bench.large_networks import missing_files
 from studies.bench.pytorch import is_installed
+from studies.bench.scaling import measure_batches, measure_neurons
 from studies.bench.steps import YOLO_LITE, draw_parts, measure_networks
 from studies.draw import save
 from studies.tables import claim_folder, write_run, write_table
 
 TITLES = {
     "engines": "The ConvNet of Diehl 2015, 100 steps per image, one core",
+    "batches": "The ConvNet in batches of other sizes",
+    "neurons": "A step of driven neurons, and a sum of two arrays of as much memory",
     "networks": "Large networks, one image, one core",
     "network_layers": "Their layers, and the delivery of the spikes of each",
     "network_parts": "Their steps",
@@ -43,7 +46,12 @@ def measure_all(folder: Path = RESULTS / "throughput") -> None:
     account = {"title": "Throughput", "question": "How fast is the engine?", "machine": machine()}
     claim_folder(folder, account)
     missing = {**missing_engines(), **_missing_networks()}
-    tables = {"engines": measure_engines(missing), **measure_networks(missing)}
+    tables = {
+        "engines": measure_engines(missing),
+        "batches": measure_batches(),
+        "neurons": measure_neurons(),
+        **measure_networks(missing),
+    }
     for name, table in tables.items():
         write_table(folder, name, [table])
     write_run(folder, account | {"left_out": missing})

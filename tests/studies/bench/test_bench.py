@@ -12,6 +12,7 @@ import pytest
 from studies.bench import bench
 
 ENGINES = pd.DataFrame({"engine": ["shared weights", "Synapses"], "round": 1, "ms_per_image": [4.0, 80.0]})
+BATCHES = pd.DataFrame({"batch_images": [1, 8], "ms_per_image": [5.0, 3.0]})
 PARTS = pd.DataFrame({"network": "VGG-16", "part": ["synapses", "rest"], "ms_per_step": [3.0, 1.0]})
 
 
@@ -25,6 +26,8 @@ def measured(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(
         bench, "measure_networks", lambda missing: asked.append(list(missing)) or {"network_parts": PARTS}
     )
+    monkeypatch.setattr(bench, "measure_batches", lambda: BATCHES)
+    monkeypatch.setattr(bench, "measure_neurons", lambda: pd.DataFrame({"neurons": [10], "ns_per_neuron": [0.5]}))
     return asked
 
 
@@ -33,6 +36,8 @@ def test_tables_and_figures_are_written_and_what_is_missing_is_left_out_and_said
     assert measured == [["C++", "YOLO-LITE"]] * 2
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "engines.csv"), ENGINES, check_dtype=False)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "network_parts.csv"), PARTS, check_dtype=False)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "batches.csv"), BATCHES, check_dtype=False)
+    assert pd.read_csv(tmp_path / "neurons.csv")["neurons"].tolist() == [10]
     reasons = {"C++": "there is no compiler", "YOLO-LITE": "there is no file"}
     assert json.loads((tmp_path / "run.json").read_text())["left_out"] == reasons
     assert all((tmp_path / name).is_file() for name in ("engines.png", "networks.png"))
