@@ -1,4 +1,4 @@
-"""How the cost of an image falls with the batch, how a step grows with its neurons, and what the memory allows at best."""
+"""How the cost of an image falls with the batch, that of a step grows with its neurons, and what the memory allows."""
 
 from __future__ import annotations
 
