@@ -15,6 +15,7 @@ from matplotlib.patches import Rectangle
 
 from models.datasets import load_dataset
 from models.graph import Array
+from models.standardisation import Standardisation
 from studies.declare import FigureSpec, Study, StudyError, shown_datasets
 from studies.draw.style import PALETTE, drawing, save
 from studies.tables import LABELS, read_table, select
@@ -95,6 +96,8 @@ def _title(column: str, level: Any) -> str:
 
 
 def _images(study: Study, spec: FigureSpec, data_dir: Path | None) -> Array:
-    """The images that the boxes are of."""
+    """The images that the boxes are of, as pixels, whatever the network reads in their place."""
     (name,) = shown_datasets(spec, study.variant_of)
-    return load_dataset(str(study.folder / name) if name.endswith(".npz") else name, data_dir).x
+    c = next(c for c in study.conditions if c.dataset == name)
+    path, said = str(study.folder / name) if name.endswith(".npz") else name, Standardisation(c.scale, c.mean, c.std)
+    return load_dataset(path, data_dir, standardisation=said).x

@@ -91,7 +91,7 @@ def test_a_study_draws_them_from_its_table(tmp_path, monkeypatch):
     loaded = load_study(tmp_path / "mine.toml")
     claim_folder(tmp_path / "out", loaded.content() | {"title": loaded.title})
     write_table(tmp_path / "out", "boxes", [table()])
-    monkeypatch.setattr(boxes, "load_dataset", lambda name, data_dir: pd.Series({"x": IMAGES}))
+    monkeypatch.setattr(boxes, "load_dataset", lambda name, data_dir, **_: pd.Series({"x": IMAGES}))
     seen = []
     monkeypatch.setattr(boxes, "plot", lambda f, rows, images: seen.append((rows, images)) or plot(f, rows, images))
     (path,) = draw_boxes(loaded, tmp_path / "out")
@@ -115,11 +115,20 @@ def test_of_several_datasets_the_images_are_those_of_the_one_that_is_shown(tmp_p
     content = STUDY.replace('dataset = "digit_scenes"\n', "").replace(
         "[[figures]]", '[grid]\ndataset = ["digit_scenes", "photos"]\n[[figures]]'
     )
-    monkeypatch.setattr(boxes, "load_dataset", lambda name, data_dir: pd.Series({"x": name}))
+    monkeypatch.setattr(boxes, "load_dataset", lambda name, data_dir, **_: pd.Series({"x": name}))
     for name in ("digit_scenes", "photos"):
         (tmp_path / "mine.toml").write_text(content.replace("where = {", f'where = {{ dataset = "{name}",'))
         loaded = load_study(tmp_path / "mine.toml")
         assert _images(loaded, loaded.figures[0], None) == name
+
+
+def test_images_that_a_study_says_are_standardised_are_drawn_as_pixels(tmp_path):
+    pixels = np.random.default_rng(1).random((2, 1, 20, 20))
+    np.savez(tmp_path / "mine.npz", x=(pixels - 0.25) / 0.125, y=np.full((2, 1, 6), -1.0))
+    content = STUDY.replace('"digit_scenes"', '"mine.npz"\nmean = 0.25\nstd = 0.125')
+    (tmp_path / "mine.toml").write_text(content)
+    loaded = load_study(tmp_path / "mine.toml")
+    np.testing.assert_allclose(_images(loaded, loaded.figures[0], None), pixels, atol=1e-6)
 
 
 @pytest.mark.parametrize(
