@@ -1,7 +1,7 @@
 """Images and what they show, by name or from a file; nothing is ever unpickled."""
 
 from models.datasets.files import npz_arrays
-from models.datasets.loading import Dataset, content_hash, find_file, load_dataset
+from models.datasets.loading import Dataset, find_file, load_dataset
 from models.datasets.meaning import DatasetError, flat
 from models.datasets.photos import SIDE as PHOTO_SIDE
 from models.datasets.preprocessing import CIFAR10_MEAN, CROP, centre, rectify
@@ -15,7 +15,6 @@ __all__ = [
     "DatasetError",
     "centre",
     "compose_scenes",
-    "content_hash",
     "find_file",
     "flat",
     "load_dataset",

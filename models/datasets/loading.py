@@ -11,7 +11,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,15 @@ class Dataset:
     @property
     def has_boxes(self) -> bool:
         return self.y.ndim == 3
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 of the images and labels, and of what the network reads in their place if that is said."""
+        digest = hashlib.sha256(repr(self.standardisation).encode() if self.standardisation.said else b"")
+        for array in (self.x, self.y):
+            digest.update(str(array.shape).encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -143,14 +152,6 @@ def find_file(name: str, data_dir: Path | str | None = None) -> Path:
             return path
     looked = ", ".join(map(str, directories))
     raise DatasetError(f"{name} is not in {looked}; name its directory with --data or {DATA_VARIABLE}")
-
-
-def content_hash(dataset: Dataset) -> str:
-    """SHA-256 of the images and labels, and of what the network reads in their place if that is said."""
-    digest = hashlib.sha256(repr(dataset.standardisation).encode() if dataset.standardisation.said else b"")
-    for array in (dataset.x, dataset.y):
-        digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
 
 
 def _digits() -> Dataset:

@@ -22,7 +22,6 @@ from conversion.recording import Probe, Recording, delay_evaluation, select_read
 from conversion.reduce import drop_negative_slopes, fold_average_pooling
 from conversion.residual_potential import simulate_in_two_stages
 from conversion.simulate import simulate
-from models.datasets import content_hash
 from models.detection import NO_BOX, Head, check_output, detect, read_head
 from models.encoders import Encoder
 from models.graph import INPUT, Array, Graph, Shape
@@ -143,7 +142,7 @@ def sources_of(job: Job) -> Mapping[str, Any]:
         "code": code_hash(),
         **{f"version of {name}": version(name) for name in LIBRARIES},
         f"model {c.model!r}": network_hash(model_path(job)),
-        **{f"dataset {name!r}": content_hash(dataset(job, name)) for name in names},
+        **{f"dataset {name!r}": dataset(job, name).content_hash for name in names},
     }
 
 

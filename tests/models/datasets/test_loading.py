@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 
 from models.datasets import loading as datasets
 from models.datasets.files import DatasetError
-from models.datasets.loading import DATA_VARIABLE, NAMES, Dataset, content_hash, load_dataset
+from models.datasets.loading import DATA_VARIABLE, NAMES, Dataset, load_dataset
 from models.standardisation import Standardisation
 from tests.models.datasets.test_files import idx
 
@@ -56,7 +56,7 @@ def test_scenes_of_the_embedded_digits(digits: Dataset) -> None:
     assert data.has_boxes
     assert not digits.has_boxes
     assert data.x.shape == (1000, 1, 96, 96)
-    assert content_hash(data) == content_hash(load_dataset("digit_scenes"))
+    assert data.content_hash == load_dataset("digit_scenes").content_hash
     for scene, rows in enumerate(data.y):
         shown = rows[rows[:, 0] >= 0, 0]
         np.testing.assert_array_equal(shown, digits.y[5 * scene : 5 * scene + len(shown)])
@@ -84,7 +84,7 @@ def test_any_prefix_of_digits_is_mixed(digits: Dataset, n: int) -> None:
 
 
 def test_digits_are_the_same_every_time(digits: Dataset) -> None:
-    assert content_hash(load_dataset("digits")) == content_hash(digits)
+    assert load_dataset("digits").content_hash == digits.content_hash
 
 
 def test_digits8_are_those_of_scikit_learn() -> None:
@@ -104,7 +104,7 @@ def test_content_hash_changes_with_the_last_bit_of_any_pixel(place: tuple[int, .
     data = load_dataset("digits8")
     x = data.x.copy()
     x[place] = np.nextafter(x[place], 2)
-    assert content_hash(replace(data, x=x)) != content_hash(data)
+    assert replace(data, x=x).content_hash != data.content_hash
 
 
 @pytest.mark.parametrize("place", [0, 1796])
@@ -112,19 +112,19 @@ def test_content_hash_changes_with_any_label(place: int) -> None:
     data = load_dataset("digits8")
     y = data.y.copy()
     y[place] += 1
-    assert content_hash(replace(data, y=y)) != content_hash(data)
+    assert replace(data, y=y).content_hash != data.content_hash
 
 
 def test_content_hash_changes_with_what_the_network_is_said_to_read() -> None:
     data = load_dataset("digits8")
     said = [Standardisation(), Standardisation(mean=0.5), Standardisation(mean=0.25), Standardisation(std=0.5)]
-    assert len({content_hash(replace(data, standardisation=each)) for each in said}) == 4
+    assert len({replace(data, standardisation=each).content_hash for each in said}) == 4
 
 
 def test_content_hash_is_that_of_the_content_alone() -> None:
     data = load_dataset("digits8")
-    assert content_hash(replace(data, name="other", x=np.asfortranarray(data.x))) == content_hash(data)
-    assert content_hash(replace(data, x=data.x.reshape(-1, 1, 16, 4))) != content_hash(data)
+    assert replace(data, name="other", x=np.asfortranarray(data.x)).content_hash == data.content_hash
+    assert replace(data, x=data.x.reshape(-1, 1, 16, 4)).content_hash != data.content_hash
 
 
 # Files
