@@ -23,6 +23,7 @@ ALONG_CHANNELS = (
     "AveragePool", "BatchNormalization", "Conv", "GlobalAveragePool", "GlobalMaxPool", "MaxPool", "PRelu",
 )  # fmt: skip
 COLOURS = (1, 3)
+FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,9 @@ def input_of(model: onnx.ModelProto, constants: Container[str]) -> Input:
     if len(inputs) != 1:
         raise OnnxError(f"the network has {len(inputs)} inputs, {[value.name for value in inputs]}; one is possible")
     name, tensor = inputs[0].name, inputs[0].type.tensor_type
+    if tensor.elem_type not in FLOATS:
+        kind = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
+        raise OnnxError(f"input {name!r} is of type {kind}; images are floats in [0, 1], export the network for these")
     dims = [dim.dim_param or dim.dim_value for dim in tensor.shape.dim]
     if len(dims) not in (2, 3, 4):
         raise OnnxError(f"input {name!r} has shape {dims}, not (batch, channels, height, width) or (batch, features)")

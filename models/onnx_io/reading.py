@@ -13,16 +13,18 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
 from onnx import external_data_helper, inliner, numpy_helper
 
 from models.graph import INPUT, Graph, GraphError
 from models.onnx_io.inputs import input_of
 from models.onnx_io.node import BehindLogits, Missing, Node, Value, attributes_of, label_of
-from models.onnx_io.operators import ADVICE, LOGITS_FOLLOWERS, OPERATORS, evaluate_constants, require_classes
+from models.onnx_io.operators import ADVICE, LOGITS_FOLLOWERS, OPERATORS, evaluate_constants, follow_logits, require_real
 from models.onnx_io.places import is_in_order
 from models.onnx_io.running import open_session
 from models.onnx_io.signals import OnnxError, Signal, naming, one_line
@@ -84,11 +86,22 @@ def _require_unique_names(graph: onnx.GraphProto) -> None:
 
 
 def require_runnable(path: str | Path) -> None:
-    """Raise an `OnnxError` if onnxruntime refuses the file, as it does types of tensors that do not fit."""
+    """Raise an `OnnxError` if onnxruntime refuses the file, as it does types of tensors that do not fit, or an image.
+
+    Some of what it refuses, such as shapes and padding, it finds only when it runs; a single black image shows it.
+    """
     try:
-        open_session(path, optimised=False)
+        session = open_session(path, optimised=False)
+        session.run(None, {given.name: _black(given.type, given.shape) for given in session.get_inputs()})
     except Exception as error:  # its exceptions share no base class
         raise OnnxError(f"onnxruntime refuses the file: {one_line(error)}; export the network again") from error
+
+
+def _black(kind: str, shape: list[int | str | None]) -> NDArray[Any]:
+    """One black image, or as many as the batch is fixed to, of a type such as "tensor(float)"."""
+    names = {"float": "float32", "double": "float64"}
+    name = kind.removeprefix("tensor(").removesuffix(")")
+    return np.zeros([size if isinstance(size, int) else 1 for size in shape], names.get(name, name))
 
 
 Visit = Callable[[Trace, Node, onnx.ModelProto], Value | tuple[Signal, ...]]
@@ -115,7 +128,7 @@ def follow(model: onnx.ModelProto, visit: Visit | None = None) -> tuple[Trace, d
     values: dict[str, Value] = {}
     for tensor in model.graph.initializer:
         with naming(f"tensor {tensor.name!r}"):
-            values[tensor.name] = numpy_helper.to_array(tensor)
+            values[tensor.name] = require_real(numpy_helper.to_array(tensor))
     given = input_of(model, values)
     trace = Trace(given.shape)
     values[given.name] = trace.arrange(trace.signal(INPUT), given.places, "flatten")
@@ -150,8 +163,7 @@ def evaluate(trace: Trace, node: Node, model: onnx.ModelProto) -> Value | tuple[
             return evaluate_constants(node, model)
         behind = [value for value in given if isinstance(value, BehindLogits)]
         if behind and node.operator in LOGITS_FOLLOWERS:
-            require_classes(trace, node, behind[0].signal)
-            return behind[0]
+            return follow_logits(trace, node, behind[0])
         if node.operator not in OPERATORS:
             advice = ADVICE.get(node.operator, f"possible are {', '.join(OPERATORS)}")
             raise OnnxError(f"this operator cannot become spikes; {advice}")

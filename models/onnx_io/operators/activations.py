@@ -32,7 +32,7 @@ def prelu(trace: Trace, node: Node) -> Value:
 
 
 def clip(trace: Trace, node: Node) -> Value:
-    low, high = float(node.setting("min", 1, -math.inf)), float(node.setting("max", 2, math.inf))
+    low, high = node.number("min", 1, -math.inf), node.number("max", 2, math.inf)
     if low != 0 and low > -UNBOUNDED:
         raise OnnxError(f"the lower bound is {low}; only 0 (ReLU) or none is possible")
     if not high > 0:

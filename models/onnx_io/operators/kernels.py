@@ -77,8 +77,8 @@ def reduce_max(trace: Trace, node: Node) -> Value:
 def _reduce(trace: Trace, node: Node, kind: type[AvgPool2d] | type[MaxPool2d]) -> Value:
     """The mean or maximum over all pixels of each channel, wherever the channels are."""
     signal, places = trace.unpadded(node.signal())
-    given = node.setting("axes", 1)
-    axes = sorted({int(axis) % (places.ndim + 1) for axis in np.atleast_1d([] if given is None else given)})
+    given = node.whole_numbers("axes", 1)
+    axes = sorted({axis % (places.ndim + 1) for axis in given or ()})
     kept = [axis for axis in range(1, places.ndim + 1) if axis not in axes]
     channels = None
     if given is not None and 0 not in axes:
@@ -122,16 +122,18 @@ def _with_rows(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def pad(trace: Trace, node: Node) -> Value:
-    signal, value, axes = trace.settle(node.signal()), node.setting("value", 2, 0.0), node.setting("axes", 3)
-    before, after = np.reshape([int(n) for n in node.setting("pads", 1)], (2, -1))
-    if node.attributes.get("mode", "constant") != "constant" or np.any(np.asarray(value) != 0.0):
+    signal, axes, pads = trace.settle(node.signal()), node.whole_numbers("axes", 3), node.whole_numbers("pads", 1) or []
+    if node.attributes.get("mode", "constant") != "constant" or node.number("value", 2, 0.0) != 0:
         raise OnnxError("only padding with zeros is possible")
-    places = range(len(before)) if axes is None else [int(axis) % (len(trace.shape(signal)) + 1) for axis in axes]
-    amounts = {place: (int(a), int(b)) for place, a, b in zip(places, before, after, strict=True) if a or b}
-    if not set(amounts) <= {1, 2, 3} or (amounts and len(trace.shape(signal)) != 3):
-        raise OnnxError(f"pads by {[*before, *after]}; only adding rows, columns and channels to maps is possible")
+    every = len(trace.shape(signal)) + 1
+    places = range(every) if axes is None else [axis % every for axis in axes]
+    if len(pads) != 2 * len(places):
+        raise OnnxError(f"pads by {pads}; {len(places)} axes need two numbers each")
+    amounts = {place: (a, b) for place, a, b in zip(places, pads, pads[len(places) :], strict=False) if a or b}
+    if not set(amounts) <= {1, 2, 3} or (amounts and every != 4):
+        raise OnnxError(f"pads by {pads}; only adding rows, columns and channels to maps is possible")
     if min((min(pair) for pair in amounts.values()), default=0) < 0:
-        raise OnnxError(f"pads by {[*before, *after]}; only adding, not cutting off, is possible")
+        raise OnnxError(f"pads by {pads}; only adding, not cutting off, is possible")
     require_size([size + sum(amounts.get(place, ())) for place, size in enumerate(trace.shape(signal), 1)])
     if 1 in amounts:
         signal = zero_channels(trace, node, signal, *amounts[1])

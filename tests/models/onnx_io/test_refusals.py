@@ -14,11 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from models.graph import GraphError
+from models.graph import INPUT, GraphError
 from models.onnx_io import operators
+from models.onnx_io.node import Node, attributes_of
 from models.onnx_io.reading import load
 from models.onnx_io.running import predict
 from models.onnx_io.signals import OnnxError
+from models.onnx_io.trace import Trace
 from models.paths import ROOT
 from models.tailor.report import tailor
 from tests.models.onnx_files import network, written
@@ -82,6 +84,23 @@ def test_what_does_not_go_over_the_classes(tmp_path: Path, nodes: list, opset: i
     refused(tmp_path, model, rf"node 'last' \({nodes[-1].op_type}\): goes over axis {axis} of 4, not only over the cl")
 
 
+@pytest.mark.parametrize("operator", ["ArgMax", "Reshape"])
+def test_the_largest_of_labels_or_of_reshaped_probabilities_is_no_class(tmp_path: Path, operator: str) -> None:
+    second = {"ArgMax": node("ArgMax", "s", "t", axis=1), "Reshape": node("Reshape", "s two", "t")}[operator]
+    nodes = [GEMM, node("Softmax", "h", "s"), second, node("ArgMax", "t", name="last", axis=1)]
+    model = network(nodes, {"w": floats(4, 4), "two": np.array([-1, 2, 2])})
+    model.graph.output[0].type.tensor_type.elem_type = TensorProto.INT64
+    refused(tmp_path, model, rf"node 'last' \(ArgMax\): reads what {operator} made, not logits or probabilities")
+
+
+@pytest.mark.parametrize("shape", [("batch", 8, 3), ("batch", 2, 5, 5)])
+def test_a_softmax_over_rows_of_an_image(tmp_path: Path, shape: tuple) -> None:
+    """Axis 1 is that of the classes only where the layer's channels are, not rows that became it."""
+    rows = [node("Transpose", "h", "t", perm=[0, 2, 1, 3])] if len(shape) == 4 else []
+    nodes = [node("Relu", "x", "h"), *rows, node("Softmax", "t" if rows else "h", name="last", axis=1)]
+    refused(tmp_path, network(nodes, {}, shape, axes=len(shape)), r"node 'last' .* in another order than the layer's")
+
+
 @pytest.mark.parametrize("axis", [1, -1])
 @pytest.mark.parametrize("opset", [11, 17])
 def test_a_softmax_over_the_classes_falls_away(tmp_path: Path, axis: int, opset: int) -> None:
@@ -142,7 +161,33 @@ def test_a_type_that_onnxruntime_does_not_compute_with(tmp_path: Path) -> None:
     model = network([node("Relu", "x", name="it")], {}, MAPS, axes=4)
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.elem_type = TensorProto.INT16
-    refused(tmp_path, model, "onnxruntime refuses the file: .*Relu")
+    refused(tmp_path, model, r"input 'x' is of type int16; images are floats in \[0, 1\]")
+
+
+def test_images_of_bytes_that_a_cast_makes_floats(tmp_path: Path) -> None:
+    """They would be read as images in [0, 1], a 255th of what the network knows."""
+    nodes = [node("Cast", "x", "f", to=TensorProto.FLOAT), node("Div", "f 255", "d"), node("Relu", "d")]
+    model = network(nodes, {"255": np.float32(255)}, MAPS, axes=4)
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
+    refused(tmp_path, model, "input 'x' is of type uint8; images are floats")
+
+
+@pytest.mark.parametrize("operator", ["Add", "Mul", "MatMul"])
+def test_complex_weights(tmp_path: Path, operator: str) -> None:
+    model = network([node(operator, "x c", name="it")], {"c": np.full((4, 4), 1j, np.complex64)})
+    refused(tmp_path, model, "tensor 'c': holds numbers of type complex64; only real ones are possible")
+
+
+@pytest.mark.parametrize(
+    ("one", "weights"),
+    [
+        (node("AveragePool", "x", name="it", kernel_shape=[1, 1], strides=[3, 3], auto_pad="SAME_UPPER"), {}),
+        (node("Conv", "x w", name="it", dilations=[2, 2], auto_pad="SAME_UPPER"), {"w": CONV["w"]}),
+    ],
+)
+def test_what_onnxruntime_refuses_when_it_runs(tmp_path: Path, one: onnx.NodeProto, weights: dict) -> None:
+    """It opens these files, and says with the first image that it has no such padding."""
+    refused(tmp_path, network([one], weights, MAPS, axes=4), "onnxruntime refuses the file: .*'it'")
 
 
 @pytest.mark.parametrize("operator", ["Conv", "MaxPool", "AveragePool"])
@@ -203,6 +248,35 @@ def test_malformed_nodes(tmp_path: Path, nodes: list, words: str) -> None:
     }  # fmt: skip
     used = {name: weights[name] for n in nodes for name in n.input if name in weights}
     refused(tmp_path, network(nodes, used), words)
+
+
+@pytest.mark.parametrize(
+    ("one", "words"),
+    [
+        (node("Reshape", "x rows", name="it"), r"shape is \[\[1, 4\]\]; a row of whole numbers is possible"),
+        (node("Reshape", "x halves", name="it"), r"shape is \[0.5, 1.5\]; a row of whole numbers"),
+        (node("Squeeze", "x rows", name="it"), r"axes is \[\[1, 4\]\]; a row of whole numbers"),
+        (node("Clip", "x - halves", name="it"), r"max is \[0.5, 1.5\]; one number is possible"),
+        (node("Clip", "x word", name="it"), "min is 'a'; one number is possible"),
+        (node("Gather", "x five", name="it", axis=1), r"takes \[5\] of 4; whole numbers from -4 to 3 are possible"),
+        (node("Gather", "x halves", name="it", axis=1), r"takes \[0.5, 1.5\] of 4; whole numbers"),
+        (node("Pad", "x five", name="it"), r"pads by \[5\]; 2 axes need two numbers each"),
+    ],
+)
+def test_numbers_of_another_kind_are_named(one: onnx.NodeProto, words: str) -> None:
+    """Of files that ONNX's checker lets pass, and that the tailor reports on before onnxruntime sees them."""
+    weights = {
+        "rows": np.array([[1, 4]]), "halves": np.array([0.5, 1.5]), "word": np.array("a"), "five": np.array([5]),
+    }  # fmt: skip
+    trace = Trace((4,))
+    inputs = (trace.signal(INPUT), *(weights.get(name) for name in one.input[1:]))
+    with pytest.raises(OnnxError, match=words):
+        operators.OPERATORS[one.op_type](trace, Node(one, inputs, attributes_of(one), 1, 17, False))
+
+
+def test_what_a_terminal_would_take_as_a_command_is_written_out(tmp_path: Path) -> None:
+    error = refused(tmp_path, network([node("Re\x1b[2Ju", "x")], {}), "sound ONNX file")
+    assert r"Re\x1b[2Ju" in str(error)
 
 
 def test_padding_that_no_memory_holds(tmp_path: Path) -> None:
