@@ -23,17 +23,22 @@ ALONG_CHANNELS = (
     "AveragePool", "BatchNormalization", "Conv", "GlobalAveragePool", "GlobalMaxPool", "MaxPool", "PRelu",
 )  # fmt: skip
 COLOURS = (1, 3)
-FLOATS = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16)
+BYTES = onnx.TensorProto.UINT8
+TYPES = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16, BYTES)
 
 
 @dataclass(frozen=True, eq=False)
 class Input:
-    """The one input: its name and batch size (1 if it is free), the shape of the layer, the tensor's places of it."""
+    """The one input: its name and batch size (1 if it is free), the shape of the layer, the tensor's places of it.
+
+    `largest` is the value of a white pixel, 1 for the layer: 255 where the tensor holds bytes.
+    """
 
     name: str
     batch: int
     shape: Shape
     places: Places
+    largest: int
 
 
 def input_of(model: onnx.ModelProto, constants: Container[str]) -> Input:
@@ -42,9 +47,9 @@ def input_of(model: onnx.ModelProto, constants: Container[str]) -> Input:
     if len(inputs) != 1:
         raise OnnxError(f"the network has {len(inputs)} inputs, {[value.name for value in inputs]}; one is possible")
     name, tensor = inputs[0].name, inputs[0].type.tensor_type
-    if tensor.elem_type not in FLOATS:
+    if tensor.elem_type not in TYPES:
         kind = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
-        raise OnnxError(f"input {name!r} is of type {kind}; images are floats in [0, 1], export the network for these")
+        raise OnnxError(f"input {name!r} is of type {kind}; images are floats in [0, 1], or bytes")
     dims = [dim.dim_param or dim.dim_value for dim in tensor.shape.dim]
     if len(dims) not in (2, 3, 4):
         raise OnnxError(f"input {name!r} has shape {dims}, not (batch, channels, height, width) or (batch, features)")
@@ -52,7 +57,7 @@ def input_of(model: onnx.ModelProto, constants: Container[str]) -> Input:
     if free:
         raise OnnxError(f"input {name!r} has the dynamic dimension {', '.join(free)}; only the batch may be free")
     shape, places = _layout(tuple(dims[1:]), _first_reader(model.graph, name))
-    return Input(name, dims[0] if _is_fixed(dims[0]) else 1, shape, places)
+    return Input(name, dims[0] if _is_fixed(dims[0]) else 1, shape, places, 255 if tensor.elem_type == BYTES else 1)
 
 
 def _is_fixed(dimension: int | str) -> bool:

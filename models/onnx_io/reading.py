@@ -39,7 +39,7 @@ def load(path: str | Path) -> Graph:
 
     The network must have one input, of shape (batch, channels, height, width) or (batch, features); only the batch may
     be dynamic. Images with the channels last (Keras), without channels, and signals along one axis become maps with the
-    channels first (`models.onnx_io.inputs`).
+    channels first (`models.onnx_io.inputs`). Where it reads bytes, the graph reads them as floats in [0, 1].
 
     Raises
     ------
@@ -71,6 +71,7 @@ def read(path: str | Path) -> onnx.ModelProto:
     except (onnx.checker.ValidationError, OSError, ValueError, RuntimeError) as error:
         raise OnnxError(f"not a sound ONNX file: {one_line(error)}") from None
     _require_unique_names(model.graph)
+    _require_parts(model.graph)
     return model
 
 
@@ -83,6 +84,16 @@ def _require_unique_names(graph: onnx.GraphProto) -> None:
     for kind, names in (("nodes", nodes), ("tensors", tensors)):
         if twice := [name for name, count in names.items() if count > 1]:
             raise OnnxError(f"two {kind} are called {twice[0]!r}; give each a name of its own, or export again")
+
+
+def _require_parts(graph: onnx.GraphProto) -> None:
+    """A Split of as many parts as it has outputs, all with names: of others, ONNX and onnxruntime end the process."""
+    for node in graph.node:
+        if node.op_type == "Split" and not all(node.output):
+            raise OnnxError(f"{label_of(node)}: an output has no name; give it one, or export again")
+        parts = attributes_of(node).get("num_outputs", len(node.output)) if node.op_type == "Split" else None
+        if parts is not None and parts != len(node.output):
+            raise OnnxError(f"{label_of(node)}: num_outputs is {parts}, but it has {len(node.output)} outputs")
 
 
 def require_runnable(path: str | Path) -> None:
@@ -131,7 +142,8 @@ def follow(model: onnx.ModelProto, visit: Visit | None = None) -> tuple[Trace, d
             values[tensor.name] = require_real(numpy_helper.to_array(tensor))
     given = input_of(model, values)
     trace = Trace(given.shape)
-    values[given.name] = trace.arrange(trace.signal(INPUT), given.places, "flatten")
+    image = trace.signal(INPUT)
+    values[given.name] = trace.arrange(replace(image, scale=image.scale * given.largest), given.places, "flatten")
     reads, keeps_name = _reads(model.graph), model.producer_name == PRODUCER
     for proto in model.graph.node:
         inputs = tuple(values.get(name, Missing(name)) if name else None for name in proto.input)

@@ -18,7 +18,7 @@ from models.onnx_io.reading import load
 from models.onnx_io.running import predict
 from models.onnx_io.signals import OnnxError
 from models.paths import ROOT
-from tests.models.onnx_files import network, written
+from tests.models.onnx_files import floats, network, node, written
 
 FILES = ROOT / "tests" / "data" / "onnx"
 EXPORTERS = ("script", "script9", "dynamo", "dynamo_raw")
@@ -278,3 +278,21 @@ def test_networks_that_plain_neurons_can_run(name: str) -> None:
     wanted = np.concatenate([run(path, part)[0] for part in np.split(x, 6 // batch)])
     np.testing.assert_allclose(predict(graph, x), wanted, rtol=1e-4, atol=1e-5)
     make_plan(graph)
+
+
+@pytest.mark.parametrize("divided", [True, False])
+@pytest.mark.parametrize("last", [False, True])
+def test_images_of_bytes_are_those_in_0_to_1(tmp_path: Path, divided: bool, last: bool) -> None:
+    """A data set's bytes become x / 255 (`models.datasets`), so the network has to multiply by as much."""
+    shape = (6, 5, 2) if last else (2, 6, 5)
+    nodes = [node("Cast", "x", "f", to=TensorProto.FLOAT)]
+    nodes += [node("Div", "f white", "d")] if divided else [node("Identity", "f", "d")]
+    nodes += [node("Transpose", "d", "t", perm=[0, 3, 1, 2])] if last else [node("Identity", "d", "t")]
+    weights = {"w": floats(3, 2, 3, 3)} | ({"white": np.float32(255)} if divided else {})
+    model = network([*nodes, node("Conv", "t w")], weights, ("batch", *shape), axes=4)
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
+    graph = load(written(tmp_path / "x.onnx", model))
+    pixels = np.random.default_rng(0).integers(0, 256, (3, *shape)).astype(np.uint8)
+    wanted = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"x": pixels})[0]
+    images = (pixels.transpose(0, 3, 1, 2) if last else pixels) / np.float32(255)
+    np.testing.assert_allclose(predict(graph, images), wanted, rtol=1e-4, atol=1e-3)
