@@ -45,7 +45,10 @@ def minimum(trace: Trace, node: Node) -> Value:
         raise OnnxError("only the minimum of a signal and a constant is possible")
     if isinstance(node.inputs[0], np.ndarray):
         node = replace(node, inputs=node.inputs[::-1])
-    return _activate(trace, node, Activation(1.0, _channelwise(trace, node, node.required(1, "ceiling"))))
+    ceiling = _channelwise(trace, node, node.required(1, "ceiling"))
+    if not np.all(np.asarray(ceiling) > 0):
+        raise OnnxError(f"the upper bound is {np.min(ceiling):g}; it must be positive")
+    return _activate(trace, node, Activation(1.0, ceiling))
 
 
 def maximum(trace: Trace, node: Node) -> Value:

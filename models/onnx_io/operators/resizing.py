@@ -12,7 +12,7 @@ from models.graph import Upsample2d
 from models.onnx_io.node import Node, Value
 from models.onnx_io.places import Places, in_order
 from models.onnx_io.running import open_session
-from models.onnx_io.signals import OnnxError, require_size
+from models.onnx_io.signals import OnnxError, one_line, require_size
 from models.onnx_io.trace import Trace
 
 
@@ -50,7 +50,10 @@ def _nearest(node: Node, places: Places) -> Places:
     body = helper.make_graph([node.proto], "resize", inputs, [output], weights)
     model = helper.make_model(body, opset_imports=[helper.make_opsetid("", node.opset)], ir_version=8)
     image = np.broadcast_to(places.astype(np.int32), (node.batch, *places.shape))
-    made = open_session(model).run(None, {node.proto.input[0]: np.ascontiguousarray(image)})[0]
+    try:
+        made = open_session(model).run(None, {node.proto.input[0]: np.ascontiguousarray(image)})[0]
+    except Exception as error:  # its exceptions share no base class
+        raise OnnxError(f"onnxruntime refuses it: {one_line(error)}") from error
     if len(made) != node.batch:
         raise OnnxError(f"makes {len(made)} images of {node.batch}; only the shape of each image can change")
     return made[0].astype(np.int64)

@@ -158,7 +158,22 @@ def follow_logits(trace: Trace, node: Node, behind: BehindLogits) -> BehindLogit
     if node.operator in DEFAULT_AXES and behind.operator in RESHAPING:
         raise OnnxError(f"reads what {behind.operator} made, not logits or probabilities; export the network without it")
     require_classes(trace, node, behind.signal)
+    if node.operator in ("ArrayFeatureExtractor", "ZipMap"):
+        _require_numbered(trace, node, behind.signal)
     return replace(behind, operator=node.operator) if node.operator in RESHAPING else behind
+
+
+def _require_numbered(trace: Trace, node: Node, logits: Signal) -> None:
+    """Raise an `OnnxError` where a class bears another number than its logit; it may bear a name."""
+    classes = node.inputs[0] if node.operator == "ArrayFeatureExtractor" else node.attributes.get("classlabels_int64s")
+    if isinstance(classes, BehindLogits | Signal):
+        raise OnnxError("picks some of the probabilities; export the network without it")
+    labels, count = np.ravel([] if classes is None else classes), math.prod(trace.shape(logits))
+    if labels.dtype.kind in "iuf" and labels.size and not np.array_equal(labels, np.arange(count)):
+        shown = ", ".join(f"{label:g}" for label in labels[:12])
+        raise OnnxError(
+            f"calls the {count} classes {shown}; train with classes 0 to {count - 1}, as the labels of images will be"
+        )
 
 
 def require_classes(trace: Trace, node: Node, logits: Signal) -> None:

@@ -161,15 +161,7 @@ def test_a_type_that_onnxruntime_does_not_compute_with(tmp_path: Path) -> None:
     model = network([node("Relu", "x", name="it")], {}, MAPS, axes=4)
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.elem_type = TensorProto.INT16
-    refused(tmp_path, model, r"input 'x' is of type int16; images are floats in \[0, 1\]")
-
-
-def test_images_of_bytes_that_a_cast_makes_floats(tmp_path: Path) -> None:
-    """They would be read as images in [0, 1], a 255th of what the network knows."""
-    nodes = [node("Cast", "x", "f", to=TensorProto.FLOAT), node("Div", "f 255", "d"), node("Relu", "d")]
-    model = network(nodes, {"255": np.float32(255)}, MAPS, axes=4)
-    model.graph.input[0].type.tensor_type.elem_type = TensorProto.UINT8
-    refused(tmp_path, model, "input 'x' is of type uint8; images are floats")
+    refused(tmp_path, model, r"input 'x' is of type int16; images are floats in \[0, 1\], or bytes")
 
 
 @pytest.mark.parametrize("operator", ["Add", "Mul", "MatMul"])
@@ -261,17 +253,68 @@ def test_malformed_nodes(tmp_path: Path, nodes: list, words: str) -> None:
         (node("Gather", "x five", name="it", axis=1), r"takes \[5\] of 4; whole numbers from -4 to 3 are possible"),
         (node("Gather", "x halves", name="it", axis=1), r"takes \[0.5, 1.5\] of 4; whole numbers"),
         (node("Pad", "x five", name="it"), r"pads by \[5\]; 2 axes need two numbers each"),
+        (node("Gemm", "x number", name="it"), "the weight has 0 axes; only a matrix is possible"),
     ],
 )
 def test_numbers_of_another_kind_are_named(one: onnx.NodeProto, words: str) -> None:
     """Of files that ONNX's checker lets pass, and that the tailor reports on before onnxruntime sees them."""
     weights = {
         "rows": np.array([[1, 4]]), "halves": np.array([0.5, 1.5]), "word": np.array("a"), "five": np.array([5]),
+        "number": np.array(1.0),
     }  # fmt: skip
     trace = Trace((4,))
     inputs = (trace.signal(INPUT), *(weights.get(name) for name in one.input[1:]))
     with pytest.raises(OnnxError, match=words):
         operators.OPERATORS[one.op_type](trace, Node(one, inputs, attributes_of(one), 1, 17, False))
+
+
+@pytest.mark.parametrize("bound", [-0.5, 0.0])
+def test_a_minimum_with_what_is_not_positive(tmp_path: Path, bound: float) -> None:
+    """ReLU behind min(ReLU(x), -0.5) is 0; one activation function cannot say so."""
+    nodes = [node("Relu", "x", "r"), node("Min", "r c", "m", name="it"), node("Relu", "m")]
+    words = rf"node 'it' \(Min\): the upper bound is {bound:g}; it must be positive"
+    refused(tmp_path, network(nodes, {"c": np.float32([1, bound, 2, 3])}), words)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "settings", "words"),
+    [
+        (["a", "b", "c"], {"num_outputs": 2}, "num_outputs is 2, but it has 3 outputs"),
+        (["a"], {"num_outputs": 2}, "num_outputs is 2, but it has 1 outputs"),
+        (["a", ""], {"num_outputs": 2}, "an output has no name"),
+        (["a", "b", ""], {}, "an output has no name"),
+    ],
+)
+def test_a_split_that_ends_the_process_of_onnxruntime(
+    tmp_path: Path, outputs: list, settings: dict, words: str
+) -> None:
+    split = helper.make_node("Split", ["x"], outputs, name="it", axis=1, **settings)
+    model = network([split, node("Relu", "a")], {}, opset=18 if settings else 17)
+    refused(tmp_path, model, rf"node 'it' \(Split\): {words}")
+    with pytest.raises(OnnxError, match=words):
+        tailor(tmp_path / "network.onnx")
+
+
+def test_a_resize_that_onnxruntime_refuses(tmp_path: Path) -> None:
+    model = network([node("Resize", "x - scales", name="it")], {"scales": np.float32([1, 1, -2, 2])}, MAPS, axes=4)
+    refused(tmp_path, model, r"node 'it' \(Resize\): onnxruntime refuses it: .*scale|greater than 0")
+
+
+@pytest.mark.parametrize("labels", [[0, 2, 1, 3], [1, 2, 3, 4], [0, 1, 2]])
+@pytest.mark.parametrize("operator", ["ArrayFeatureExtractor", "ZipMap"])
+def test_classes_of_other_numbers_than_their_logits(tmp_path: Path, labels: list[int], operator: str) -> None:
+    """The answers of the spiking network are the numbers of its outputs."""
+    last = {
+        "ArrayFeatureExtractor": node("ArrayFeatureExtractor", "classes a", name="last", domain="ai.onnx.ml"),
+        "ZipMap": node("ZipMap", "s", name="last", domain="ai.onnx.ml", classlabels_int64s=labels),
+    }[operator]
+    argmax = [node("ArgMax", "s", "a", axis=1)] if operator == "ArrayFeatureExtractor" else []
+    nodes = [GEMM, node("Softmax", "h", "s"), *argmax, last]
+    classes = {"classes": np.array(labels)} if argmax else {}
+    model = network(nodes, {"w": floats(4, 4), **classes})
+    model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 1))
+    words = rf"\({operator}\): calls the 4 classes {', '.join(map(str, labels))}; train with classes 0 to 3"
+    refused(tmp_path, model, words)
 
 
 def test_what_a_terminal_would_take_as_a_command_is_written_out(tmp_path: Path) -> None:
