@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import math
-import zipfile
+import warnings
 import zlib
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from models.graph import Array
 
@@ -96,23 +96,33 @@ def npz_arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with path.open("rb") as stream:  # opened here, because NumPy leaves a broken zip open
             file = np.load(stream, allow_pickle=False)
-            arrays = None if isinstance(file, np.ndarray) else {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise DatasetError(f"{path} cannot be read as npz without pickles: {error}") from None
-    if arrays is None:
+            members = None if isinstance(file, np.ndarray) else {key: file[key] for key in file.files}
+    except Exception as error:  # a damaged file may raise whatever zip, its compressions and NumPy's headers raise
+        raise DatasetError(f"{path} cannot be read as npz without pickles: {_one_line(error)}") from None
+    if members is None:
         raise DatasetError(f"{path} is a single array, not an npz file with x and y")
-    return arrays
+    return {key: member for key, member in members.items() if isinstance(member, np.ndarray)}  # others come as bytes
+
+
+def _one_line(error: Exception) -> str:
+    """What an error says, or its type where it says nothing, without line breaks and what is not printable."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def decode_images(path: Path, arrays: Mapping[str, NDArray[Any]]) -> list[Image.Image]:
     """The images of JPEG or PNG bytes `blob` that are cut at `offset`, decoded; raises `DatasetError`."""
     try:
         data, offset = arrays["blob"].tobytes(), arrays["offset"]
-        images: list[Image.Image] = [Image.open(io.BytesIO(data[start:stop])) for start, stop in pairwise(offset)]
-        for image in images:
-            image.load()
-    except (KeyError, UnidentifiedImageError, OSError, TypeError, ValueError) as error:
-        raise DatasetError(f"{path}: blob does not hold images: {error}") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of images so large that they may be meant to fill the memory
+            images: list[Image.Image] = [Image.open(io.BytesIO(data[start:stop])) for start, stop in pairwise(offset)]
+            for image in images:
+                image.load()
+    except Exception as error:  # damaged images may raise whatever their formats raise
+        raise DatasetError(f"{path}: blob does not hold images: {_one_line(error)}") from None
+    if not images:
+        raise DatasetError(f"{path}: blob does not hold images: offset {offset.tolist()} cuts out none")
     return images
 
 

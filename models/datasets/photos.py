@@ -39,7 +39,11 @@ def read_photographs(path: Path) -> tuple[Array, NDArray[np.float32]]:
 def _boxes(path: Path, arrays: dict[str, NDArray], count: int) -> list[Array]:
     if "gt" not in arrays:
         return [np.empty((0, COLUMNS), np.float32)] * count
-    parts = [arrays["gt"][start:stop] for start, stop in pairwise(arrays["gt_offset"])]
-    if arrays["gt"].ndim != 2 or arrays["gt"].shape[1] != COLUMNS or len(parts) != count:
-        raise DatasetError(f"{path}: gt has shape {arrays['gt'].shape} for {len(parts)} of {count} photographs")
-    return parts
+    boxes, offset = arrays["gt"], arrays.get("gt_offset", np.empty(0))
+    if boxes.ndim != 2 or boxes.shape[1] != COLUMNS or offset.shape != (count + 1,):
+        raise DatasetError(f"{path}: gt has shape {boxes.shape} for {max(offset.size - 1, 0)} of {count} photographs")
+    if boxes.dtype.kind not in "iuf" or not np.all(np.isfinite(boxes)):
+        raise DatasetError(f"{path}: gt is not all finite numbers")
+    if offset.dtype.kind not in "iu" or np.any(np.diff([0, *offset.tolist(), len(boxes)]) < 0):
+        raise DatasetError(f"{path}: gt_offset is {offset.tolist()[:9]}; it cuts {len(boxes)} boxes, from 0 on, in order")
+    return [boxes[start:stop] for start, stop in pairwise(offset)]
