@@ -24,7 +24,14 @@ from onnx import external_data_helper, inliner, numpy_helper
 from models.graph import INPUT, Graph, GraphError
 from models.onnx_io.inputs import input_of
 from models.onnx_io.node import BehindLogits, Missing, Node, Value, attributes_of, label_of
-from models.onnx_io.operators import ADVICE, LOGITS_FOLLOWERS, OPERATORS, evaluate_constants, follow_logits, require_real
+from models.onnx_io.operators import (
+    ADVICE,
+    LOGITS_FOLLOWERS,
+    OPERATORS,
+    evaluate_constants,
+    follow_logits,
+    require_real,
+)
 from models.onnx_io.places import is_in_order
 from models.onnx_io.running import open_session
 from models.onnx_io.signals import OnnxError, Signal, naming, one_line
@@ -71,7 +78,7 @@ def read(path: str | Path) -> onnx.ModelProto:
     except (onnx.checker.ValidationError, OSError, ValueError, RuntimeError) as error:
         raise OnnxError(f"not a sound ONNX file: {one_line(error)}") from None
     _require_unique_names(model.graph)
-    _require_parts(model.graph)
+    _require_parts(model.graph, opset_of(model))
     return model
 
 
@@ -86,14 +93,29 @@ def _require_unique_names(graph: onnx.GraphProto) -> None:
             raise OnnxError(f"two {kind} are called {twice[0]!r}; give each a name of its own, or export again")
 
 
-def _require_parts(graph: onnx.GraphProto) -> None:
-    """A Split of as many parts as it has outputs, all with names: of others, ONNX and onnxruntime end the process."""
+def _require_parts(graph: onnx.GraphProto, opset: int) -> None:
+    """No input left out that has to be there, and a Split of as many parts as it has outputs, all with names.
+
+    Of others, ONNX and onnxruntime end the process.
+    """
     for node in graph.node:
+        if not all(node.input):
+            _require_optional(node, opset)
         if node.op_type == "Split" and not all(node.output):
             raise OnnxError(f"{label_of(node)}: an output has no name; give it one, or export again")
         parts = attributes_of(node).get("num_outputs", len(node.output)) if node.op_type == "Split" else None
         if parts is not None and parts != len(node.output):
             raise OnnxError(f"{label_of(node)}: num_outputs is {parts}, but it has {len(node.output)} outputs")
+
+
+def _require_optional(node: onnx.NodeProto, opset: int) -> None:
+    """An `OnnxError` unless each input that a node leaves out is optional; nothing is known of foreign operators."""
+    if not onnx.defs.has(node.op_type, opset, node.domain):
+        return
+    places = onnx.defs.get_schema(node.op_type, opset, node.domain).inputs
+    for place, name in enumerate(node.input):
+        if not name and places[min(place, len(places) - 1)].option != onnx.defs.OpSchema.FormalParameterOption.Optional:
+            raise OnnxError(f"{label_of(node)}: input {place + 1} is missing")
 
 
 def require_runnable(path: str | Path) -> None:

@@ -14,7 +14,7 @@ from onnx import TensorProto
 
 from models.graph import LINEAR, Array, Conv2d
 from models.onnx_io.fold import identity
-from models.onnx_io.node import BehindLogits, Node, Value
+from models.onnx_io.node import BehindLogits, Missing, Node, Value
 from models.onnx_io.operators.arithmetic import EVALUATE
 from models.onnx_io.places import Places
 from models.onnx_io.signals import OnnxError, Signal
@@ -154,9 +154,11 @@ def stand_behind_logits(trace: Trace, node: Node) -> Value:
 
 
 def follow_logits(trace: Trace, node: Node, behind: BehindLogits) -> BehindLogits:
-    """What a node makes of probabilities or labels; the largest of labels, or of reshaped probabilities, is no class."""
+    """What a node makes of probabilities or labels; the largest of labels, or of reshaped probabilities, is none."""
     if node.operator in DEFAULT_AXES and behind.operator in RESHAPING:
-        raise OnnxError(f"reads what {behind.operator} made, not logits or probabilities; export the network without it")
+        raise OnnxError(
+            f"reads what {behind.operator} made, not logits or probabilities; export the network without it"
+        )
     require_classes(trace, node, behind.signal)
     if node.operator in ("ArrayFeatureExtractor", "ZipMap"):
         _require_numbered(trace, node, behind.signal)
@@ -166,9 +168,9 @@ def follow_logits(trace: Trace, node: Node, behind: BehindLogits) -> BehindLogit
 def _require_numbered(trace: Trace, node: Node, logits: Signal) -> None:
     """Raise an `OnnxError` where a class bears another number than its logit; it may bear a name."""
     classes = node.inputs[0] if node.operator == "ArrayFeatureExtractor" else node.attributes.get("classlabels_int64s")
-    if isinstance(classes, BehindLogits | Signal):
+    if isinstance(classes, BehindLogits | Signal | Missing):
         raise OnnxError("picks some of the probabilities; export the network without it")
-    labels, count = np.ravel([] if classes is None else classes), math.prod(trace.shape(logits))
+    labels, count = np.ravel(np.asarray([] if classes is None else classes)), math.prod(trace.shape(logits))
     if labels.dtype.kind in "iuf" and labels.size and not np.array_equal(labels, np.arange(count)):
         shown = ", ".join(f"{label:g}" for label in labels[:12])
         raise OnnxError(
@@ -182,7 +184,9 @@ def require_classes(trace: Trace, node: Node, logits: Signal) -> None:
         return
     shape, older = trace.shape(logits), node.operator != "ArgMax" and node.opset < 13
     if logits.places is not None and math.prod(shape[1:]) > 1:
-        raise OnnxError(f"reads values of shape {shape} in another order than the layer's; export the network without it")
+        raise OnnxError(
+            f"reads values of shape {shape} in another order than the layer's; export the network without it"
+        )
     axis = node.attributes.get("axis", 1 if older else DEFAULT_AXES[node.operator])
     whole = older and math.prod(shape[1:]) > 1  # it flattens the maps, so that all their values are classes
     if axis % (len(shape) + 1) != 1 or whole:
