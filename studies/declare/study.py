@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,6 +28,7 @@ from studies.declare.conditions import (
 )
 from studies.declare.figure_spec import FigureSpec, parse_figure
 
+MOST_POINTS = 100_000
 Section = dict[str, Any]
 Variants = Mapping[str, Mapping[str, Any]]  # what each changes in [fixed], where a grid would cross them all
 
@@ -95,7 +97,7 @@ def load_study(name_or_path: str | Path, quick: bool = False) -> Study:
     try:
         text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte-order mark
         return parse_study(tomllib.loads(text), path.stem, path.resolve().parent, quick)
-    except (StudyError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # StudyError, and what the parser says of bytes, of TOML and of numbers of 5000 digits
         raise StudyError(f"{path}: {error}") from None
     except RecursionError:
         raise StudyError(f"{path}: its values are nested too deeply to be read") from None
@@ -136,6 +138,9 @@ def parse_study(content: Mapping[str, Any], name: str, folder: Path, quick: bool
     figures = tuple(parse_figure(figure, dict.fromkeys(_columns(variants, grid))) for figure in _figures(content))
     study = Study(name, content["title"], content["question"], fixed, variants, grid, figures, folder)
     _check_effects(fixed, variants, grid)
+    points = max(1, len(variants)) * math.prod(map(len, grid.values()))
+    if points > MOST_POINTS:
+        raise StudyError(f"the grid has {points} points; {MOST_POINTS} are the most possible, make it several studies")
     if not study.conditions:
         raise StudyError("the grid is empty")
     _check_where(study)

@@ -275,6 +275,19 @@ def test_values_that_are_nested_too_deeply_are_one_line(study_file):
         load_study(study_file)
 
 
+@pytest.mark.parametrize("digits", [30, 5000])
+def test_a_number_of_many_digits_is_one_line(study_file, digits):
+    study_file.write_text(STUDY.replace("images = 12", f"images = 1{'0' * digits}"))
+    with pytest.raises(StudyError, match=r"tiny\.toml: (images is 10*; it must be|Exceeds the limit)"):
+        load_study(study_file)
+
+
+def test_a_grid_that_nobody_has_the_time_for():
+    text = STUDY.replace("[grid]", f"[grid]\nv_th = {list(range(1, 401))}\nv_min = {list(range(-100, 0))}")
+    with pytest.raises(StudyError, match="the grid has 240000 points; 100000 are the most possible"):
+        parsed(text)
+
+
 def test_a_seed_that_no_table_holds_is_refused():
     with pytest.raises(StudyError, match=r"seed is 9223372036854775808; it must be a whole number from 0 to 2\^63 - 1"):
         parse_study({"title": "", "question": "", "fixed": {"seed": 2**63}}, "x", STUDIES)
