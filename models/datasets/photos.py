@@ -45,5 +45,7 @@ def _boxes(path: Path, arrays: dict[str, NDArray], count: int) -> list[Array]:
     if boxes.dtype.kind not in "iuf" or not np.all(np.isfinite(boxes)):
         raise DatasetError(f"{path}: gt is not all finite numbers")
     if offset.dtype.kind not in "iu" or np.any(np.diff([0, *offset.tolist(), len(boxes)]) < 0):
-        raise DatasetError(f"{path}: gt_offset is {offset.tolist()[:9]}; it cuts {len(boxes)} boxes, from 0 on, in order")
+        raise DatasetError(
+            f"{path}: gt_offset is {offset.tolist()[:9]}; it cuts {len(boxes)} boxes, from 0 on, in order"
+        )
     return [boxes[start:stop] for start, stop in pairwise(offset)]
