@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,14 @@ from models.tailor.report import tailor
 from tests.fuzz import onnx_mutations
 from tests.fuzz.networks import random_network
 from tests.fuzz.outcome import Outcome, Wrong, outcome_of, pick
+from tests.fuzz.spiking import spiking_error
 
 Rng = np.random.Generator
 FILES = sorted((ROOT / "tests" / "data" / "onnx").glob("*.onnx"))
 SHIPPED = [WEIGHTS / f"{name}.onnx" for name in ("mnist_convnet", "digit_detector", "cifar_resnet8")]
 NAME = "network.onnx"
+SIMULATE_ONE_OF = 25  # of the networks that load and give the right numbers
+LARGEST_ERROR = 0.05  # it is 0.001 in most, and 0.004 in those with most layers
 BEHIND_LOGITS = ("Softmax", "LogSoftmax", "ArgMax", "Normalizer", "ZipMap")
 KINDS = {
     "tensor(uint8)": np.uint8,
@@ -52,7 +56,16 @@ def judge(folder: Path) -> Outcome:
     path = folder / NAME
     tailored = outcome_of(_tailors, folder, (OnnxError,), str(path))
     loaded = outcome_of(_loads_and_equals, folder, (OnnxError,), str(path))
-    return tailored if tailored.is_finding else loaded
+    if tailored.is_finding or loaded.kind != "equal" or zlib.crc32(path.read_bytes()) % SIMULATE_ONE_OF:
+        return tailored if tailored.is_finding else loaded
+    return outcome_of(_spikes, folder, (), "")
+
+
+def _spikes(folder: Path) -> str:
+    error = spiking_error(load(folder / NAME))
+    if error is not None and not error < LARGEST_ERROR:
+        raise Wrong(f"spikes with a mean error of {error:.3f} of the largest output")
+    return "equal"
 
 
 def _tailors(folder: Path) -> str:

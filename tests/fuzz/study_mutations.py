@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from studies.declare import KEYS, TABLES
+from studies.declare.conditions import MATTERS_ONLY_IF
 from studies.declare.figure_spec import LOGS, PLOTS
 from tests.fuzz.outcome import pick
 
@@ -51,9 +52,11 @@ def value(content: Content, rng: Rng) -> None:
 
 def several_values(content: Content, rng: Rng) -> None:
     """Plausible values that may not go together."""
-    for _ in range(int(rng.integers(2, 5))):
-        key = pick(rng, list(KEYS))
+    for _ in range(int(rng.integers(1, 4))):
+        key = pick(rng, [key for key in KEYS if key not in ("model", "dataset")])
         _section(content, "fixed")[key] = pick(rng, PLAUSIBLE[key])
+        for other, wanted in MATTERS_ONLY_IF.get(key, {}).items():
+            _section(content, "fixed").setdefault(other, pick(rng, wanted))
 
 
 def grid(content: Content, rng: Rng) -> None:
@@ -183,7 +186,7 @@ def damaged(text: bytes, rng: Rng) -> bytes:
 
 
 def _any(key: str, rng: Rng) -> Any:
-    return pick(rng, STRANGE) if rng.random() < 0.4 else pick(rng, PLAUSIBLE[key])
+    return pick(rng, STRANGE) if rng.random() < 0.2 else pick(rng, PLAUSIBLE[key])
 
 
 def _where(rng: Rng) -> Any:

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from models.onnx_io import OnnxError
-from tests.fuzz import npz_files, onnx_files, outcome
+from tests.fuzz import npz_files, onnx_files, outcome, spiking
 from tests.fuzz.outcome import Wrong, outcome_of
 from tests.fuzz.watch import judge, make
+from tests.studies.conftest import tiny_network
 
 
 def findings(kind: str, seed: int, cases: int, folder: Path) -> list[str]:
@@ -25,7 +26,7 @@ def findings(kind: str, seed: int, cases: int, folder: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(("kind", "cases"), [("onnx", 200), ("study", 25), ("npz", 60)])
+@pytest.mark.parametrize(("kind", "cases"), [("onnx", 120), ("study", 25), ("npz", 60)])
 def test_nothing_is_found(tmp_path: Path, kind: str, cases: int) -> None:
     assert findings(kind, 1000, cases, tmp_path) == []
 
@@ -81,6 +82,14 @@ def test_other_numbers_than_those_of_onnxruntime_are_found(tmp_path: Path, monke
     right = onnx_files.predict
     monkeypatch.setattr(onnx_files, "predict", lambda graph, x: right(graph, x) * 1.01)
     assert any(": wrong batch of" in line for line in findings("onnx", 1000, 30, tmp_path))
+
+
+def test_other_spikes_than_the_activations_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = tiny_network()
+    assert spiking.spiking_error(graph) < onnx_files.LARGEST_ERROR
+    right = spiking.predict
+    monkeypatch.setattr(spiking, "predict", lambda graph, x: right(graph, x)[::-1])
+    assert spiking.spiking_error(graph) > onnx_files.LARGEST_ERROR
 
 
 def test_other_images_than_those_of_the_file_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
