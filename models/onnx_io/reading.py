@@ -161,6 +161,8 @@ def follow(model: onnx.ModelProto, visit: Visit | None = None) -> tuple[Trace, d
     values: dict[str, Value] = {}
     for tensor in model.graph.initializer:
         with naming(f"tensor {tensor.name!r}"):
+            if tensor.data_type not in onnx.TensorProto.DataType.values():
+                raise OnnxError(f"is of type {tensor.data_type}, which ONNX has not; export the network again")
             values[tensor.name] = require_real(numpy_helper.to_array(tensor))
     given = input_of(model, values)
     trace = Trace(given.shape)

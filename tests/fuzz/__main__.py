@@ -20,7 +20,7 @@ FOUND = ROOT / ".fuzz"
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit status is 1 if anything was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("kinds", nargs="*", choices=[[], *KINDS], metavar="KIND", help=f"of {', '.join(KINDS)}: all")
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"of {', '.join(KINDS)} (default: all)")
     parser.add_argument("--cases", type=int, default=3000, help="of each kind (default: 3000)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--first", type=int, default=0, metavar="N", help="the number of the first case")
@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         outcome = judge(options.replay.name.split("-")[0], options.replay)
         print(outcome.kind, outcome.words, sep="\n")
         return int(outcome.is_finding)
+    if unknown := [kind for kind in options.kinds if kind not in KINDS]:
+        parser.error(f"unknown kind {unknown[0]!r}; known are {', '.join(KINDS)}")
     numbers = range(options.first, options.first + options.cases)
     return int(sum(fuzz(kind, options.seed, numbers) for kind in options.kinds or KINDS) > 0)
 

@@ -178,6 +178,12 @@ def test_what_onnxruntime_refuses_when_it_runs(tmp_path: Path, one: onnx.NodePro
     refused(tmp_path, network([one], weights, MAPS, axes=4), "onnxruntime refuses the file: .*'it'")
 
 
+def test_weights_of_a_type_that_onnx_has_not(tmp_path: Path) -> None:
+    model = network([GEMM, node("Relu", "h")], W)
+    model.graph.initializer[0].data_type = 99
+    refused(tmp_path, model, "'w'.* is of type 99, which ONNX has not")
+
+
 @pytest.mark.parametrize("operator", ["Conv", "MaxPool", "AveragePool"])
 def test_an_unknown_way_of_padding(tmp_path: Path, operator: str) -> None:
     nodes = [node(operator, "x w" if operator == "Conv" else "x", name="it", auto_pad="SAME", kernel_shape=[3, 3])]
