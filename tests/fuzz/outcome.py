@@ -17,7 +17,6 @@ import numpy as np
 SECONDS = 10
 FINE = ("equal", "refused", "vague", "overflow")
 FINDINGS = ("wrong", "traceback", "line", "warning", "hang", "crash")
-QUIET = "pyparsing"  # Brian2 2.9 parses with its old names, as in pyproject.toml
 IN_PYTHONS_WORDS = re.compile(r"cannot be read, (?!Value|Graph|Onnx|Memory)\w+: ")
 
 
@@ -59,10 +58,16 @@ def outcome_of(judge: Callable[[Path], str], folder: Path, refusals: Sequence[ty
             outcome = _judged(judge, folder, tuple(refusals), named)
     except Hang:
         return Outcome("hang", traceback.format_exc())
-    heard = [w for w in caught if QUIET not in w.filename and QUIET not in str(w.category).lower()]
+    heard = [w for w in caught if not _is_among_libraries(w)]
     if heard and not outcome.is_finding:
         return Outcome("warning", "; ".join(f"{w.filename}:{w.lineno} {w.message}" for w in heard))
     return outcome
+
+
+def _is_among_libraries(warning: warnings.WarningMessage) -> bool:
+    """What a library says of another's future, which Python shows nobody."""
+    deprecates = issubclass(warning.category, DeprecationWarning | PendingDeprecationWarning)
+    return "site-packages" in warning.filename and deprecates
 
 
 def _judged(judge: Callable[[Path], str], folder: Path, refusals: tuple[type[Exception], ...], named: str) -> Outcome:
