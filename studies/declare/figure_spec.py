@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from studies.declare.columns import TABLES
-from studies.declare.conditions import StudyError, require_known, require_type
+from studies.declare.conditions import KEYS, StudyError, require_known, require_type
 
 PLOTS = ("lineplot", "scatterplot", "barplot", "pointplot", "boxplot", "heatmap", "boxes")
+WORDS = ("layer", "source", "class", "variant", *(name for name, key in KEYS.items() if str in key.metadata["kinds"]))
 LOGS = ("", "x", "y", "xy")
 
 
@@ -90,3 +91,7 @@ def _check_columns(figure: FigureSpec, grid: Mapping[str, Any]) -> None:
     columns = dict.fromkeys([*grid, "seed", *TABLES[figure.table]])
     for column in figure.columns:
         require_known(f"column of {figure.table} in figure {figure.name!r}", column, columns)
+    averaged = {"ceiling": figure.ceiling, "theory": figure.theory, "hue": figure.hue * (figure.plot == "heatmap")}
+    for key, column in averaged.items():
+        if column in WORDS:
+            raise StudyError(f"figure {figure.name!r}: {key} is {column!r}; it must be a column of numbers")

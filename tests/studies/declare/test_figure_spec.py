@@ -45,7 +45,7 @@ def test_boxes_have_a_table_of_their_own() -> None:
 
 @pytest.mark.parametrize("column", [*METRIC_COLUMNS, *DETECTION_COLUMNS, "seed", "normalization", "v_th"])
 def test_columns_are_those_of_the_table_and_the_grid(column: str) -> None:
-    for place in ("x", "y", "hue", "col", "ceiling"):
+    for place in ("x", "y", "hue", "col", *(["ceiling"] if column != "normalization" else [])):  # words have no mean
         assert column in parse_figure(BASE | {place: column}, GRID).columns
     assert parse_figure(BASE | {"where": {column: 1}}, GRID).where == {column: 1}
 

@@ -282,6 +282,13 @@ def test_a_number_of_many_digits_is_one_line(study_file, digits):
         load_study(study_file)
 
 
+@pytest.mark.parametrize("key", ["ceiling", "theory"])
+def test_words_have_no_mean_to_draw(key):
+    text = STUDY.replace('ceiling = "ann_accuracy"', f'{key} = "normalization"')
+    with pytest.raises(StudyError, match=f"figure 'accuracy': {key} is 'normalization'; it must be a column of num"):
+        parsed(text)
+
+
 def test_a_grid_that_nobody_has_the_time_for():
     text = STUDY.replace("[grid]", f"[grid]\nv_th = {list(range(1, 401))}\nv_min = {list(range(-100, 0))}")
     with pytest.raises(StudyError, match="the grid has 240000 points; 100000 are the most possible"):
