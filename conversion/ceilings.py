@@ -18,11 +18,23 @@ from models.graph import Graph
 ROUNDING = 1e-4
 
 
+def has_ceilings(graph: Graph) -> bool:
+    """Whether any layer has a ceiling, so that it is worth normalising a network only for `check_ceilings`."""
+    return any(bool(np.any(np.isfinite(layer.activation.ceiling))) for layer in graph)
+
+
 def check_ceilings(graph: Graph, plan: Plan, simulation: Simulation, rate: float) -> None:
     """Raise a ConversionError if a neuron can fire faster than the ceiling of its activation function.
 
+    Nothing is simulated, so that a study can ask before it starts.
+
     Parameters
     ----------
+    graph : Graph
+        Normalised.
+    plan : Plan
+        Of this network, under any normalisation.
+    simulation : Simulation
     rate : float
         The rate in Hz that stands for the activation 1.
     """

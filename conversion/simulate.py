@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from conversion.brian import Batch, SpikingNetwork, build, check_encoder, choose_target, make_recording, max_rate, run
+from conversion.brian import Batch, SpikingNetwork, build, check_encoder, make_recording, max_rate, run
 from conversion.ceilings import check_ceilings
 from conversion.options import Connectivity
 from conversion.plan import Plan, make_plan
@@ -59,10 +59,9 @@ def simulate(
     batch_size = _batch_size(plan, len(images), simulation)
     parts = [slice(start, min(start + batch_size, len(images))) for start in range(0, len(images), batch_size)]
     batches = [partial(make_batch, graph, plan, simulation, rate, images, silent or {}, part) for part in parts]
-    with choose_target(_size(plan) * len(images) * simulation.steps):
-        network = build(plan, simulation, batch_size)
-        _check_silent(network, silent or {}, len(images))
-        run(network, batches, parts, progress)
+    network = build(plan, simulation, batch_size)
+    _check_silent(network, silent or {}, len(images))
+    run(network, batches, parts, progress)
     return make_recording(network, rate)
 
 
@@ -87,7 +86,8 @@ def make_batch(
         values=_by_neuron(values, graph.input_shape),
         currents={name: rate * c for name, c in _currents(graph, plan, simulation, images[part]).items()},
         rate=rate,
-        seed=int(np.random.SeedSequence([simulation.seed, part.start]).generate_state(1)[0]),
+        seed=simulation.seed,
+        first=part.start,
         silent={name: _by_neuron(which[part], which.shape[1:]) for name, which in silent.items()},
     )
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 EXTRAS = {"torch": "train", "dask": "cluster", "distributed": "cluster"}
 SETTINGS = (
     "dataset", "images", "calibration", "normalization", "duration_ms", "max_rate_hz", "encoder", "neuron", "tau_m_ms",
-    "reset", "v_th", "pooling", "readout", "seed",
+    "reset", "v_th", "pooling", "readout", "seed", "scale", "mean", "std",
 )  # fmt: skip
 
 
@@ -110,17 +111,21 @@ def _list(_: argparse.Namespace) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     study, folder = _study(options)
-    from joblib import cpu_count
+    from studies.progress import shown
 
-    from studies.draw import draw_boxes, draw_figures
-    from studies.run import run_study
-    from studies.tables import read_table, report, write_summary
+    with shown(lambda: f"{study.title}: loading the simulator"):
+        from joblib import cpu_count
+
+        from studies.draw import draw_boxes, draw_figures
+        from studies.run import run_study
+        from studies.tables import read_table, report, write_summary
 
     jobs = None if options.scheduler else options.jobs or cpu_count()
-    run_study(study, folder, jobs=jobs, scheduler=options.scheduler, data_dir=options.data)
-    metrics = read_table(folder, "metrics")
-    write_summary(metrics, study.title, folder)
-    drawn = draw_figures(study, folder) + draw_boxes(study, folder, options.data)
+    with _written_to(folder):
+        run_study(study, folder, jobs=jobs, scheduler=options.scheduler, data_dir=options.data)
+        metrics = read_table(folder, "metrics")
+        write_summary(metrics, study.title, folder)
+        drawn = draw_figures(study, folder) + draw_boxes(study, folder, options.data)
     print(report(metrics, drawn, folder))
 
 
@@ -129,9 +134,11 @@ def _figures(options: argparse.Namespace) -> None:
     from studies.draw import draw_boxes, draw_figures
     from studies.tables import read_table, write_summary
 
-    drawn = draw_figures(study, folder, ("png", "svg") if options.svg else ("png",))
-    drawn += draw_boxes(study, folder, options.data)
-    print(*drawn, write_summary(read_table(folder, "metrics"), study.title, folder), sep="\n")
+    with _written_to(folder):
+        drawn = draw_figures(study, folder, ("png", "svg") if options.svg else ("png",))
+        drawn += draw_boxes(study, folder, options.data)
+        drawn.append(write_summary(read_table(folder, "metrics"), study.title, folder))
+    print(*drawn, sep="\n")
 
 
 def _energy(options: argparse.Namespace) -> None:
@@ -157,8 +164,10 @@ def _look(options: argparse.Namespace) -> None:
     given = {name: value for name in ("model", *SETTINGS) if (value := getattr(options, name)) is not None}
     shipped = not options.model.endswith(".onnx") or is_ours(Path(options.model))
     results = options.results or (RESULTS if shipped else Path("results"))
-    for path in look(given, results / "look" / Path(options.model).stem, image=options.image, data_dir=options.data):
-        print(path)
+    folder = results / "look" / Path(options.model).stem
+    with _written_to(folder):
+        drawn = look(given, folder, image=options.image, data_dir=options.data)
+    print(*drawn, sep="\n")
 
 
 def _bench(options: argparse.Namespace) -> None:
@@ -181,20 +190,40 @@ def _study(options: argparse.Namespace) -> tuple[Study, Path]:
     return study, results / (f"{study.name}-quick" if options.quick else study.name)
 
 
+@contextmanager
+def _written_to(folder: Path) -> Iterator[None]:
+    """Say of a folder that cannot be written what to do, beside where and why."""
+    try:
+        yield
+    except OSError as error:
+        place = Path(str(error.filename))
+        if error.filename is None or not (place.is_relative_to(folder) or folder.is_relative_to(place)):
+            raise
+        remedy = "name a folder that can be written by --results, and to go on from what is there, copy it first"
+        raise OSError(f"{place}: {error.strerror}; {remedy}") from error
+
+
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
     return int(text)
 
 
-def _value(text: str) -> int | float | str:
-    """A setting as a study's file would hold it; `studies.declare.conditions` says what is wrong with it."""
-    for kind in (int, float):
+def _value(text: str) -> int | float | str | list[float]:
+    """A setting as a study's file would hold it, numbers between commas as a list of them.
+
+    `studies.declare.conditions` says what is wrong with it.
+    """
+    for kind in (int, float, _numbers):
         try:
             return kind(text)
         except ValueError:
             continue
     return text
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(number) for number in text.split(",")]
 
 
 def _one_line(error: Exception) -> str:

@@ -33,8 +33,17 @@ from studies.draw import (
     pooling_errors,
     save,
 )
-from studies.measure import answers, scores
-from studies.run import Job, Prepared, check_job, measure_recording, population_activations, prepare, simulate_condition
+from studies.measure import ann_scores, answers, scores
+from studies.run import (
+    Job,
+    Prepared,
+    check_job,
+    measure_recording,
+    population_activations,
+    prepare,
+    say_accuracies,
+    simulate_condition,
+)
 
 DEFAULTS: Mapping[str, Any] = {"dataset": "digits", "images": 100}
 LOOKED_INTO = "data"
@@ -68,6 +77,7 @@ def look(
     for job in jobs:
         check_job(job)
     folder.mkdir(parents=True, exist_ok=True)
+    say_accuracies(jobs)
     return [path for name, figure in _figures(jobs, image).items() for path in save(figure, folder, name)]
 
 
@@ -152,5 +162,5 @@ def _inside(prepared: Prepared, recording: Recording, c: Condition, image: int) 
 
 def _confusion(prepared: Prepared, recording: Recording, c: Condition) -> Figure:
     final = answers(scores(recording, c.readout, c.readout_k or 1)[-1])
-    ann_answers = predict(prepared.graph, prepared.images).reshape(len(final), -1).argmax(axis=1)
+    ann_answers = ann_scores(predict(prepared.graph, prepared.images)).argmax(axis=1)
     return draw_confusions(final, prepared.labels, ann_answers)

@@ -33,14 +33,21 @@ def settling_time(times: NDArray[np.float64], values: NDArray[np.float64], level
     return float(times[first]) if first < len(times) else float("nan")
 
 
-def interval(values: NDArray | pd.Series) -> tuple[float, float]:
-    """The 95 % confidence interval of the mean (Student's t); the mean itself if there is one value."""
+def interval(values: NDArray | pd.Series, lowest: float = -math.inf, highest: float = math.inf) -> tuple[float, float]:
+    """The 95 % confidence interval of the mean (Student's t); the mean itself if there is one value.
+
+    Parameters
+    ----------
+    values : array
+    lowest, highest : float
+        What the mean can be at least and at most; the interval is cut there.
+    """
     values = np.asarray(values, dtype=float)
     mean = float(values.mean())
     if np.ptp(values) == 0:  # one value, or several that are the same: rounding is no interval
         return mean, mean
     half = float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
-    return mean - half, mean + half
+    return max(lowest, mean - half), min(highest, mean + half)
 
 
 def wilson_interval(share: float, n: int) -> tuple[float, float]:
@@ -49,7 +56,9 @@ def wilson_interval(share: float, n: int) -> tuple[float, float]:
     Parameters
     ----------
     share : float
-        In [0, 1]; need not be a whole number of images, since classes that tie share an answer.
+        In [0, 1]; need not be a whole number of images, since classes that tie share an answer, and all classes that of
+        a silent image. Images that are right in part vary less than those that are right or wrong, so that the
+        interval is then wider than it need be.
     n : int
         Images.
 

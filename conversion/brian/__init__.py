@@ -1,6 +1,6 @@
 """Everything that is a Brian2 object: groups, input, projections, monitors, and the network they make."""
 
-from conversion.brian.code_generation import can_compile, choose_target
+from conversion.brian.code_generation import can_compile
 from conversion.brian.collect import make_recording
 from conversion.brian.encoding import check_encoder, max_rate
 from conversion.brian.network import SpikingNetwork, build, members_of
@@ -13,7 +13,6 @@ __all__ = [
     "build",
     "can_compile",
     "check_encoder",
-    "choose_target",
     "device_network",
     "make_recording",
     "max_rate",

@@ -1,4 +1,4 @@
-"""What is asked of Brian2 for the time of a run: its code generator, its garbage, its interrupts."""
+"""What is asked of Brian2 for the time of a run: its code generation, its garbage, its interrupts."""
 
 from __future__ import annotations
 
@@ -8,21 +8,17 @@ from contextlib import contextmanager
 
 from brian2 import prefs
 
-WORTH_COMPILING = 20_000_000_000  # neuron updates: compiled ones save 1 to 3 ns each; compiling takes 10 to 60 s, once
+
+def is_own() -> bool:
+    """Whether groups run as our compiled loops: unless the user chose one of Brian2's targets."""
+    return bool(prefs.codegen.target == "auto")
 
 
 @contextmanager
-def choose_target(neuron_updates: int) -> Iterator[None]:
-    """Use numpy, and for long simulations Cython if there is a compiler, unless the user has chosen a target.
-
-    Parameters
-    ----------
-    neuron_updates : int
-        Neurons times images times steps. The spikes are the same.
-    """
+def numpy_for_the_rest() -> Iterator[None]:
+    """Let Brian2 run what no loop of ours does, such as `Synapses`, by numpy, unless the user chose a target."""
     chosen = prefs.codegen.target
-    if chosen == "auto":
-        prefs.codegen.target = "cython" if neuron_updates >= WORTH_COMPILING and can_compile() else "numpy"
+    prefs.codegen.target = "numpy" if is_own() else chosen
     try:
         yield
     finally:

@@ -10,7 +10,7 @@ import numpy as np
 from brian2 import Clock, Hz, PoissonGroup, Quantity, SpikeGeneratorGroup, SpikeMonitor, second
 from numpy.typing import NDArray
 
-from conversion.brian.code_generation import choose_target, interrupts_raise
+from conversion.brian.code_generation import interrupts_raise, numpy_for_the_rest
 from conversion.brian.groups import SCHEDULE, initialise, make_group
 from conversion.plan import ConversionError, MaxConnection, Plan
 from models.encoders import Encoder, SpikeTrains
@@ -97,7 +97,7 @@ def _measure_rate(neuron: Neuron, dt: Quantity) -> float:
     monitor = SpikeMonitor(group, record=False, name="calibration")
     network = brian2.Network(group, monitor)
     network.schedule = SCHEDULE
-    with choose_target(neuron_updates=1), interrupts_raise():
+    with numpy_for_the_rest(), interrupts_raise():
         network.run(RATE_CALIBRATION, namespace={})
     return float(monitor.num_spikes / RATE_CALIBRATION)
 

@@ -10,10 +10,12 @@ from dataclasses import replace
 
 import brian2
 import numpy as np
-from brian2 import Clock, Equations, NeuronGroup
+from brian2 import Clock, Equations, NeuronGroup, have_same_dimensions
+from brian2.units.fundamentalunits import get_unit_for_display
 from numpy.typing import NDArray
 
 from conversion.plan import ConversionError, Plan, Population, neuron_order
+from conversion.refusals import refused
 from models.neurons import Neuron
 
 NEGATIVE_SPIKE = "negative_spike"
@@ -31,7 +33,29 @@ SCHEDULE = ["start", "groups", "thresholds", "resets", "synapses", "end"]
 
 
 def make_group(name: str, neuron: Neuron, size: int, clock: Clock) -> NeuronGroup:
-    """Neurons of one model, not yet in their initial state."""
+    """Neurons of one model, not yet in their initial state.
+
+    Raises
+    ------
+    ConversionError
+        If Brian2 refuses the model.
+    """
+    with refused("read the neuron's equations, threshold and reset", Exception):
+        return _group(name, neuron, size, clock)
+
+
+def check_variables(group: NeuronGroup, neuron: Neuron) -> None:
+    """Raise `ConversionError` unless the equations declare what a spike raises, in its unit, and the potential."""
+    for variable in (neuron.input_variable, neuron.potential or neuron.input_variable):
+        if variable not in group.variables:
+            raise ConversionError(f"the neuron reads or raises {variable!r}, which its equations do not declare")
+    raised = group.variables[neuron.input_variable]
+    if not have_same_dimensions(neuron.input_unit, raised.unit):
+        unit = get_unit_for_display(raised.dim)
+        raise ConversionError(f"a spike adds {neuron.input_unit} to {raised.name!r}, whose unit is {unit}")
+
+
+def _group(name: str, neuron: Neuron, size: int, clock: Clock) -> NeuronGroup:
     group = NeuronGroup(
         size,
         neuron.equations,
@@ -59,7 +83,8 @@ def make_group(name: str, neuron: Neuron, size: int, clock: Clock) -> NeuronGrou
 def initialise(group: NeuronGroup, neuron: Neuron, v_th_factors: NDArray | None = None) -> None:
     """Put neurons into their initial state; `v_th_factors`, one per neuron, multiply the thresholds."""
     for variable, expression in neuron.initial.items():
-        setattr(group, variable, expression)
+        with refused(f"set {variable!r} to its initial {expression!r}", Exception):
+            setattr(group, variable, expression)
         if variable == "v_th" and v_th_factors is not None:
             group.variables["v_th"].get_value()[:] *= v_th_factors
     if "lastspike" in group.variables:

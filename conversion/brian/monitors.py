@@ -13,8 +13,9 @@ import numpy as np
 from brian2 import BrianObject, Clock
 from numpy.typing import NDArray
 
+from conversion.brian.counting import Tally
 from conversion.brian.projections import Place
-from conversion.plan import Population, count_spikes, neuron_order
+from conversion.plan import Population, neuron_order
 from conversion.recording import Probe
 
 
@@ -108,10 +109,8 @@ class Counts:
 def no_counts(windows: Sequence[Window], weights: NDArray, n_readouts: int, n_images: int, probe: Probe) -> Counts:
     """The counts before anything is shown; see `Counter`."""
     steps, sizes = len(weights), {w.population.name: w.population.size for w in windows}
-    counted = weights.dtype.kind == "i"  # then at most one per step: narrow counts stay in the cache
-    types = {w.population.name: _narrowest(steps, w.place.signed) if counted else weights.dtype for w in windows}
+    types = {w.population.name: _type_of_count(weights, w.place.signed) for w in windows}
     output = (n_readouts, n_images, windows[-1].population.size)
-    judged = [w.population.name for w in windows if w.place.group.name == "neurons"] if probe.residual_potential else []
     return Counts(
         totals=np.zeros((steps, len(windows), 2), np.int64),
         spikes={name: np.zeros((n_images, size), types[name]) for name, size in sizes.items()},
@@ -120,7 +119,9 @@ def no_counts(windows: Sequence[Window], weights: NDArray, n_readouts: int, n_im
         output_spike_steps={k: np.full(output[1:], np.inf) for k in probe.output_spikes},
         rasters={name: [np.empty((0, 4), np.int64)] for name in probe.rasters},
         traces={name: np.zeros((steps, n_images, len(chosen)), np.float32) for name, chosen in probe.traces.items()},
-        negative_potential={name: np.zeros((n_images, sizes[name]), bool) for name in judged},
+        negative_potential={
+            w.population.name: np.zeros((n_images, w.population.size), bool) for w in _judged(windows, probe)
+        },
     )
 
 
@@ -138,6 +139,10 @@ class Counter(Stepper):
         self.windows, self.weights, self.steps, self.probe = windows, weights, len(weights), probe
         self.readout_of = {int(step): r for r, step in enumerate(read_after)}
         self.orders = {w.population.name: neuron_order(w.population.shape) for w in windows}
+        self.tallies = _tallies(windows, weights)
+        probed = {*probe.rasters, *probe.traces, *(w.population.name for w in _judged(windows, probe))}
+        self.probed = [w for w in windows if w.population.name in probed]
+        self.last_step = self.steps + windows[-1].population.depth - 1
 
     def begin(self, n_images: int) -> None:
         """Forget all that was counted; so many images are going to be shown."""
@@ -148,12 +153,15 @@ class Counter(Stepper):
         super().restart()
         self.images, self.n_images = images, images.stop - (images.start or 0)
         self.output_spikes = np.zeros(self.n_images * self.windows[-1].population.size, np.int32)
+        for tally in self.tallies.values():
+            tally.counts[:] = 0
 
     def step(self, k: int) -> None:
-        for p, window in enumerate(self.windows):
-            own_k = k - window.population.depth
-            if 0 <= own_k < self.steps:
-                self._count(p, window, own_k)
+        for tally in self.tallies.values():
+            tally.step(k, self.n_images, self.weights, self.counts.totals)
+        for window in self.probed:
+            if 0 <= k - window.population.depth < self.steps:
+                self._probe(window, k - window.population.depth)
         output_k = k - self.windows[-1].population.depth
         if self.counts.output_spike_steps and 0 <= output_k < self.steps:
             self._note_output_spikes(output_k)
@@ -161,14 +169,21 @@ class Counter(Stepper):
             self._read_output(self.readout_of[output_k])
         if self.probe.weighted_input is not None and 0 <= output_k < self.steps:
             self._hand_over_input(self.probe.weighted_input)
+        if k == self.last_step:
+            for window in self.windows:
+                self.counts.spikes[window.population.name][self.images] = self._counted(window)
 
-    def _count(self, p: int, window: Window, own_k: int) -> None:
+    def _counted(self, window: Window) -> NDArray:
+        """The counts of a population so far, shape (n_images, size)."""
+        tally = self.tallies.get(window.place.group.name)
+        size, start = window.population.size, window.place.start
+        if tally is None:
+            return np.zeros((self.n_images, size), self.weights.dtype)
+        return _by_image(tally.counts[start:], self.n_images, size)
+
+    def _probe(self, window: Window, own_k: int) -> None:
         name, size, place = window.population.name, window.population.size, window.place
-        counts = self.counts.spikes[name][self.images].reshape(-1)
         for spikes, sign in zip(place.signed_spikes(), (1, -1), strict=False):
-            self.counts.totals[own_k, p] += count_spikes(
-                spikes, place.start, self.n_images, size, counts, window.fan_out, sign * self.weights[own_k]
-            )
             if name in self.counts.rasters:
                 local = spikes[spikes < place.start + self.n_images * size] - place.start
                 image, neuron = np.divmod(local, size)
@@ -176,9 +191,9 @@ class Counter(Stepper):
                 self.counts.rasters[name].append(np.column_stack(columns))
         if name in self.counts.traces:
             chosen = self.orders[name][list(self.probe.traces[name])]
-            self.counts.traces[name][own_k, self.images] = self._potentials(place, size)[:, chosen]
+            self.counts.traces[name][own_k, self.images] = self._potentials(window)[:, chosen]
         if name in self.counts.negative_potential and own_k == self.steps - 1:
-            self.counts.negative_potential[name][self.images] = self._potentials(place, size) < 0
+            self.counts.negative_potential[name][self.images] = self._potentials(window) < 0
 
     def _note_output_spikes(self, output_k: int) -> None:
         place = self.windows[-1].place
@@ -189,20 +204,52 @@ class Counter(Stepper):
             steps[self.images].reshape(-1)[local[self.output_spikes[local] == k]] = output_k
 
     def _read_output(self, r: int) -> None:
-        window = self.windows[-1]
-        self.counts.output_counts[r, self.images] = self.counts.spikes[window.population.name][self.images]
-        self.counts.output_potentials[r, self.images] = self._potentials(window.place, window.population.size)
+        self.counts.output_counts[r, self.images] = self._counted(self.windows[-1])
+        self.counts.output_potentials[r, self.images] = self._potentials(self.windows[-1])
 
     def _hand_over_input(self, receive: Callable[[NDArray[np.float32]], None]) -> None:
-        potentials = self._potentials(self.windows[-1].place, self.windows[-1].population.size)
+        potentials = self._potentials(self.windows[-1])
         receive(potentials)
         potentials[:] = 0
 
-    def _potentials(self, place: Place, size: int) -> NDArray:
-        values = place.array(place.potential)[place.start : place.start + self.n_images * size]
-        return values.reshape(self.n_images, size)
+    def _potentials(self, window: Window) -> NDArray:
+        values = window.place.array(window.place.potential)[window.place.start :]
+        return _by_image(values, self.n_images, window.population.size)
 
 
-def _narrowest(steps: int, signed: bool) -> np.dtype:
-    """The narrowest type of a count of `steps` spikes, of both signs if it is signed."""
+def _by_image(values: NDArray, n_images: int, size: int) -> NDArray:
+    return values[: n_images * size].reshape(n_images, size)
+
+
+def _judged(windows: Sequence[Window], probe: Probe) -> list[Window]:
+    """Of which neurons the sign of the potential is kept."""
+    return [w for w in windows if w.place.group.name == "neurons"] if probe.residual_potential else []
+
+
+def _tallies(windows: Sequence[Window], weights: NDArray) -> dict[str, Tally]:
+    """One for each group of neurons that spike."""
+    columns: dict[str, list[int]] = {}
+    for column, window in enumerate(windows):
+        if window.place.senders:
+            columns.setdefault(window.place.group.name, []).append(column)
+    return {name: _tally([windows[c] for c in found], found, weights) for name, found in columns.items()}
+
+
+def _tally(windows: Sequence[Window], columns: Sequence[int], weights: NDArray) -> Tally:
+    senders = max((w.place.senders for w in windows), key=len)
+    return Tally(
+        [sender.events for sender in senders],
+        [w.population.size for w in windows],
+        [w.population.depth for w in windows],
+        columns,
+        [w.fan_out for w in windows],
+        _type_of_count(weights, any(w.place.signed for w in windows)),
+    )
+
+
+def _type_of_count(weights: NDArray, signed: bool) -> np.dtype:
+    """The narrowest type of a count of spikes in so many steps: narrow counts stay in the cache."""
+    if weights.dtype.kind != "i":
+        return weights.dtype
+    steps = len(weights)
     return np.min_scalar_type(-steps - 1 if signed else steps)  # int8 reaches from -128 to 127

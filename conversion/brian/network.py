@@ -17,15 +17,29 @@ import numpy as np
 from brian2 import Clock, Synapses
 from numpy.typing import NDArray
 
+from conversion.brian.code_generation import is_own
 from conversion.brian.encoding import input_group, input_neurons, output_accumulator
-from conversion.brian.groups import SCHEDULE, make_group, make_signed, relay, write_slopes
+from conversion.brian.events import Cutter, Events
+from conversion.brian.groups import (
+    NEGATIVE_SPIKE,
+    SCHEDULE,
+    check_variables,
+    make_group,
+    make_signed,
+    relay,
+    write_slopes,
+)
+from conversion.brian.initial import InitialState
 from conversion.brian.monitors import Conductor, Counter, Window, WindowOpener
-from conversion.brian.projections import Place, SharedProjection, unroll_synapses
+from conversion.brian.projections import Place, Sender, SharedProjection, unroll_synapses
+from conversion.compiled import GroupLoop
 from conversion.options import Connectivity, Output
 from conversion.plan import ConversionError, Plan, Population, Projection
 from conversion.recording import check_probe
 from conversion.settings import Simulation
 from models.neurons import Neuron
+
+EVENTS = ("spike", NEGATIVE_SPIKE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +52,13 @@ class SpikingNetwork:
     clock: Clock
     neurons: Mapping[str, Neuron]
     groups: Mapping[str, brian2.Group]
+    loops: Mapping[str, GroupLoop]
     places: Mapping[str, Place]
     projections: tuple[tuple[Projection, SharedProjection | Synapses], ...]
     conductor: Conductor
     opener: WindowOpener
     counter: Counter
-    v_th_factors: Mapping[str, NDArray]
+    initial_states: Mapping[str, InitialState]
 
     @property
     def period(self) -> int:
@@ -63,6 +78,8 @@ def build(plan: Plan, simulation: Simulation, batch_size: int) -> SpikingNetwork
     sizes = {name: batch_size * sum(p.size for p in populations) for name, populations in members.items()}
     neurons |= make_signed(plan, neurons, members)
     groups = {name: make_group(name, neurons[name], sizes[name], clock) for name in neurons if sizes[name]}
+    for name, group in groups.items():
+        check_variables(group, neurons[name])
     write_slopes(plan, neurons, groups, members, batch_size)
     groups |= input_group(encoder, sizes["input"], clock)
     neurons |= input_neurons(encoder)
@@ -72,14 +89,19 @@ def build(plan: Plan, simulation: Simulation, batch_size: int) -> SpikingNetwork
     opener, conductor = WindowOpener(clock), Conductor(clock, counter.steps + plan.output.depth)
     if not simulation.half_threshold_offset and not _is_driven(plan, simulation):
         _skip_idle_updates(groups, neurons)
-    network = brian2.Network(*groups.values(), *(p for _, p in projections), conductor, counter, opener)
+    loops = {name: GroupLoop(group, SCHEDULE) for name, group in groups.items() if group.contained_objects and is_own()}
+    cutter = Cutter(list({id(s.events): s.events for place in places.values() for s in place.senders}.values()), clock)
+    network = brian2.Network(
+        *groups.values(), *loops.values(), *(p for _, p in projections), conductor, cutter, counter, opener
+    )
     network.schedule = SCHEDULE
     factors = _v_th_factors(simulation.thresholds, plan, places)
     if simulation.half_threshold_offset:
         _require_variables(groups, "drive", "v_th")
     return SpikingNetwork(
-        plan, simulation, network, clock, neurons, groups, places, projections, conductor, opener, counter, factors
-    )
+        plan, simulation, network, clock, neurons, groups, loops, places, projections, conductor, opener, counter,
+        {name: InitialState(groups[name], neurons[name], factors.get(name)) for name in neurons.keys() & groups.keys()},
+    )  # fmt: skip
 
 
 def _counter(plan: Plan, simulation: Simulation, places: Mapping[str, Place], clock: Clock) -> Counter:
@@ -164,12 +186,12 @@ def places_of(
     """Where each population is; those named in `signed` send negative spikes too."""
     places = {}
     for name, group in groups.items():
-        start = 0
-        for population in members[name]:
-            stop = start + batch_size * population.size
-            negative = population.name in signed and neurons[name].is_signed
-            places[population.name] = Place(group, start, stop, *_variables(name, neurons), negative)
-            start = stop
+        bounds = np.cumsum([0, *(batch_size * population.size for population in members[name])]).tolist()
+        events = [Events(group, event, bounds) for event in EVENTS if f"_{event}space" in group.variables]
+        for p, population in enumerate(members[name]):
+            senders = [Sender(e, p) for e in (events if population.name in signed else events[:1])]
+            start, stop = bounds[p : p + 2]
+            places[population.name] = Place(group, start, stop, *_variables(name, neurons), tuple(senders))
     return places
 
 

@@ -6,7 +6,6 @@ Before each batch every group is put into its initial state, and each population
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import brian2
@@ -14,14 +13,15 @@ import numpy as np
 from brian2 import Synapses
 from brian2.core.variables import ArrayVariable, Variable
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from conversion.brian.code_generation import heap_frozen, interrupts_raise
+from conversion.brian.code_generation import heap_frozen, interrupts_raise, numpy_for_the_rest
 from conversion.brian.encoding import write_values
-from conversion.brian.groups import initialise
 from conversion.brian.network import SpikingNetwork
 from conversion.brian.projections import SharedProjection
+from conversion.compiled import GroupLoop
 from conversion.plan import ConversionError
+from conversion.progress import counted
+from conversion.refusals import refused
 from models.encoders import SpikeTrains
 from models.graph import INPUT, Array
 
@@ -39,6 +39,9 @@ class Batch:
     rate : float
         In Hz, of an input of value 1.
     seed : int
+        Of the simulation.
+    first : int
+        Which image of all is the first of the batch; images have random numbers of their own.
     silent : mapping of str to array, shape (n_images, size)
         Which neurons of a population never spike, in the engine's order.
     """
@@ -47,6 +50,7 @@ class Batch:
     currents: Mapping[str, Array]
     rate: float
     seed: int
+    first: int = 0
     silent: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
 
@@ -71,7 +75,7 @@ def run(
     Raises
     ------
     ConversionError
-        If synapses were given another delay than that of their projection.
+        If synapses were given another delay than that of their projection, or Brian2 refuses what a neuron says.
     RuntimeError
         If it was stopped before its end.
     """
@@ -85,19 +89,15 @@ def run(
     if isinstance(network.simulation.encoder, SpikeTrains):
         _set_spikes(network, [batch().values for batch in batches])
     steps = len(batches) * network.period
-    with _bar(steps) if progress else nullcontext() as bar:
-        network.conductor.start(begin, bar.update if bar else lambda: None)
+    with counted(steps, progress) as advance, refused("run the neurons as they are written"):
+        network.conductor.start(begin, advance)
         # Brian2 compares float32 potentials with 1e50 after an exact update
-        with interrupts_raise(), heap_frozen(), np.errstate(over="ignore"):
+        with numpy_for_the_rest(), interrupts_raise(), heap_frozen(), np.errstate(over="ignore"):
             network.network.run((steps - profiled) * network.clock.dt, namespace={})
             if profiled:
                 network.network.run(profiled * network.clock.dt, namespace={}, profile=True)
     if network.conductor.k < steps:  # something called brian2.stop()
         raise RuntimeError(f"the simulation was stopped after {network.conductor.k} of {steps} steps")
-
-
-def _bar(steps: int) -> tqdm:
-    return tqdm(total=steps, desc="steps", unit="step", leave=False)
 
 
 def _check_delays(network: SpikingNetwork) -> None:
@@ -113,7 +113,11 @@ def _check_delays(network: SpikingNetwork) -> None:
 
 
 def _begin(network: SpikingNetwork, batch: Batch) -> None:
-    brian2.seed(batch.seed)
+    brian2.seed(int(np.random.SeedSequence([batch.seed, batch.first]).generate_state(1)[0]))
+    for loop in network.loops.values():
+        loop.seed(batch.seed)
+        if loop.is_random:
+            _number_neurons(network, loop, batch.first)
     network.opener.restart()
     if INPUT in network.places and not isinstance(network.simulation.encoder, SpikeTrains):
         values = np.zeros(network.places[INPUT].stop)
@@ -121,14 +125,27 @@ def _begin(network: SpikingNetwork, batch: Batch) -> None:
         write_values(network.groups["input"], values, batch.rate)
     for name, current in batch.currents.items():
         _set_drive(network, name, current)
-    for name in network.neurons.keys() & network.groups.keys():
-        initialise(network.groups[name], network.neurons[name], network.v_th_factors.get(name))
+    for initial_state in network.initial_states.values():
+        initial_state.restore()
     if network.simulation.half_threshold_offset and "neurons" in network.groups:
         _offset_by_half_a_threshold(network)
     for name, silent in batch.silent.items():
         place = network.places[name]
         place.array("v_th")[place.start : place.stop][: silent.size][silent.ravel()] = np.inf
     network.opener.openings = _openings(network)
+
+
+def _number_neurons(network: SpikingNetwork, loop: GroupLoop, first: int) -> None:
+    """Give each neuron of an image random numbers of its own, the same whatever batch the image is shown in."""
+    members = [p for p in network.plan.populations if network.places[p.name].group is loop.group]
+    per_image = sum(population.size for population in members)
+    offset = 0
+    for population in members:
+        place = network.places[population.name]
+        numbers = loop.numbers[place.start : place.stop].reshape(-1, population.size)
+        images = first + np.arange(len(numbers))
+        numbers[:] = images[:, None] * per_image + offset + np.arange(population.size)
+        offset += population.size
 
 
 def _set_spikes(network: SpikingNetwork, trains: Sequence[NDArray]) -> None:

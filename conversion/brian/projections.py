@@ -8,16 +8,25 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from brian2 import BrianObject, Clock, Group, Synapses
 from brian2.units.fundamentalunits import get_unit
 from numpy.typing import NDArray
 
+from conversion.brian.events import Events
 from conversion.brian.groups import NEGATIVE_SPIKE
 from conversion.plan import Connection, MaxConnection, Projection
 
 PATHWAYS = {"pre": "spike", "negative": NEGATIVE_SPIKE}
+
+
+class Sender(NamedTuple):
+    """The events of one population: `events.of(population)`."""
+
+    events: Events
+    population: int
 
 
 @dataclass(frozen=True)
@@ -25,7 +34,7 @@ class Place:
     """Where a population is: neuron i of image b is neuron `start + b * size + i` of `group`; `stop` ends the batch.
 
     `variable` is the one that input raises, `potential` the membrane potential; input neurons have neither.
-    A `signed` population also sends negative spikes.
+    `senders` are its spikes, if it sends any, and its negative spikes, if it is signed.
     """
 
     group: Group
@@ -33,7 +42,11 @@ class Place:
     stop: int
     variable: str = ""
     potential: str = ""
-    signed: bool = False
+    senders: tuple[Sender, ...] = ()
+
+    @property
+    def signed(self) -> bool:
+        return len(self.senders) > 1
 
     def array(self, variable: str) -> NDArray:
         """The values of a variable of the whole group, without a copy and in base units."""
@@ -41,19 +54,11 @@ class Place:
 
     def spikes(self) -> NDArray[np.int32]:
         """The indices, within the group, of this population's neurons that spike in this step."""
-        return self._events("_spikespace")
+        return self.signed_spikes()[0]
 
     def signed_spikes(self) -> tuple[NDArray[np.int32], ...]:
         """The positive spikes of this step and, of a signed population, the negative ones."""
-        return (self.spikes(), self._events(f"_{NEGATIVE_SPIKE}space")) if self.signed else (self.spikes(),)
-
-    def _events(self, eventspace: str) -> NDArray[np.int32]:
-        if eventspace not in self.group.variables:
-            return np.empty(0, np.int32)
-        events = self.array(eventspace)
-        events = events[: events[-1]]
-        first, last = np.searchsorted(events, np.array([self.start, self.stop], events.dtype))
-        return events[first:last]
+        return tuple([events.of(population) for events, population in self.senders])
 
 
 class SharedProjection(BrianObject):
@@ -66,7 +71,12 @@ class SharedProjection(BrianObject):
     def __init__(self, projection: Projection, source: Place, target: Place, input_unit: float, clock: Clock) -> None:
         super().__init__(clock=clock, when="synapses", name=projection.name)
         self.source, self.target = source, target
-        nothing = (np.empty(0, np.int32),) * (2 if source.signed else 1)
+        variable = target.group.variables[target.variable]
+        self.receiver = variable.get_value()
+        self.ends = source.start, self.receiver, target.start
+        free = variable.conditional_write
+        self.free = None if free is None else free.get_value()[target.start : target.stop]
+        nothing = (np.empty(0, np.int32),) * len(source.senders)
         self.in_flight: deque[tuple[NDArray[np.int32], ...]] = deque([nothing] * projection.delay)
         self.state: tuple[NDArray, ...] = ()
         connection = projection.connection
@@ -78,30 +88,28 @@ class SharedProjection(BrianObject):
             self.connections = tuple(connection if f == 1 else connection.times(f) for f in factors)
 
     def run(self) -> None:
-        self.in_flight.append(tuple(spikes.copy() for spikes in self.source.signed_spikes()))
-        signed_spikes = self.in_flight.popleft()
-        if any(spikes.size for spikes in signed_spikes):
-            receiver = self.target.array(self.target.variable)
-            held = self._refractory()
-            before = receiver[held]
-            self._deliver(signed_spikes, receiver)
-            receiver[held] = before
-
-    def _deliver(self, signed_spikes: tuple[NDArray[np.int32], ...], receiver: NDArray) -> None:
-        ends = self.source.start, receiver, self.target.start
-        first = self.connections[0]
-        if isinstance(first, MaxConnection) and self.source.signed:
-            positive, negative = signed_spikes
-            first.deliver_signed(positive, negative, ends, *self.state)
+        spikes = self.source.signed_spikes()
+        if self.in_flight:
+            self.in_flight.append(tuple(s.copy() for s in spikes))
+            spikes = self.in_flight.popleft()
+        if not any(map(len, spikes)):
             return
-        for connection, spikes in zip(self.connections, signed_spikes, strict=True):
-            connection.deliver(spikes, ends, *self.state)
+        if self.free is None:
+            self._deliver(spikes)
+        else:
+            held = np.flatnonzero(~self.free) + self.target.start
+            before = self.receiver[held]
+            self._deliver(spikes)
+            self.receiver[held] = before
 
-    def _refractory(self) -> NDArray[np.intp]:
-        variable = self.target.group.variables[self.target.variable]
-        if variable.conditional_write is None:
-            return np.empty(0, np.intp)
-        return np.flatnonzero(~variable.conditional_write.get_value())
+    def _deliver(self, spikes: tuple[NDArray[np.int32], ...]) -> None:
+        first = self.connections[0]
+        if isinstance(first, MaxConnection) and len(spikes) > 1:
+            positive, negative = spikes
+            first.deliver_signed(positive, negative, self.ends, *self.state)
+        else:
+            for connection, sent in zip(self.connections, spikes, strict=True):
+                connection.deliver(sent, self.ends, *self.state)
 
 
 def unroll_synapses(projection: Projection, source: Place, target: Place, input_unit: float, clock: Clock) -> Synapses:

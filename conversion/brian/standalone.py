@@ -19,6 +19,7 @@ from conversion.brian.encoding import check_encoder, max_rate
 from conversion.brian.groups import (
     NEGATIVE_SPIKE,
     SCHEDULE,
+    check_variables,
     initialise,
     make_group,
     make_signed,
@@ -28,6 +29,7 @@ from conversion.brian.groups import (
 from conversion.brian.network import members_of, places_of
 from conversion.brian.projections import unroll_synapses
 from conversion.plan import ConversionError, make_plan, neuron_order
+from conversion.refusals import refused
 from conversion.settings import Simulation
 from models.encoders import Poisson
 from models.graph import Array, Graph
@@ -46,7 +48,10 @@ class DeviceNetwork:
 
     def run(self) -> None:
         """Run for the duration, or on a device that compiles, build and run."""
-        with np.errstate(over="ignore"):  # see conversion.brian.presentation
+        with (
+            refused("run the neurons as they are written"),
+            np.errstate(over="ignore"),
+        ):  # see conversion.brian.presentation
             self.network.run(self.duration, namespace={})
 
     def spike_counts(self, name: str) -> NDArray[np.int32]:
@@ -82,6 +87,7 @@ def device_network(graph: Graph, images: Array, simulation: Simulation) -> Devic
     sizes = {name: len(images) * sum(p.size for p in populations) for name, populations in members.items()}
     groups = {name: make_group(name, neurons[name], sizes[name], clock) for name in neurons if sizes[name]}
     for name, group in groups.items():
+        check_variables(group, neurons[name])
         initialise(group, neurons[name])
     write_slopes(plan, neurons, groups, members, len(images))
     pixels = images.reshape(len(images), -1)[:, np.argsort(neuron_order(graph.input_shape))].ravel()

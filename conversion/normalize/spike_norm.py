@@ -8,6 +8,7 @@ thresholds are set already. While it is measured a layer does not spike.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
@@ -138,16 +139,8 @@ def _layer_by_layer(
     scales, seconds = dict.fromkeys(names, 1.0), dict.fromkeys(names, 0.0)
     settled, found = set(names).difference(*groups), dict.fromkeys(names, 0.0)
 
-    def visit(pending: list[str]) -> None:
-        for name in (name for name in pending if name not in settled):
-            start = perf_counter()
-            found[name], unit = measure(parts[name], {n: scales[n] for n in names if n in parts[name].shapes})
-            scales[name] = float(within_ceiling(graph[name], (found[name] or 1.0) * unit))
-            seconds[name] += perf_counter() - start
-            if group := complete_with.get(name):
-                meet(group)
-
-    def meet(group: list[str]) -> None:
+    def meet(group: list[str]) -> list[str]:
+        """Give the paths of a group one scale; which layers have to be measured once more."""
         heard = [peer for peer in group if found[peer] > 0]
         if not heard:
             check_silent(group)
@@ -155,7 +148,17 @@ def _layer_by_layer(
         changed = {peer for peer in group if scales[peer] != common}
         scales.update(dict.fromkeys(group, common))
         settled.update(group if len(group) > 1 else ())
-        visit([n for n in names[: names.index(group[-1])] if not changed.isdisjoint(parts[n].shapes)])
+        return [n for n in names[: names.index(group[-1])] if not changed.isdisjoint(parts[n].shapes)]
 
-    visit(names)
+    pending = deque(names)
+    while pending:
+        name = pending.popleft()
+        if name in settled:
+            continue
+        start = perf_counter()
+        found[name], unit = measure(parts[name], {n: scales[n] for n in names if n in parts[name].shapes})
+        scales[name] = float(within_ceiling(graph[name], (found[name] or 1.0) * unit))
+        seconds[name] += perf_counter() - start
+        if name in complete_with:
+            pending.extendleft(reversed(meet(complete_with[name])))
     return scales, seconds

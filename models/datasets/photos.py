@@ -1,27 +1,35 @@
-"""Photographs with boxes around the objects of PASCAL VOC, as YOLO-LITE reads them: 224 x 224 pixels, stretched."""
+"""Photographs with boxes around objects, read at the size of a network, stretched, as YOLO does."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from models.datasets.files import DatasetError, as_images, decode_images, npz_arrays
+from models.datasets.files import decode_images, npz_arrays
+from models.datasets.meaning import DatasetError, of_bytes
 from models.detection import COLUMNS, pad_boxes
-from models.graph import Array
+from models.graph import Array, Shape
 
-SIDE = 224
+SIDE = 224  # of YOLO-LITE
 PHOTOGRAPHS = ("voc2007_test14", "indoor_photos", "photos")
 
 
-def read_photographs(path: Path) -> tuple[Array, NDArray[np.float32]]:
+def read_photographs(path: Path, shape: Shape | None = None) -> tuple[Array, NDArray[np.float32]]:
     """The photographs of a file and their boxes (N, M, 6); see `models.detection`.
 
     The file holds JPEG bytes `blob`, cut at `offset`, and boxes `gt` (class, x0, y0, x1, y1, difficult), cut at
     `gt_offset`; without `gt` there are none.
+
+    Parameters
+    ----------
+    shape : tuple of int, optional
+        Of a network that reads them; by default that of YOLO-LITE.
 
     Raises
     ------
@@ -29,23 +37,29 @@ def read_photographs(path: Path) -> tuple[Array, NDArray[np.float32]]:
         If it does not hold this.
     """
     arrays = npz_arrays(path)
-    images = [
-        image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR) for image in decode_images(path, arrays)
-    ]
-    x = as_images(str(path), np.stack([np.asarray(image) for image in images]))
-    return x, pad_boxes(_boxes(path, arrays, len(images)))
+    x = of_bytes(str(path), sized(decode_images(path, arrays), shape))
+    return x, pad_boxes(boxes_of(path, arrays, len(x)))
 
 
-def _boxes(path: Path, arrays: dict[str, NDArray], count: int) -> list[Array]:
+def sized(images: Sequence[Image.Image], shape: Shape | None) -> NDArray[np.uint8]:
+    """Images (N, height, width, channels) as a network of this shape reads them: boxes, as shares, stay right."""
+    channels, height, width = shape if shape is not None and len(shape) == 3 else (3, SIDE, SIDE)
+    mode = "L" if channels == 1 else "RGB"
+    made = [image.convert(mode).resize((width, height), Image.Resampling.BILINEAR) for image in images]
+    return np.stack([np.asarray(image) for image in made]).reshape(len(made), height, width, -1)
+
+
+def boxes_of(path: Path, arrays: Mapping[str, NDArray[Any]], count: int) -> list[Array]:
+    """The boxes `gt` of each photograph, cut at `gt_offset`; raises `DatasetError`."""
     if "gt" not in arrays:
         return [np.empty((0, COLUMNS), np.float32)] * count
-    boxes, offset = arrays["gt"], arrays.get("gt_offset", np.empty(0))
-    if boxes.ndim != 2 or boxes.shape[1] != COLUMNS or offset.shape != (count + 1,):
-        raise DatasetError(f"{path}: gt has shape {boxes.shape} for {max(offset.size - 1, 0)} of {count} photographs")
+    boxes, ends = arrays["gt"], arrays.get("gt_offset")
+    if ends is None or ends.ndim != 1 or ends.dtype.kind not in "iu":
+        raise DatasetError(f"{path} has no gt_offset, whole numbers: where the boxes of each photograph begin and end")
+    if boxes.ndim != 2 or boxes.shape[1] != COLUMNS or len(ends) != count + 1:
+        raise DatasetError(f"{path}: gt has shape {boxes.shape} for {max(len(ends) - 1, 0)} of {count} photographs")
     if boxes.dtype.kind not in "iuf" or not np.all(np.isfinite(boxes)):
         raise DatasetError(f"{path}: gt is not all finite numbers")
-    if offset.dtype.kind not in "iu" or np.any(np.diff([0, *offset.tolist(), len(boxes)]) < 0):
-        raise DatasetError(
-            f"{path}: gt_offset is {offset.tolist()[:9]}; it cuts {len(boxes)} boxes, from 0 on, in order"
-        )
-    return [boxes[start:stop] for start, stop in pairwise(offset)]
+    if np.any(np.diff([0, *ends.tolist(), len(boxes)]) < 0):
+        raise DatasetError(f"{path}: gt_offset is {ends.tolist()[:9]}; it cuts {len(boxes)} boxes, from 0 on, in order")
+    return [boxes[start:stop] for start, stop in pairwise(ends)]

@@ -8,37 +8,43 @@ The order is read off the sizes and off the first node that cares for it.
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import onnx
+from onnx import TensorProto
 
 from models.graph import Shape
 from models.onnx_io.node import attributes_of, operator_of
 from models.onnx_io.places import Places, in_order
-from models.onnx_io.signals import OnnxError, require_size
+from models.onnx_io.signals import OnnxError, Signal, require_size
+from models.standardisation import Standardisation
 
 VALUE_BY_VALUE = ("Abs", "Add", "Cast", "CastLike", "Clip", "Div", "Dropout", "Identity", "Mul", "Neg", "Relu", "Sub")
+FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
+WHOLE = (
+    TensorProto.INT8, TensorProto.INT16, TensorProto.INT32, TensorProto.INT64, TensorProto.UINT16, TensorProto.UINT32,
+    TensorProto.UINT64,
+)  # fmt: skip
+SCALES = {**dict.fromkeys(FLOATS, 1.0), **dict.fromkeys(WHOLE), TensorProto.UINT8: 255.0}
 ANY_ORDER = ("Flatten", "Gemm", "MatMul", "Reshape")
 ALONG_CHANNELS = (
     "AveragePool", "BatchNormalization", "Conv", "GlobalAveragePool", "GlobalMaxPool", "MaxPool", "PRelu",
 )  # fmt: skip
 COLOURS = (1, 3)
-BYTES = onnx.TensorProto.UINT8
-TYPES = (onnx.TensorProto.FLOAT, onnx.TensorProto.DOUBLE, onnx.TensorProto.FLOAT16, BYTES)
 
 
 @dataclass(frozen=True, eq=False)
 class Input:
     """The one input: its name and batch size (1 if it is free), the shape of the layer, the tensor's places of it.
 
-    `largest` is the value of a white pixel, 1 for the layer: 255 where the tensor holds bytes.
+    `scale` is what the value 1 of a pixel is by the type of the tensor: 255 of bytes, None where that says nothing.
     """
 
     name: str
     batch: int
     shape: Shape
     places: Places
-    largest: int
+    scale: float | None
 
 
 def input_of(model: onnx.ModelProto, constants: Container[str]) -> Input:
@@ -47,9 +53,10 @@ def input_of(model: onnx.ModelProto, constants: Container[str]) -> Input:
     if len(inputs) != 1:
         raise OnnxError(f"the network has {len(inputs)} inputs, {[value.name for value in inputs]}; one is possible")
     name, tensor = inputs[0].name, inputs[0].type.tensor_type
-    if tensor.elem_type not in TYPES:
-        kind = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
-        raise OnnxError(f"input {name!r} is of type {kind}; images are floats in [0, 1], or bytes")
+    if tensor.elem_type not in SCALES:
+        known = tensor.elem_type in TensorProto.DataType.values()
+        kind = TensorProto.DataType.Name(tensor.elem_type).lower() if known else tensor.elem_type
+        raise OnnxError(f"input {name!r} is of type {kind}; images are floats or whole numbers")
     dims = [dim.dim_param or dim.dim_value for dim in tensor.shape.dim]
     if len(dims) not in (2, 3, 4):
         raise OnnxError(f"input {name!r} has shape {dims}, not (batch, channels, height, width) or (batch, features)")
@@ -57,7 +64,24 @@ def input_of(model: onnx.ModelProto, constants: Container[str]) -> Input:
     if free:
         raise OnnxError(f"input {name!r} has the dynamic dimension {', '.join(free)}; only the batch may be free")
     shape, places = _layout(tuple(dims[1:]), _first_reader(model.graph, name))
-    return Input(name, dims[0] if _is_fixed(dims[0]) else 1, shape, places, 255 if tensor.elem_type == BYTES else 1)
+    return Input(name, dims[0] if _is_fixed(dims[0]) else 1, shape, places, SCALES[tensor.elem_type])
+
+
+def standardised(given: Input, signal: Signal, standardisation: Standardisation) -> Signal:
+    """The input as the network reads it, made of pixels in [0, 1].
+
+    Raises
+    ------
+    OnnxError, StandardisationError
+        If it cannot be told what the network reads.
+    """
+    said = standardisation.said
+    if given.scale is None and "scale" not in said:
+        raise OnnxError(f"input {given.name!r} holds whole numbers; say with scale which of them is white, such as 255")
+    if given.scale != 1 and said.keys() - {"scale"}:
+        raise OnnxError(f"input {given.name!r} holds whole numbers, which have no mean and std; leave these out")
+    factor, offset = standardisation.affine(given.shape, given.scale or 1.0)
+    return replace(signal, scale=factor, offset=offset)
 
 
 def _is_fixed(dimension: int | str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,22 @@ class BehindLogits:
     signal: Signal
     operator: str
 
+    @property
+    def obstacle(self) -> str:
+        """What is wrong where a layer reads it."""
+        remedy = "train with ReLU instead" if self.operator == "Sigmoid" else "train without it"
+        return (
+            f"{self.operator} can only stand at the end; {remedy}, or cut off what follows: `brianize tailor --until`"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Rounded:
+    """factor * floor(signal + 1/2), which is rounded before it is clipped."""
+
+    signal: Signal
+    factor: float
+
 
 @dataclass(frozen=True)
 class Missing:
@@ -31,7 +47,7 @@ class Missing:
     name: str
 
 
-Value = NDArray[Any] | Signal | BehindLogits | Missing
+Value = NDArray[Any] | Signal | BehindLogits | Rounded | Missing
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +80,7 @@ class Node:
         if isinstance(value, Signal):
             return value
         if isinstance(value, BehindLogits):
-            raise OnnxError(f"reads what {value.operator} made, and {value.operator} can only stand at the end")
+            raise OnnxError(f"reads what {value.operator} made, and {value.obstacle}")
         raise OnnxError(f"input {position + 1} is a constant; it must depend on the images")
 
     def constant(self, position: int, what: str) -> NDArray[Any] | None:
@@ -88,7 +104,7 @@ class Node:
         """What older opsets write as an attribute and newer ones as an input."""
         value = self.inputs[position] if position < len(self.inputs) else None
         value = self.attributes.get(name) if value is None else value
-        if isinstance(value, Signal | BehindLogits):
+        if isinstance(value, Signal | BehindLogits | Rounded):
             raise OnnxError(f"{name} depends on the images; it must be a constant")
         return default if value is None else value
 
@@ -121,6 +137,15 @@ def operator_of(proto: NodeProto) -> str:
 
 def label_of(proto: NodeProto) -> str:
     return f"node {proto.name or next(iter(proto.output), '')!r} ({operator_of(proto)})"
+
+
+def with_subgraphs(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
+    """Nodes, and those of the graphs within them."""
+    pending = list(nodes)
+    while pending:
+        node = pending.pop()
+        yield node
+        pending += [inner for a in node.attribute for graph in (a.g, *a.graphs) for inner in graph.node]
 
 
 def attributes_of(proto: NodeProto) -> dict[str, Any]:

@@ -8,6 +8,7 @@ What then reads the tensor takes the order up in its weights.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,13 +61,28 @@ def as_convolution(places: Places, shape: Shape) -> tuple[Array, tuple[int, int]
     return weight, (down, right)
 
 
-def whole_channels(places: Places, shape: Shape) -> NDArray[np.int64] | None:
-    """The channel of a layer of maps that each row of places holds, its pixels in any order; None if one holds none."""
-    pixels = math.prod(shape[1:])
-    rows = np.sort(places.reshape(len(places), -1), axis=1)
-    if len(shape) != 3 or rows.shape[1] != pixels or np.any(rows != rows[:, :1] + np.arange(pixels)):
+def whole_windows(rows: Places, shape: Shape, kernel: Sequence[int]) -> Places | None:
+    """Which window of a layer of maps, in their order, each row of places holds, its pixels in any order.
+
+    The windows are those of pooling with this kernel and no overlap; None if a row is no whole window.
+    """
+    channels, height, width = shape
+    if height % kernel[0] or width % kernel[1] or rows.shape[1] != math.prod(kernel) or np.any(rows == ZERO):
         return None
-    return rows[:, 0] // pixels if np.all(rows[:, 0] % pixels == 0) and np.all(rows >= 0) else None
+    pooled = in_order((channels, height // kernel[0], width // kernel[1]))
+    window = pooled.repeat(kernel[0], 1).repeat(kernel[1], 2).ravel()[rows]
+    different = np.all(np.diff(np.sort(rows, axis=1), axis=1) > 0)
+    return window[:, 0] if different and np.all(window == window[:, :1]) else None
+
+
+def without_border(places: Places) -> tuple[Places, tuple[int, int, int, int]]:
+    """Maps without the rows and columns at their edges that hold nothing but zeros, and how many there are of them."""
+    rows, columns = (np.flatnonzero(np.any(places != ZERO, axis=axes)) for axes in ((0, 2), (0, 1)))
+    if not rows.size:
+        return places, (0, 0, 0, 0)
+    top, left, bottom, right = rows[0], columns[0], rows[-1] + 1, columns[-1] + 1
+    border = int(top), int(left), int(places.shape[1] - bottom), int(places.shape[2] - right)
+    return places[:, top:bottom, left:right], border
 
 
 def in_layer(values: NDArray[np.float64], places: Places, shape: Shape, other: float) -> NDArray[np.float64] | None:

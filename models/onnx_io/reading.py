@@ -2,8 +2,8 @@
 
 Accepted is what can become spikes: convolutions, fully connected layers, pooling, enlarging, sums and concatenations,
 ReLU and its relatives. Batch norm, scaling by constants, other orders and other shapes fold into weights, dropout falls
-away, and so does what stands behind the logits: softmax, argmax, labels. Where no activation follows, a layer is
-linear. Layers are named as in `models.onnx_io.names`. Anything else is refused, and so is what onnxruntime would not
+away, and so does what stands behind the logits: softmax, sigmoid, argmax, labels. Where no activation follows, a layer
+is linear. Layers are named as in `models.onnx_io.names`. Anything else is refused, and so is what onnxruntime would not
 run. Nothing in a file is ever executed or unpickled.
 """
 
@@ -13,135 +13,110 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
-from numpy.typing import NDArray
 from onnx import external_data_helper, inliner, numpy_helper
 
-from models.graph import INPUT, Graph, GraphError
-from models.onnx_io.inputs import input_of
-from models.onnx_io.node import BehindLogits, Missing, Node, Value, attributes_of, label_of
+from models.graph import INPUT, Graph, GraphError, Shape
+from models.onnx_io.content import OLDEST_OPSET, opset_of, require_file, require_parts, require_unique_names
+from models.onnx_io.editing import cut
+from models.onnx_io.inputs import input_of, standardised
+from models.onnx_io.node import BehindLogits, Missing, Node, Rounded, Value, attributes_of, label_of
 from models.onnx_io.operators import (
     ADVICE,
-    LOGITS_FOLLOWERS,
     OPERATORS,
+    ROUNDS,
+    clip_rounded,
     evaluate_constants,
     follow_logits,
     require_real,
 )
 from models.onnx_io.places import is_in_order
-from models.onnx_io.running import open_session
+from models.onnx_io.running import require_runnable
 from models.onnx_io.signals import OnnxError, Signal, naming, one_line
 from models.onnx_io.trace import Trace
 from models.onnx_io.writing import PRODUCER
+from models.standardisation import Standardisation, StandardisationError
 
-OLDEST_OPSET = 7  # before it, Add and Mul spread their operands by other rules
+UNTIL = "where it stands behind the network, `brianize tailor FILE --until NAME --output NEW.onnx` cuts it off"
+PIXELS = Standardisation()  # the network reads them as they are
 
 
-def load(path: str | Path) -> Graph:
-    """Read a trained network from an ONNX file.
+def load(path: str | Path, until: str | None = None, standardisation: Standardisation = PIXELS) -> Graph:
+    """Read a trained network from an ONNX file, as one that reads pixels in [0, 1].
+
+    What it reads instead, as `standardisation` or the type of its input says, is folded into its first layers, as
+    operators that it begins with are; at a padded border a convolution then has a bias for each position.
 
     The network must have one input, of shape (batch, channels, height, width) or (batch, features); only the batch may
     be dynamic. Images with the channels last (Keras), without channels, and signals along one axis become maps with the
-    channels first (`models.onnx_io.inputs`). Where it reads bytes, the graph reads them as floats in [0, 1].
+    channels first (`models.onnx_io.inputs`).
+
+    Parameters
+    ----------
+    until : str, optional
+        The tensor, or the node, that the network is read up to; by default the output of the file. It takes a network
+        out of a larger file, and chooses one of several outputs.
+    standardisation : Standardisation
+        What the network reads in the place of pixels.
 
     Raises
     ------
     OnnxError
         If the file is not sound, or holds what cannot become spikes: one line with the file, the node and the remedy.
     """
-    with naming(path):
-        model = read(path)
-        graph = finish(model, *follow(model))
-        require_runnable(path)
+    with naming(path, StandardisationError):
+        model = read(path, until)
+        graph = finish(model, *follow(model, standardisation=standardisation))
+        require_runnable(path if until is None else model)
         return graph
 
 
-def read(path: str | Path) -> onnx.ModelProto:
-    """The file, checked, with its weights in memory; raises `OnnxError`."""
+def input_shape(path: str | Path) -> Shape:
+    """What a network reads, of a file whose weights need not be read; raises `OnnxError`."""
+    with naming(path):
+        require_file(Path(path))
+        try:
+            model = onnx.load_model(path, load_external_data=False)
+        except DecodeError:
+            raise OnnxError("not an ONNX file, or one that is cut short") from None
+        model = inliner.inline_local_functions(model) if model.functions else model
+        return input_of(model, {tensor.name for tensor in model.graph.initializer}).shape
+
+
+def read(path: str | Path, until: str | None = None) -> onnx.ModelProto:
+    """The file, or the part of it that computes a tensor, checked, with its weights in memory; raises `OnnxError`."""
     path = Path(path)
-    if not path.is_file():
-        raise OnnxError("no such file")
-    data = path.read_bytes()
-    if not data:
-        raise OnnxError("the file is empty")
+    require_file(path)
     try:
-        model = onnx.load_model_from_string(data)
+        model = onnx.load_model_from_string(path.read_bytes())
         external_data_helper.load_external_data_for_model(model, str(path.parent))
+        require_parts(model)
+        if not all(output.type.tensor_type.HasField("shape") for output in model.graph.output):
+            model = onnx.shape_inference.infer_shapes(model)  # tools that cut networks leave it out
         onnx.checker.check_model(model)
         model = inliner.inline_local_functions(model) if model.functions else model
     except DecodeError:
         raise OnnxError("not an ONNX file, or one that is cut short") from None
+    except OnnxError:
+        raise
     except (onnx.checker.ValidationError, OSError, ValueError, RuntimeError) as error:
         raise OnnxError(f"not a sound ONNX file: {one_line(error)}") from None
-    _require_unique_names(model.graph)
-    _require_parts(model.graph, opset_of(model))
-    return model
-
-
-def _require_unique_names(graph: onnx.GraphProto) -> None:
-    """Names of nodes and of tensors; the checker lets some that are borne twice pass."""
-    nodes = Counter(node.name for node in graph.node if node.name)
-    tensors = Counter(name for node in graph.node for name in node.output if name)
-    tensors.update(tensor.name for tensor in graph.initializer)
-    tensors.update({value.name for value in graph.input} - {tensor.name for tensor in graph.initializer})
-    for kind, names in (("nodes", nodes), ("tensors", tensors)):
-        if twice := [name for name, count in names.items() if count > 1]:
-            raise OnnxError(f"two {kind} are called {twice[0]!r}; give each a name of its own, or export again")
-
-
-def _require_parts(graph: onnx.GraphProto, opset: int) -> None:
-    """No input left out that has to be there, and a Split of as many parts as it has outputs, all with names.
-
-    Of others, ONNX and onnxruntime end the process.
-    """
-    for node in graph.node:
-        if not all(node.input):
-            _require_optional(node, opset)
-        if node.op_type == "Split" and not all(node.output):
-            raise OnnxError(f"{label_of(node)}: an output has no name; give it one, or export again")
-        parts = attributes_of(node).get("num_outputs", len(node.output)) if node.op_type == "Split" else None
-        if parts is not None and parts != len(node.output):
-            raise OnnxError(f"{label_of(node)}: num_outputs is {parts}, but it has {len(node.output)} outputs")
-
-
-def _require_optional(node: onnx.NodeProto, opset: int) -> None:
-    """An `OnnxError` unless each input that a node leaves out is optional; nothing is known of foreign operators."""
-    if not onnx.defs.has(node.op_type, opset, node.domain):
-        return
-    places = onnx.defs.get_schema(node.op_type, opset, node.domain).inputs
-    for place, name in enumerate(node.input):
-        if not name and places[min(place, len(places) - 1)].option != onnx.defs.OpSchema.FormalParameterOption.Optional:
-            raise OnnxError(f"{label_of(node)}: input {place + 1} is missing")
-
-
-def require_runnable(path: str | Path) -> None:
-    """Raise an `OnnxError` if onnxruntime refuses the file, as it does types of tensors that do not fit, or an image.
-
-    Some of what it refuses, such as shapes and padding, it finds only when it runs; a single black image shows it.
-    """
-    try:
-        session = open_session(path, optimised=False)
-        session.run(None, {given.name: _black(given.type, given.shape) for given in session.get_inputs()})
-    except Exception as error:  # its exceptions share no base class
-        raise OnnxError(f"onnxruntime refuses the file: {one_line(error)}; export the network again") from error
-
-
-def _black(kind: str, shape: list[int | str | None]) -> NDArray[Any]:
-    """One black image, or as many as the batch is fixed to, of a type such as "tensor(float)"."""
-    names = {"float": "float32", "double": "float64"}
-    name = kind.removeprefix("tensor(").removesuffix(")")
-    return np.zeros([size if isinstance(size, int) else 1 for size in shape], names.get(name, name))
+    require_unique_names(model.graph)
+    return model if until is None else cut(model, until)
 
 
 Visit = Callable[[Trace, Node, onnx.ModelProto], Value | tuple[Signal, ...]]
 
 
-def follow(model: onnx.ModelProto, visit: Visit | None = None) -> tuple[Trace, dict[str, Value]]:
+def follow(
+    model: onnx.ModelProto, visit: Visit | None = None, standardisation: Standardisation | None = None
+) -> tuple[Trace, dict[str, Value]]:
     """Follow the nodes in their order, which ONNX guarantees to be one in which each reads only earlier ones.
+
+    The input holds what the network reads, or, given a standardisation, pixels that become that.
 
     Returns
     -------
@@ -166,8 +141,10 @@ def follow(model: onnx.ModelProto, visit: Visit | None = None) -> tuple[Trace, d
             values[tensor.name] = require_real(numpy_helper.to_array(tensor))
     given = input_of(model, values)
     trace = Trace(given.shape)
-    image = trace.signal(INPUT)
-    values[given.name] = trace.arrange(replace(image, scale=image.scale * given.largest), given.places, "flatten")
+    pixels = trace.signal(INPUT)
+    if standardisation is not None:
+        pixels = standardised(given, pixels, standardisation)
+    values[given.name] = trace.arrange(pixels, given.places, "flatten")
     reads, keeps_name = _reads(model.graph), model.producer_name == PRODUCER
     for proto in model.graph.node:
         inputs = tuple(values.get(name, Missing(name)) if name else None for name in proto.input)
@@ -177,8 +154,9 @@ def follow(model: onnx.ModelProto, visit: Visit | None = None) -> tuple[Trace, d
         made = (visit or evaluate)(trace, node, model)
         for name, value in zip(proto.output, made if isinstance(made, tuple) else (made,), strict=False):
             values[name] = value
-            if isinstance(value, Signal) and reads[name] > 1:
-                trace.shared.add(value.layer)
+            signal = value.signal if isinstance(value, BehindLogits | Rounded) else value
+            if isinstance(signal, Signal) and reads[name] > 1:
+                trace.shared.add(signal.layer)
     return trace, values
 
 
@@ -197,17 +175,14 @@ def evaluate(trace: Trace, node: Node, model: onnx.ModelProto) -> Value | tuple[
                 raise OnnxError(f"reads {value.name!r}, which no node writes as its first output")
         if all(isinstance(value, np.ndarray) for value in given):
             return evaluate_constants(node, model)
-        behind = [value for value in given if isinstance(value, BehindLogits)]
-        if behind and node.operator in LOGITS_FOLLOWERS:
-            return follow_logits(trace, node, behind[0])
+        if any(isinstance(value, BehindLogits) for value in given):
+            return follow_logits(trace, node)
+        if any(isinstance(value, Rounded) for value in given):
+            return clip_rounded(trace, node)
         if node.operator not in OPERATORS:
-            advice = ADVICE.get(node.operator, f"possible are {', '.join(OPERATORS)}")
+            advice = ADVICE.get(node.operator, f"possible are {', '.join(OPERATORS)}; {UNTIL}")
             raise OnnxError(f"this operator cannot become spikes; {advice}")
         return OPERATORS[node.operator](trace, node)
-
-
-def opset_of(model: onnx.ModelProto) -> int:
-    return next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), OLDEST_OPSET)
 
 
 def _reads(graph: onnx.GraphProto) -> Counter[str]:
@@ -228,9 +203,14 @@ def finish(model: onnx.ModelProto, trace: Trace, values: Mapping[str, Value]) ->
             raise OnnxError(f"output {name!r} does not depend on the input")
         if isinstance(value, Missing):
             raise OnnxError(f"output {name!r} is one that no node writes as its first output")
+        if isinstance(value, Rounded):
+            raise OnnxError(f"output {name!r}: {ROUNDS}")
         signals[name] = value.signal if isinstance(value, BehindLogits) else value
     if len({signal.layer for signal in signals.values()}) != 1:
-        raise OnnxError(f"the outputs {', '.join(map(repr, signals))} come from different layers; export one of them")
+        raise OnnxError(
+            f"the outputs {', '.join(map(repr, signals))} come from different layers; `brianize tailor FILE --until "
+            f"{next(iter(signals))} --output NEW.onnx` writes the network up to one of them"
+        )
     signal = next(iter(signals.values()))
     if signal.places is not None and is_in_order(signal.places, trace.shapes[signal.layer]):
         signal = replace(signal, places=None)  # the values in their order; the shape alone is another

@@ -33,7 +33,16 @@ from models.graph import (
 )
 from models.onnx_io.fold import compose, fold_after, fold_before, identity, within_padding
 from models.onnx_io.names import free_name
-from models.onnx_io.places import Places, as_convolution, compressed, in_layer, in_order, is_in_order, reading
+from models.onnx_io.places import (
+    Places,
+    as_convolution,
+    compressed,
+    in_layer,
+    in_order,
+    is_in_order,
+    reading,
+    without_border,
+)
 from models.onnx_io.running import predict
 from models.onnx_io.signals import UNPADDED, OnnxError, Signal, add_paddings, require_size
 
@@ -108,7 +117,8 @@ class Trace:
         name = free_name(f"{signal.layer}_parts", self.shapes)
         if places.ndim == 1:
             return self._own_layer(name, LINEAR, signal)
-        taken = as_convolution(places, self.shapes[signal.layer])
+        inner, border = without_border(places) if places.ndim == 3 else (places, UNPADDED)
+        taken = as_convolution(inner, self.shapes[signal.layer])
         if taken is None:
             raise OnnxError(
                 f"the values of {signal.layer!r} come in another order, as {places.shape}, which is no choice of "
@@ -117,7 +127,7 @@ class Trace:
         weight, stride = taken
         require_size(weight.shape)
         conv = Conv2d(name=name, inputs=(), weight=weight, stride=stride, activation=LINEAR)
-        return self.add_weighted(conv, replace(signal, places=None))
+        return replace(self.add_weighted(conv, replace(signal, places=None)), padding=border)
 
     def arrange(self, signal: Signal, places: Places, name: str) -> Signal:
         """The tensor that holds these places of the signal's layer; if that is a flattening, it is called `name`."""
@@ -131,6 +141,10 @@ class Trace:
             signal = replace(signal, layer=layer.inputs[0], scale=scale, offset=offset)
         shape = self.shapes[signal.layer]
         bare = replace(signal, places=None)
+        if places.ndim == 3:
+            inner, border = without_border(places)
+            if any(border) and inner.shape == shape and is_in_order(inner, shape):
+                return replace(bare, padding=border)
         if not is_in_order(places, shape):
             return replace(signal, places=places)
         if places.shape == shape:

@@ -23,11 +23,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="NEW.onnx",
         help="where to write the rewritten file",
     )
+    parser.add_argument(
+        "--until", metavar="NAME", help="cut off what lies behind this tensor or node, which becomes the only output"
+    )
     options = parser.parse_args(arguments)
     try:
-        table, model = tailor(options.file)
+        table, model = tailor(options.file, options.until)
         if options.output is not None:
-            require_same_function(options.file, model)
+            require_same_function(options.file, model, options.until)
             write_atomically(options.output, model.SerializeToString())
     except (OnnxError, OSError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)

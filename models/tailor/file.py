@@ -10,7 +10,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, helper, numpy_helper
 
-from models.onnx_io import Signal, attributes_of, operator_of
+from models.onnx_io import Signal, attributes_of, operator_of, without_unread
 from models.tailor.walk import Walk
 
 WEIGHTED = ("Conv", "Gemm", "MatMul")
@@ -127,20 +127,10 @@ class File:
         """The model, without the nodes and constants that nothing reads any more."""
         model = onnx.ModelProto()
         model.CopyFrom(self.walk.model)
-        graph, needed, kept = model.graph, set(self.outputs), list[NodeProto]()
-        for node in reversed(self.nodes):
-            if needed.intersection(node.output):
-                needed.update(node.input)
-                kept.append(node)
-        initializers = [tensor for tensor in (*graph.initializer, *self.new) if tensor.name in needed]
-        old = {tensor.name for tensor in graph.initializer}
-        inputs = [value for value in graph.input if value.name not in old or value.name in needed]
-        for field in ("node", "initializer", "input", "value_info"):
-            graph.ClearField(field)  # type: ignore[arg-type]
-        graph.node.extend(reversed(kept))
-        graph.initializer.extend(initializers)
-        graph.input.extend(inputs)
-        return model
+        model.graph.ClearField("node")
+        model.graph.node.extend(self.nodes)
+        model.graph.initializer.extend(self.new)
+        return without_unread(model)
 
     def _has_constant_weight(self, node: NodeProto, name: str) -> bool:
         settings, weight = attributes_of(node), self.constants.get(node.input[1])

@@ -14,7 +14,7 @@ import onnx
 import pandas as pd
 
 from models.graph import INPUT, Add, AvgPool2d, Concat, Flatten, Graph, GraphError, Layer, MaxPool2d, Shape, Upsample2d
-from models.onnx_io import BehindLogits, Missing, OnnxError, Signal, finish, free_name, naming, read
+from models.onnx_io import BehindLogits, Missing, OnnxError, Rounded, Signal, finish, free_name, naming, read
 from models.structure import negative_senders, passes_to_junctions
 from models.tailor.file import File
 from models.tailor.rewrites import rewrite
@@ -27,8 +27,13 @@ COLUMNS = ("node", "operator", "verdict", "explanation")
 Verdict = tuple[str, str]
 
 
-def tailor(path: str | Path) -> tuple[pd.DataFrame, onnx.ModelProto]:
+def tailor(path: str | Path, until: str | None = None) -> tuple[pd.DataFrame, onnx.ModelProto]:
     """What becomes of each node of an ONNX file, and the same function with every exact rewrite applied.
+
+    Parameters
+    ----------
+    until : str, optional
+        The tensor, or the node, that the network ends with; what is not needed for it is cut off.
 
     Returns
     -------
@@ -43,9 +48,10 @@ def tailor(path: str | Path) -> tuple[pd.DataFrame, onnx.ModelProto]:
     ------
     OnnxError
         If the file cannot be read, or as a whole not be followed: its opset, or the number or shape of its inputs.
+        If nothing is called `until`.
     """
     with naming(path):
-        return _report(read(path))
+        return _report(read(path, until))
 
 
 def as_text(table: pd.DataFrame) -> str:
@@ -114,6 +120,10 @@ def _verdict(step: Step, after: Walk, graph: Graph | None) -> Verdict:
     match step.value:
         case Missing():
             return UNKNOWN, "lies behind an obstacle"
+        case Rounded():
+            return FOLDED, "into the activation function of the layer that it rounds"
+        case BehindLogits() if step.made:
+            return SPIKES, "; ".join(_describe(layers[name], after, graph) for name in step.made)
         case BehindLogits():
             return AWAY, "stands behind the logits"
         case Signal() if any(not isinstance(layers[name], Flatten) for name in step.made):

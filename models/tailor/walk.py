@@ -13,7 +13,7 @@ import onnx
 
 from models.graph import INPUT, RELU, Layer, Shape
 from models.onnx_io import (
-    LOGITS_FOLLOWERS,
+    FOLLOWERS,
     NORMS,
     QUANTISED,
     SMOOTH,
@@ -76,10 +76,11 @@ def walk(model: onnx.ModelProto) -> Walk:
     shapes, steps = _inferred_shapes(model), dict[str, Step]()
 
     def visit(trace: Trace, node: Node, model: onnx.ModelProto) -> Value | tuple[Signal, ...]:
-        _blame_softmax(node, steps)
         resolved = _resolve(trace, node, shapes)
         before = dict(trace.layers)
         made_values, obstacle = _try_to_evaluate(trace, resolved, model)
+        if obstacle and _blame_softmax(resolved, steps):
+            made_values, obstacle = _try_to_evaluate(trace, _without_softmax(trace, resolved), model)
         value = made_values[0] if isinstance(made_values, tuple) else made_values
         obstacle = obstacle or _unexplained(node, steps)
         touched = [name for name, layer in trace.layers.items() if before.get(name) is not layer]
@@ -113,13 +114,23 @@ def _stand_in(trace: Trace, node: Node) -> Value:
     )
 
 
-def _blame_softmax(node: Node, steps: dict[str, Step]) -> None:
-    """A softmax whose result a layer reads is the obstacle, not that layer."""
+def _blame_softmax(node: Node, steps: dict[str, Step]) -> bool:
+    """A softmax whose result a layer reads is the obstacle, not that layer; whether it is so."""
+    read = [value for value in node.inputs if isinstance(value, BehindLogits) and node.operator not in FOLLOWERS]
+    for value in read:
+        maker = next(step for step in steps.values() if step.value is value)
+        steps[maker.output] = replace(maker, obstacle=value.obstacle)
+    return bool(read)
+
+
+def _without_softmax(trace: Trace, node: Node) -> Node:
+    """The node as it would read the logits, or a ReLU of them in the place of a sigmoid."""
+    inputs: list[Value | None] = []
     for value in node.inputs:
-        if isinstance(value, BehindLogits) and node.operator not in LOGITS_FOLLOWERS:
-            maker = next(step for step in steps.values() if step.value is value)
-            obstacle = f"{value.operator} can only stand at the end; train without it"
-            steps[maker.output] = replace(maker, obstacle=obstacle)
+        if isinstance(value, BehindLogits) and value.operator in SMOOTH:
+            value = trace.activate(value.signal, RELU, free_name("relu", trace.shapes))
+        inputs.append(value.signal if isinstance(value, BehindLogits) else value)
+    return replace(node, inputs=tuple(inputs))
 
 
 def _resolve(trace: Trace, node: Node, shapes: Mapping[str, Shape]) -> Node:
@@ -129,8 +140,6 @@ def _resolve(trace: Trace, node: Node, shapes: Mapping[str, Shape]) -> Node:
         if isinstance(value, Missing) and value.name in shapes:
             name = free_name(value.name, trace.shapes)
             value = trace.add(Unknown(name=name, inputs=(INPUT,), shape=shapes[value.name]))
-        elif isinstance(value, BehindLogits) and node.operator not in LOGITS_FOLLOWERS:
-            value = value.signal
         resolved.append(value)
     return replace(node, inputs=tuple(resolved))
 

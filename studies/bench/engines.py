@@ -50,7 +50,7 @@ def measure_engines(missing: Container[str]) -> pd.DataFrame:
 def engines(number: int) -> list[tuple[str, Callable[..., list[Row]], tuple[Any, ...]]]:
     """What runs in a round; each engine gets the batch that suits it, and C++ is compiled in the first round only."""
     turns: list[tuple[str, Callable[..., list[Row]], tuple[Any, ...]]] = [
-        ("shared weights", time_runtime, ("shared", "numpy", 50, 21)),
+        ("shared weights", time_runtime, ("shared", "auto", 50, 21)),
         ("Synapses, numpy", time_runtime, ("synapses", "numpy", 5, 6)),
         (CYTHON, time_runtime, ("synapses", "cython", 5, 6)),
     ]
@@ -68,7 +68,7 @@ def missing_engines() -> Mapping[str, str]:
 
 
 def time_runtime(connectivity: Connectivity, target: str, n_images: int, n_batches: int) -> list[Row]:
-    """Time the ConvNet on the runtime device by the code of `target`, numpy or cython: a row per batch but the first.
+    """Time the ConvNet on the runtime device by a target, "auto" being our loops: a row per batch but the first.
 
     The first warms up.
     """

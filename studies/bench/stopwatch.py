@@ -19,7 +19,7 @@ import numpy as np
 from brian2 import BrianObject, Clock, Hz, ms
 from numpy.typing import NDArray
 
-from conversion.brian import SpikingNetwork, build, choose_target, max_rate, run
+from conversion.brian import SpikingNetwork, build, max_rate, run
 from conversion.plan import Population, make_plan
 from conversion.settings import Simulation
 from conversion.simulate import make_batch
@@ -96,7 +96,6 @@ class Timing:
         return self.totals[self.settling :].mean(axis=0)
 
 
-@choose_target(neuron_updates=0)  # numpy, unless another target is chosen
 def show(
     graph: Graph, images: Array, simulation: Simulation, n_batches: int = 1, settling: int | None = None
 ) -> Timing:

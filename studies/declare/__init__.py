@@ -1,6 +1,15 @@
 """What a study may say: conditions, grids, variants, figures; read from TOML and checked, nothing is run."""
 
-from studies.declare.columns import BOX_COLUMNS, DETECTION_COLUMNS, LAYER_COLUMNS, METRIC_COLUMNS, TABLES
+from studies.declare.columns import (
+    BOX_COLUMNS,
+    DETECTION_COLUMNS,
+    DRAWN_IMAGES,
+    LAYER_COLUMNS,
+    METRIC_COLUMNS,
+    SHARES,
+    TABLES,
+    limits,
+)
 from studies.declare.conditions import (
     KEYS,
     NORMALIZATIONS,
@@ -11,16 +20,19 @@ from studies.declare.conditions import (
     readout_steps,
     require_known,
 )
-from studies.declare.figure_spec import FigureSpec
+from studies.declare.drawable import check_kinds, shown_datasets
+from studies.declare.figure_spec import FigureSpec, has_numbers
 from studies.declare.study import Study, load_study, parse_study, study_names
 
 __all__ = [
     "BOX_COLUMNS",
     "DETECTION_COLUMNS",
+    "DRAWN_IMAGES",
     "KEYS",
     "LAYER_COLUMNS",
     "METRIC_COLUMNS",
     "NORMALIZATIONS",
+    "SHARES",
     "SIGNED",
     "TABLES",
     "Condition",
@@ -28,9 +40,13 @@ __all__ = [
     "Readout",
     "Study",
     "StudyError",
+    "check_kinds",
+    "has_numbers",
+    "limits",
     "load_study",
     "parse_study",
     "readout_steps",
     "require_known",
+    "shown_datasets",
     "study_names",
 ]

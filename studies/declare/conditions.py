@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from conversion.options import CALIBRATED, Connectivity, Scheme
 from models.options import InitialPotential, Reset
+from models.standardisation import Values, as_values
 
 
 class StudyError(ValueError):
@@ -38,6 +39,21 @@ def _one_of(choices: Iterable[str]) -> Takes:
 
 def _number(valid: str, accepts: Callable[[float], bool] = lambda value: 0 < value < math.inf) -> Takes:
     return _takes((int, float), valid, accepts)
+
+
+def _says_what_is_read(name: str, valid: str) -> Takes:
+    """One number, or a list of one per channel."""
+
+    def accepts(value: Any) -> bool:
+        values = value if isinstance(value, list | tuple) else [value]
+        numbers = all(isinstance(number, int | float) and not isinstance(number, bool) for number in values)
+        return bool(values) and numbers and all(_is_possible(name, float(number)) for number in values)
+
+    return _takes((int, float, list, tuple), f"one number or a list of one per channel, {valid}", accepts)
+
+
+def _is_possible(name: str, number: float) -> bool:
+    return math.isfinite(number) and (number > 0 or name == "mean")
 
 
 DATASET = _takes((str,), "the name of a dataset or the path of an .npz file", bool)
@@ -66,6 +82,9 @@ class Condition:
         A shipped network, or the path of an ONNX file, relative to the study's file.
     dataset, images : str, int
         The first `images` images of a dataset known by name, or of an npz file.
+    scale, mean, std : float or list of float
+        The network reads (scale * pixel - mean) / std of pixels in [0, 1], as `models.standardisation` says; by default
+        what the dataset's file says, else the pixels.
     calibration, calibration_dataset : int, str
         Normalisation and bias calibration look at the last `calibration` images of `calibration_dataset` (by default
         `dataset`).
@@ -109,6 +128,9 @@ class Condition:
     model: str = field(metadata=MODEL)
     dataset: str = field(metadata=DATASET)
     images: int = field(metadata=COUNT)
+    scale: Values | None = field(default=None, metadata=_says_what_is_read("scale", "above 0"))
+    mean: Values | None = field(default=None, metadata=_says_what_is_read("mean", "finite"))
+    std: Values | None = field(default=None, metadata=_says_what_is_read("std", "above 0"))
     calibration: int | None = field(default=1000, metadata=COUNT)
     calibration_dataset: str | None = field(default=None, metadata=DATASET)
     calibration_ms: float | None = field(default=None, metadata=TIME)
@@ -218,6 +240,8 @@ def readout_steps(condition: Condition) -> NDArray[np.int64]:
 
 
 def _as_declared(name: str, value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return as_values(value)
     return float(value) if float in KEYS[name].metadata["kinds"] and value is not None else value
 
 

@@ -11,8 +11,9 @@ from studies.declare.columns import TABLES
 from studies.declare.conditions import KEYS, StudyError, require_known, require_type
 
 PLOTS = ("lineplot", "scatterplot", "barplot", "pointplot", "boxplot", "heatmap", "boxes")
-WORDS = ("layer", "source", "class", "variant", *(name for name, key in KEYS.items() if str in key.metadata["kinds"]))
+SIDE_BY_SIDE = ("barplot", "pointplot", "boxplot")  # whose values of x are names, not places on a scale
 LOGS = ("", "x", "y", "xy")
+TEXTS = ("variant", "layer", "source", "class")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,8 @@ class FigureSpec:
     theory : str
         A column that predicts `y`, drawn over `x` as dashed lines in the colours of `hue`.
     log : {"", "x", "y", "xy"}
-        Logarithmic axes.
+        Logarithmic axes. Those of a "pointplot", "barplot" or "boxplot" have the values of `x` side by side, whatever
+        they are, also infinite ones; where `y` is a text they have those side by side, and `x` is what is measured.
     """
 
     name: str
@@ -84,14 +86,48 @@ def parse_figure(content: Any, grid: Mapping[str, Any]) -> FigureSpec:
     if figure.theory and figure.plot not in ("lineplot", "pointplot"):
         raise StudyError(f"figure {figure.name!r}: `theory` goes with a lineplot or a pointplot, not a {figure.plot}")
     _check_columns(figure, grid)
+    if figure.plot != "boxes":
+        _check_numbers(figure)
     return figure
+
+
+def is_text(column: str) -> bool:
+    """Whether a column holds texts."""
+    return column in TEXTS or (column in KEYS and KEYS[column].metadata["kinds"] == (str,))
+
+
+def has_numbers(figure: FigureSpec, axis: str) -> bool:
+    """Whether an axis, "x" or "y", is a scale of numbers, rather than names or values side by side."""
+    if figure.plot in ("heatmap", "boxes") or is_text(getattr(figure, axis)):
+        return False
+    return figure.plot not in SIDE_BY_SIDE or axis == ("x" if is_text(figure.y) else "y")
 
 
 def _check_columns(figure: FigureSpec, grid: Mapping[str, Any]) -> None:
     columns = dict.fromkeys([*grid, "seed", *TABLES[figure.table]])
     for column in figure.columns:
         require_known(f"column of {figure.table} in figure {figure.name!r}", column, columns)
-    averaged = {"ceiling": figure.ceiling, "theory": figure.theory, "hue": figure.hue * (figure.plot == "heatmap")}
-    for key, column in averaged.items():
-        if column in WORDS:
-            raise StudyError(f"figure {figure.name!r}: {key} is {column!r}; it must be a column of numbers")
+
+
+def _check_numbers(figure: FigureSpec) -> None:
+    """Refuse a text where a number is drawn, or a logarithm of what is no scale."""
+    across = [place for place in ("ceiling", "theory") if getattr(figure, place)]
+    measured = [*across, "y"] if across else {"heatmap": ["hue"], "lineplot": ["y"]}.get(figure.plot, [])
+    if figure.plot in SIDE_BY_SIDE and is_text(figure.y):
+        measured = [*measured, "x"]
+    for place in measured:
+        if is_text(column := getattr(figure, place)):
+            raise StudyError(
+                f"figure {figure.name!r}: {place} is {column!r}, a text, where a {figure.plot} needs a number"
+            )
+    for axis in figure.log:
+        if not has_numbers(figure, axis):
+            what = (
+                "a text"
+                if is_text(column := getattr(figure, axis))
+                else f"whose values a {figure.plot} has side by side"
+            )
+            raise StudyError(
+                f"figure {figure.name!r}: log is {figure.log!r}, but {axis} is {column!r}, {what}: that is no scale of "
+                "numbers, as lineplots and scatterplots have it"
+            )

@@ -12,8 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from models.paths import STUDIES
 from studies.declare.conditions import (
     KEYS,
@@ -22,13 +20,13 @@ from studies.declare.conditions import (
     StudyError,
     check_value,
     condition,
-    readout_steps,
     require_known,
     require_type,
 )
+from studies.declare.drawable import check_figures
 from studies.declare.figure_spec import FigureSpec, parse_figure
 
-MOST_POINTS = 100_000
+LARGEST_FILE, MOST_POINTS = 1_000_000, 100_000  # bytes, points of a grid; more is another file, or a slip of a list
 Section = dict[str, Any]
 Variants = Mapping[str, Mapping[str, Any]]  # what each changes in [fixed], where a grid would cross them all
 
@@ -94,6 +92,8 @@ def load_study(name_or_path: str | Path, quick: bool = False) -> Study:
         If there is no such study, or it is not well formed.
     """
     path = find_study(name_or_path)
+    if (size := path.stat().st_size) > LARGEST_FILE:
+        raise StudyError(f"{path} has {size:,} bytes, but a study at most {LARGEST_FILE:,}; is it another file?")
     try:
         text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte-order mark
         return parse_study(tomllib.loads(text), path.stem, path.resolve().parent, quick)
@@ -113,7 +113,7 @@ def find_study(name_or_path: str | Path) -> Path:
     if str(name_or_path).endswith(".toml"):
         path = Path(name_or_path)
         if not path.is_file():
-            raise StudyError(f"there is no file {path}")
+            raise StudyError(f"{path} is not a file" if path.exists() else f"there is no file {path}")
         return path
     require_known("study", str(name_or_path), study_names())
     return STUDIES / f"{name_or_path}.toml"
@@ -137,13 +137,13 @@ def parse_study(content: Mapping[str, Any], name: str, folder: Path, quick: bool
     grid = {key: tuple(values) for key, values in grid.items()}
     figures = tuple(parse_figure(figure, dict.fromkeys(_columns(variants, grid))) for figure in _figures(content))
     study = Study(name, content["title"], content["question"], fixed, variants, grid, figures, folder)
-    _check_effects(fixed, variants, grid)
     points = max(1, len(variants)) * math.prod(map(len, grid.values()))
     if points > MOST_POINTS:
-        raise StudyError(f"the grid has {points} points; {MOST_POINTS} are the most possible, make it several studies")
+        raise StudyError(f"the grid has {points:,} points, but a study at most {MOST_POINTS:,}; shorten its lists")
+    _check_effects(fixed, variants, grid)
     if not study.conditions:
         raise StudyError("the grid is empty")
-    _check_where(study)
+    check_figures(figures, study.variant_of, study.columns, quick)
     return study
 
 
@@ -183,28 +183,10 @@ def _check_grid(key: str, values: Any) -> None:
         raise StudyError(f"grid: {key} is {values!r}; it must be a list of at least one value, each {valid}")
     for value in values:
         check_value(key, value)
+        if isinstance(value, list):
+            raise StudyError(f"grid: {key} is {value!r} among others; a list is possible in [fixed] or [[variants]]")
     if len(set(values)) < len(values):
         raise StudyError(f"grid: {key} is {values!r}; a value is there twice")
-
-
-def _check_where(study: Study) -> None:
-    """Refuse a figure of times at which no condition is read, or of values that none has."""
-    there: dict[str, set[Any]] = {"time_ms": {"end", *(time for c in study.conditions for time in _times_ms(c))}}
-    for name in study.columns:
-        there[name] = {study.variant_of[c] if name == "variant" else getattr(c, name) for c in study.conditions}
-    for figure in study.figures:
-        for name, wanted in figure.where.items():
-            if name in there and there[name].isdisjoint(wanted if isinstance(wanted, list) else [wanted]):
-                values = sorted(there[name] - {None}, key=lambda value: (isinstance(value, str), value))
-                known = ", ".join(f"{value:g}" if isinstance(value, float) else repr(value) for value in values[:60])
-                raise StudyError(f"figure {figure.name!r}: no condition has {name} = {wanted!r}; there are {known}")
-
-
-def _times_ms(c: Condition) -> Iterable[float]:
-    """The `time_ms` of a condition's rows."""
-    steps = readout_steps(c)
-    late = steps[steps * c.dt_ms > (c.evaluation_delay_ms or 0.0) + c.dt_ms / 2]
-    return np.round(c.residual_ms + late * c.dt_ms, 6).tolist()  # such as 0.3, where 3 * 0.1 is more
 
 
 def _check_effects(fixed: Mapping[str, Any], variants: Variants, grid: Mapping[str, Any]) -> None:

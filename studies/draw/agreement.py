@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from conversion.recording import Recording
 from models.graph import Array
 from studies.draw.style import PALETTE, drawing
-from studies.measure import confusion
+from studies.measure import NO_ANSWER, confusion
 from studies.statistics import r_squared
 
 COUNTS = "crest"  # light to dark, so that it reads the same in grey
@@ -69,17 +69,21 @@ def draw_confusions(answers: NDArray[np.float64], labels: NDArray[np.int64], ann
         Of the SNN; see `studies.measure.answers`.
     labels, ann_answers : array, shape (N,)
     """
+    every = np.arange(len(labels))
+    accuracy, agreement = (100 * answers[every, wanted].mean() for wanted in (labels, ann_answers))
     against_labels, against_ann = confusion(answers, labels), confusion(answers, ann_answers)
-    accuracy = np.trace(against_labels) / len(labels)
-    np.fill_diagonal(against_ann, 0)
+    classes = _shown_classes(answers.shape[1], against_labels, against_ann)
+    differing = against_ann[against_ann["label"] != against_ann["answer"]]
     with drawing(10, 5) as figure:
         left, right = figure.subplots(1, 2)
-        _draw_matrix(
-            left, against_labels, "label (class)", f"SNN: {100 * accuracy:.4g} % of {len(labels):,} images correct"
+        correct = f"SNN: {accuracy:.4g} % of {len(labels):,} images correct"
+        _draw_matrix(left, against_labels, classes, "label (class)", correct)
+        differs = f"SNN differs from the ANN: {100 - agreement:.4g} % of the images"
+        _draw_matrix(right, differing, classes, "answer of the ANN (class)", differs)
+        figure.supxlabel(
+            "Numbers of images. Classes that tie share an image; silence is no answer, and counts as chance would.",
+            fontsize=7,
         )
-        differing = f"SNN differs from the ANN: {100 * against_ann.sum() / len(labels):.4g} % of the images"
-        _draw_matrix(right, against_ann, "answer of the ANN (class)", differing)
-        figure.supxlabel("Numbers of images. Classes that tie share an image; silence is no answer.", fontsize=7)
     return figure
 
 
@@ -108,19 +112,50 @@ def _draw_panel(axes: Axes, recording: Recording, name: str, activation: Array, 
     axes.text(0.04, 0.98, explained, transform=axes.transAxes, va="top", bbox=white)
 
 
-def _draw_matrix(axes: Axes, matrix: NDArray[np.float64], rows: str, title: str) -> None:
-    """A matrix of images by `confusion`; the column of no answer only where there is one."""
-    classes = len(matrix)
-    names = [*map(str, range(classes)), "none"]
-    shown = matrix if matrix[:, -1].any() else matrix[:, :-1]
-    table = pd.DataFrame(shown, index=names[:classes], columns=names[: shown.shape[1]])
-    few = classes <= MANY_CLASSES
-    sns.heatmap(
-        table, mask=table == 0, annot=few, fmt=".3g", cbar=not few, cbar_kws={"label": "images"}, cmap=COUNTS, vmin=0,
-        vmax=max(1, matrix.max()),
-        square=True, linewidths=0.5 * few, linecolor="0.85", ax=axes,
-    )  # fmt: skip
+def _shown_classes(known: int, *tables: pd.DataFrame) -> NDArray[np.int64]:
+    """All classes, or of many those that occur as a label or an answer."""
+    if known <= MANY_CLASSES:
+        return np.arange(known)
+    occurring = np.unique(np.concatenate([table[["label", "answer"]].to_numpy().ravel() for table in tables]))
+    return occurring[occurring != NO_ANSWER]
+
+
+def _draw_matrix(axes: Axes, table: pd.DataFrame, classes: NDArray[np.int64], rows: str, title: str) -> None:
+    """A table by `confusion` as a matrix of these classes; the column of no answer only where there is one."""
+    none = np.full(int((table["answer"] == NO_ANSWER).any()), NO_ANSWER)
+    columns = np.concatenate([classes, none])
+    names = pd.Series(["none" if number == NO_ANSWER else f"{number}" for number in columns], dtype=str)
+    if len(classes) <= MANY_CLASSES:
+        _draw_cells(axes, table.pivot(index="label", columns="answer", values="images"), classes, columns, names)
+    else:
+        _draw_marks(axes, table, classes, columns, names)
     axes.grid(visible=False)
     axes.set(xlabel="answer of the SNN (class)", ylabel=rows)
     axes.set_title(title, fontsize=10)
     axes.tick_params(axis="y", rotation=0)
+
+
+def _draw_cells(
+    axes: Axes, table: pd.DataFrame, classes: NDArray[np.int64], columns: NDArray[np.int64], names: pd.Series
+) -> None:
+    """Few classes: a cell for each pair, with its number."""
+    cells = table.reindex(index=classes, columns=columns).set_axis(names, axis=1)
+    sns.heatmap(
+        cells, annot=True, fmt=".3g", cbar=False, cmap=COUNTS, vmin=0, vmax=max(1, cells.max(axis=None)), square=True,
+        linewidths=0.5, linecolor="0.85", ax=axes,
+    )  # fmt: skip
+
+
+def _draw_marks(
+    axes: Axes, table: pd.DataFrame, classes: NDArray[np.int64], columns: NDArray[np.int64], names: pd.Series
+) -> None:
+    """Many classes: a mark for each pair that occurs, since most of the cells are empty and too small to see."""
+    x = pd.Index(columns).get_indexer(table["answer"])
+    y = pd.Index(classes).get_indexer(table["label"])
+    marks = axes.scatter(x, y, c=table["images"], s=9, cmap=COUNTS, vmin=0, vmax=max(1, table["images"].max()))
+    axes.figure.colorbar(marks, ax=axes, label="images", shrink=0.8)
+    ticks = np.unique(np.linspace(0, len(classes) - 1, 11).astype(int))
+    last = [len(classes)] if len(columns) > len(classes) else []
+    axes.set_xticks([*ticks, *last], names.iloc[[*ticks, *last]], rotation=90)
+    axes.set_yticks(ticks, names.iloc[ticks])
+    axes.set(xlim=(-1, len(columns)), ylim=(len(classes), -1), aspect="equal")

@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 
 from models.datasets import load_dataset
 from models.graph import Array
-from studies.declare import FigureSpec, Study, StudyError
+from studies.declare import FigureSpec, Study, StudyError, shown_datasets
 from studies.draw.style import PALETTE, drawing, save
 from studies.tables import LABELS, read_table, select
 
@@ -34,7 +34,7 @@ def draw_boxes(study: Study, folder: Path, data_dir: Path | None = None) -> list
     paths = []
     for spec in (spec for spec in study.figures if spec.plot == "boxes"):
         table = choose_rows(read_table(folder, "boxes"), spec)
-        paths += save(plot(spec, table, _images(study, data_dir)), folder, spec.name)
+        paths += save(plot(spec, table, _images(study, spec, data_dir)), folder, spec.name)
     return paths
 
 
@@ -94,10 +94,7 @@ def _title(column: str, level: Any) -> str:
     return f"{level:g} ms" if column == "time_ms" else f"{LABELS[column].split(' (')[0]}: {level}"
 
 
-def _images(study: Study, data_dir: Path | None) -> Array:
-    """The images that the boxes are of; a study of several datasets has several first images."""
-    names = {condition.dataset for condition in study.conditions}
-    if len(names) > 1:
-        raise StudyError(f"boxes are drawn on one dataset, but the study has {', '.join(sorted(names))}")
-    name = names.pop()
+def _images(study: Study, spec: FigureSpec, data_dir: Path | None) -> Array:
+    """The images that the boxes are of."""
+    (name,) = shown_datasets(spec, study.variant_of)
     return load_dataset(str(study.folder / name) if name.endswith(".npz") else name, data_dir).x

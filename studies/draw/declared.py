@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from models.graph import INPUT
-from studies.declare import METRIC_COLUMNS, FigureSpec, Study
+from studies.declare import METRIC_COLUMNS, FigureSpec, Study, limits
+from studies.draw.left_out import left_out
 from studies.draw.style import Style, save, styles, theme
 from studies.statistics import interval
 from studies.tables import CAVEAT, LABELS, check_owner, read_table, select
 
 READABLE_LAYERS = 12  # names that fit side by side
+CEILING: Any = {"color": "black", "linestyle": "--", "linewidth": 1}
 
 
 def draw_figures(study: Study, folder: Path, endings: Sequence[str] = ("png",)) -> list[Path]:
@@ -44,14 +49,33 @@ def draw_figures(study: Study, folder: Path, endings: Sequence[str] = ("png",)) 
 
 
 def plot(spec: FigureSpec, rows: pd.DataFrame) -> Figure:
-    """A figure as a matplotlib figure that belongs to no window."""
+    """A figure as a matplotlib figure that belongs to no window; below it stands what it leaves out of the rows."""
+    hidden, notes = left_out(spec, rows)
+    draw = _nothing if hidden.all() else _heatmap if spec.plot == "heatmap" else _facets
     with theme():
-        figure = _heatmap(spec, rows) if spec.plot == "heatmap" else _facets(spec, rows)
+        figure = draw(spec, rows)
         if spec.title:
             figure.suptitle(spec.title, **({} if spec.plot == "heatmap" else {"y": 1.03}))
         if any("energy" in column for column in (spec.x, spec.y, spec.hue, spec.ceiling)):
-            figure.text(0.01, -0.04, CAVEAT, fontsize=7)
+            notes = [CAVEAT, *notes]
+        _write_below(figure, notes)
         plt.close(figure)
+    return figure
+
+
+def _write_below(figure: Figure, notes: Sequence[str]) -> None:
+    """Small lines below all that there is, such as long names of layers."""
+    if notes:
+        figure.draw_without_rendering()
+        lowest = figure.get_tightbbox().y0 / figure.get_figheight()
+        below = round(min(0.0, lowest) - 0.05, 2)  # letters are as much as that larger where the file has more dots
+        figure.text(0.01, below, "\n".join(notes), fontsize=7, va="top")
+
+
+def _nothing(spec: FigureSpec, rows: pd.DataFrame) -> Figure:
+    """Axes without data, where none of the rows has a value to draw."""
+    figure, axes = plt.subplots(figsize=(4.9, 3.6))
+    axes.set(xlabel=LABELS[spec.x], ylabel=LABELS[spec.y], xticks=[], yticks=[])
     return figure
 
 
@@ -75,12 +99,29 @@ def _facets(spec: FigureSpec, rows: pd.DataFrame) -> Figure:
         grid.set_titles(f"{LABELS[spec.col]}: {{col_name}}")
     for level, axes in (grid.axes_dict or {None: grid.ax}).items():
         _finish(spec, rows if level is None else rows[rows[spec.col] == level], axes)
-    if spec.hue and grid.legend is not None:  # seaborn has an empty one without hue
-        grid.legend.set_title(LABELS[spec.hue])
-        beside = (grid.figure.subplotpars.right + 0.02, 0.5)  # a long title would otherwise cover the axes
-        grid.legend.set_loc("center left")
-        grid.legend.set_bbox_to_anchor(beside, transform=grid.figure.transFigure)
+    _legend(spec, grid)
     return grid.figure
+
+
+def _legend(spec: FigureSpec, grid: sns.FacetGrid) -> None:
+    """The levels and the ceiling, beside the axes, where neither they nor a long title cover anything."""
+    handles = list(grid.legend.legend_handles) if grid.legend is not None else []
+    labels = [text.get_text() for text in grid.legend.get_texts()] if grid.legend is not None else []
+    title = LABELS[spec.hue] if handles else None  # seaborn has an empty one without levels
+    if grid.legend is not None:
+        grid.legend.remove()
+    if spec.ceiling:
+        handles.append(Line2D([], [], **CEILING))
+        labels.append(LABELS[spec.ceiling].split(" (")[0])
+    if handles:
+        beside = (grid.figure.subplotpars.right + 0.02, 0.5)
+        grid.figure.legend(handles, labels, title=title, loc="center left", bbox_to_anchor=beside, frameon=False)
+
+
+def _band(spec: FigureSpec) -> Callable[[pd.Series], tuple[float, float]]:
+    """The interval over seeds of what is measured, within what that can be."""
+    lowest, highest = limits(spec.y)
+    return partial(interval, lowest=lowest, highest=highest)
 
 
 def _input_first(rows: pd.DataFrame) -> pd.DataFrame:
@@ -97,7 +138,7 @@ def _mean_over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
 def _line(spec: FigureSpec, rows: pd.DataFrame, shared: dict[str, Any], ways: Mapping[Any, Style]) -> sns.FacetGrid:
     style = {"style": spec.hue, "dashes": _pick(ways, "dashes"), "markers": _pick(ways, "marker")} if ways else {}
     every = max(1, rows[spec.x].nunique() // 10)
-    return sns.relplot(rows, kind="line", errorbar=interval, markevery=every, markersize=5, **shared, **style)
+    return sns.relplot(rows, kind="line", errorbar=_band(spec), markevery=every, markersize=5, **shared, **style)
 
 
 def _scatter(spec: FigureSpec, rows: pd.DataFrame, shared: dict[str, Any], ways: Mapping[Any, Style]) -> sns.FacetGrid:
@@ -106,7 +147,7 @@ def _scatter(spec: FigureSpec, rows: pd.DataFrame, shared: dict[str, Any], ways:
 
 
 def _bar(spec: FigureSpec, rows: pd.DataFrame, shared: dict[str, Any], ways: Mapping[Any, Style]) -> sns.FacetGrid:
-    grid = sns.catplot(rows, kind="bar", errorbar=interval, saturation=1, edgecolor="black", linewidth=0.6, **shared)
+    grid = sns.catplot(rows, kind="bar", errorbar=_band(spec), saturation=1, edgecolor="black", linewidth=0.6, **shared)
     series = [container for axes in grid.axes.flat for container in axes.containers]
     keys = [] if grid.legend is None else [[patch] for patch in grid.legend.get_patches()]
     for several in (series, keys):
@@ -119,7 +160,7 @@ def _bar(spec: FigureSpec, rows: pd.DataFrame, shared: dict[str, Any], ways: Map
 def _point(spec: FigureSpec, rows: pd.DataFrame, shared: dict[str, Any], ways: Mapping[Any, Style]) -> sns.FacetGrid:
     style = {"markers": list(_pick(ways, "marker").values()), "dodge": True} if ways else {}
     numeric = {"formatter": "{:g}".format} if pd.api.types.is_numeric_dtype(rows[spec.x]) else {}
-    return sns.catplot(rows, kind="point", errorbar=interval, **numeric, **shared, **style)
+    return sns.catplot(rows, kind="point", errorbar=_band(spec), **numeric, **shared, **style)
 
 
 def _box(spec: FigureSpec, rows: pd.DataFrame, shared: dict[str, Any], ways: Mapping[Any, Style]) -> sns.FacetGrid:
@@ -146,6 +187,7 @@ def _pick(ways: Mapping[Any, Style], what: str) -> dict[Any, Any]:
 
 def _heatmap(spec: FigureSpec, rows: pd.DataFrame) -> Figure:
     """One map per value of `col`, on one scale of colours."""
+    rows = rows.assign(**{spec.hue: rows[spec.hue].replace([np.inf, -np.inf], np.nan)})  # as seaborn's other plots do
     parts = list(rows.groupby(spec.col)) if spec.col else [("", rows)]
     tables = [part.pivot_table(index=spec.y, columns=spec.x, values=spec.hue) for _, part in parts]
     for table in tables:
@@ -178,9 +220,4 @@ def _finish(spec: FigureSpec, rows: pd.DataFrame, axes: Axes) -> None:
     if spec.x == "layer" and rows["layer"].nunique() > READABLE_LAYERS:
         axes.tick_params(axis="x", labelrotation=90, labelsize=6)
     if spec.ceiling:
-        axes.axhline(rows[spec.ceiling].mean(), color="black", linestyle="--", linewidth=1)
-        axes.annotate(
-            LABELS[spec.ceiling].split(" (")[0], (1, rows[spec.ceiling].mean()), xycoords=("axes fraction", "data"),
-            xytext=(-3, 2), textcoords="offset points", ha="right", fontsize=7,
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 1},
-        )  # fmt: skip
+        axes.axhline(rows[spec.ceiling].mean(), **CEILING)

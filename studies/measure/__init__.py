@@ -2,15 +2,27 @@
 
 from studies.measure.detection import box_table, boxes_over_time, measure_boxes, output_scale
 from studies.measure.energy import ann_energy_nj, energies
-from studies.measure.metrics import answers, confusion, measure_answers, measure_layers, scores
+from studies.measure.metrics import (
+    NO_ANSWER,
+    ann_scores,
+    answers,
+    confusion,
+    known_classes,
+    measure_answers,
+    measure_layers,
+    scores,
+)
 
 __all__ = [
+    "NO_ANSWER",
     "ann_energy_nj",
+    "ann_scores",
     "answers",
     "box_table",
     "boxes_over_time",
     "confusion",
     "energies",
+    "known_classes",
     "measure_answers",
     "measure_boxes",
     "measure_layers",

@@ -16,17 +16,32 @@ from conversion.recording import Recording
 from models.detection import Head, detect, mean_average_precision, unpad_boxes
 from models.graph import Array, Graph
 from models.onnx_io import predict
-from studies.declare import BOX_COLUMNS, DETECTION_COLUMNS
+from studies.declare import BOX_COLUMNS, DETECTION_COLUMNS, DRAWN_IMAGES, StudyError
 from studies.measure.metrics import costs, settling_times
 
 SURE = 0.3  # the score of a box that is drawn, and that the SNN has to find as well
-DRAWN_IMAGES = 6
 Found = Sequence[Array]
 
 
-def output_scale(trained: Graph, normalised: Graph, image: Array) -> float:
-    """How many times larger the output of the trained network is: one number, as normalisation keeps the function."""
-    before, after = (predict(graph, image[None]).ravel().astype(np.float64) for graph in (trained, normalised))
+def output_scale(trained: Graph, normalised: Graph, images: Array) -> float:
+    """How many times larger the output of the trained network is: one number, as normalisation keeps the function.
+
+    Parameters
+    ----------
+    images : array, shape (N, *input_shape)
+        The least squares of all their outputs: an image without any output says nothing.
+
+    Raises
+    ------
+    StudyError
+        If the normalised network puts out 0 for all of them.
+    """
+    before, after = (predict(graph, images).ravel().astype(np.float64) for graph in (trained, normalised))
+    if not after.any():
+        raise StudyError(
+            f"the network puts out 0 for all {len(images)} images, so that no boxes can be read from it; "
+            "give it images that it finds something in, or trained weights"
+        )
     return float(before @ after / (after @ after))
 
 

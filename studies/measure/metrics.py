@@ -2,8 +2,11 @@
 
 The answer of an image is the class with the largest count or potential, or the one that was the first to spike once, or
 k times. Classes that tie for it, or do so in the same step, share the answer: it counts as 1/n correct if the label is
-one of n, the expected accuracy of guessing among them. An image in which all classes are equal, above all one with no
-output spike yet, has no answer and is wrong.
+one of n, the expected accuracy of guessing among them. So an image that nobody answers, since nothing speaks for one
+class more than for another, above all one without an output spike yet, counts as chance would: 1/classes. A column says
+how many there are. Of potentials, biases speak too. The ANN's answers are counted the same way.
+
+One output alone speaks for class 1 above 0 and for class 0 below, as a logit does; see `known_classes`.
 """
 
 from __future__ import annotations
@@ -16,11 +19,12 @@ from numpy.typing import NDArray
 
 from conversion.recording import Recording
 from models.graph import Array
-from studies.declare import LAYER_COLUMNS, METRIC_COLUMNS, Readout
+from studies.declare import LAYER_COLUMNS, METRIC_COLUMNS, Readout, StudyError
 from studies.measure.energy import AC_PJ
 from studies.statistics import settling_time
 
 SATURATED = 0.95
+NO_ANSWER = -1
 
 
 def measure_answers(
@@ -49,15 +53,17 @@ def measure_answers(
     Returns
     -------
     DataFrame
-        Columns `METRIC_COLUMNS`. `agreement` is the accuracy with the ANN's answers as labels; spikes, operations and
-        energy are totals from the start of the window to `time_ms`.
+        Columns `METRIC_COLUMNS`. `agreement` is the share of images in which both give the same answer, each guessing
+        for itself among its ties; `unanswered_share` that of images without an answer of the SNN. Spikes, operations
+        and energy are totals from the start of the window to `time_ms`.
     """
-    of_classes = scores(recording, readout, readout_k)
-    ann_answers = ann_outputs.reshape(len(labels), -1).argmax(axis=1)
-    accuracy, ann_accuracy = share_correct(of_classes, labels), float(np.mean(ann_answers == labels))
+    over_time, of_ann = scores(recording, readout, readout_k), ann_scores(ann_outputs)
+    accuracy = np.array([share_correct(each, labels) for each in over_time])
+    ann_accuracy, ann_answers = share_correct(of_ann, labels), answers(of_ann)
     table = costs(recording, ann_energy_nj, input_energy_nj)
     table["accuracy"], table["ann_accuracy"] = accuracy, ann_accuracy
-    table["agreement"] = share_correct(of_classes, ann_answers)
+    table["agreement"] = [float((answers(each) * ann_answers).sum(axis=1).mean()) for each in over_time]
+    table["unanswered_share"] = [float(unanswered(each).mean()) for each in over_time]
     table = table.assign(**settling_times(table["time_ms"].to_numpy(), accuracy, ann_accuracy))
     return table[list(METRIC_COLUMNS)]
 
@@ -117,6 +123,22 @@ def measure_layers(
     return table
 
 
+def known_classes(outputs: int, readout: Readout) -> int:
+    """How many classes a network of so many outputs tells apart: one output tells two, by its sign.
+
+    Raises
+    ------
+    StudyError
+        If it has one output whose sign the readout does not see: a count of spikes that are positive, or their times.
+    """
+    if outputs == 1 and readout != "potential":
+        raise StudyError(
+            f"readout is {readout!r}; the network has one output, which speaks for class 1 above 0 and for class 0 "
+            "below, and only its potential can be below: it must be 'potential'"
+        )
+    return max(outputs, 2)
+
+
 def scores(recording: Recording, readout: Readout, k: int = 1) -> NDArray:
     """What speaks for each class at each readout time, shape (R, N, classes); the largest is the answer.
 
@@ -127,37 +149,69 @@ def scores(recording: Recording, readout: Readout, k: int = 1) -> NDArray:
         its first or its k-th spike, whatever it carries; until then minus infinity speaks for every class.
     k : int
         Only of "k_th_spike". The recording must have it in `output_spike_times`, and 1 for "first_spike".
+
+    Raises
+    ------
+    StudyError
+        See `known_classes`.
     """
+    known_classes(recording.output_counts[0, 0].size, readout)
     if readout in ("count", "potential"):
         outputs = recording.output_counts if readout == "count" else recording.output_potentials
-        return outputs.reshape(*outputs.shape[:2], -1)
+        return _of_two(outputs.reshape(*outputs.shape[:2], -1))
     times = recording.output_spike_times[1 if readout == "first_spike" else k]
     times = times.reshape(len(times), -1)
     decided = times <= recording.times[:, None, None] + recording.dt / 2
     return np.where(decided, -times, -np.inf)
 
 
+def ann_scores(outputs: Array) -> Array:
+    """What speaks for each class in the ANN's outputs (N, *output_shape), shape (N, classes)."""
+    return _of_two(outputs.reshape(len(outputs), -1))
+
+
 def answers(scores: NDArray) -> NDArray[np.float64]:
-    """The share of each class in the answer, like `scores` (..., N, classes): ties and silence as the module says."""
-    best = scores == scores.max(axis=-1, keepdims=True)
-    answered = ~best.all(axis=-1, keepdims=True)
-    return best * answered / best.sum(axis=-1, keepdims=True)
+    """The share of each class in the answer, like `scores` (N, classes): 1/n for each of n that tie."""
+    best = scores == scores.max(axis=1, keepdims=True)
+    return best / best.sum(axis=1, keepdims=True)
 
 
-def share_correct(scores: NDArray, labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Accuracy of scores (R, N, classes) at each of R times."""
-    return answers(scores)[:, np.arange(len(labels)), labels].mean(axis=1)
+def unanswered(scores: NDArray) -> NDArray[np.bool_]:
+    """In which images nothing speaks for one class more than for another, shape (N,), of scores or of answers."""
+    return (scores == scores[:, :1]).all(axis=1)
 
 
-def confusion(answers: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Images by label (row) and answer (column), from `answers` (N, classes); the last column is no answer.
+def share_correct(scores: NDArray, labels: NDArray[np.int64]) -> float:
+    """Accuracy of scores (N, classes)."""
+    return float(answers(scores)[np.arange(len(labels)), labels].mean())
 
-    The sum of the diagonal is the accuracy times N.
+
+def confusion(answers: NDArray[np.float64], labels: NDArray[np.int64]) -> pd.DataFrame:
+    """Images by label and answer, those pairs that occur: of 1,000 classes most do not.
+
+    Parameters
+    ----------
+    answers : array, shape (N, classes)
+        See `answers`.
+    labels : array, shape (N,)
+
+    Returns
+    -------
+    DataFrame
+        Columns label, answer (`NO_ANSWER` where there is none), images.
     """
-    silent = ~answers.any(axis=1, keepdims=True)
-    matrix = np.zeros((answers.shape[1], answers.shape[1] + 1))
-    np.add.at(matrix, labels, np.hstack([answers, silent]))
-    return matrix
+    silent = unanswered(answers)
+    image, answer = np.nonzero(answers * ~silent[:, None])
+    parts = [
+        pd.DataFrame({"label": labels[image], "answer": answer, "images": answers[image, answer]}),
+        pd.DataFrame({"label": labels[silent], "answer": NO_ANSWER, "images": 1.0}),
+    ]
+    return pd.concat(parts).groupby(["label", "answer"], as_index=False)["images"].sum()
+
+
+def _of_two(outputs: NDArray) -> NDArray:
+    """What speaks for each class; of one output (..., 1) it speaks for the second of two, against 0."""
+    return outputs if outputs.shape[-1] > 1 else np.concatenate([np.zeros_like(outputs), outputs], axis=-1)
 
 
 def _layer(recording: Recording, name: str, activation: Array, rheobase: float) -> tuple:

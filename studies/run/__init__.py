@@ -1,5 +1,6 @@
 """Conditions run: each from its files to its rows, a study in parallel, resumed where it was interrupted."""
 
+from studies.run.chance import say_accuracies
 from studies.run.experiment import (
     Prepared,
     check_job,
@@ -23,5 +24,6 @@ __all__ = [
     "population_activations",
     "prepare",
     "run_study",
+    "say_accuracies",
     "simulate_condition",
 ]

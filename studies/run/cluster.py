@@ -10,24 +10,30 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 import uuid
 from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from distributed import Client, KilledWorker, Worker, WorkerPlugin, as_completed, get_worker
 from distributed.comm import CommClosedError
+from numpy.typing import NDArray
 
 from studies.declare import Condition
+from studies.run.board import Report, reported
 from studies.run.experiment import Rows, key_of, rows_of, sources_of
 from studies.run.files import Job
 from studies.run.parcels import Contents, located, pack, unpack
 
 Answer = tuple[Condition, Rows]
 SECONDS = 5  # for a scheduler to answer
+INTERVAL = 1.0  # s between two events of a worker
 
 
 class ClusterError(ValueError):
@@ -48,8 +54,15 @@ class Files(WorkerPlugin):
         unpack(self.contents, _scratch(worker))
 
 
-def computed_on(address: str, groups: list[list[Job]], keys: Mapping[Condition, str]) -> Generator[list[Answer]]:
-    """The rows of groups of conditions, each from one simulation on some worker, as they finish.
+def computed_on(
+    address: str, groups: list[list[Job]], keys: Mapping[Condition, str], places: NDArray[np.float64]
+) -> Generator[tuple[int, list[Answer]]]:
+    """The number of each group of conditions, and their rows from one simulation on some worker, as they finish.
+
+    Parameters
+    ----------
+    places : array
+        Where it is kept how far each group is; see `studies.run.board`.
 
     Raises
     ------
@@ -61,12 +74,22 @@ def computed_on(address: str, groups: list[list[Job]], keys: Mapping[Condition, 
     with _reported(address, groups), _client(address) as client, _files(client, contents):
         if not client.nthreads():
             print(f"waiting for the first worker of {address}", file=sys.stderr)
-        for future in as_completed(client.map(compute, tasks, pure=False)):
+        topic = f"brianize-{uuid.uuid4().hex}"
+        client.subscribe_topic(topic, partial(_hear, places))
+        numbers = range(len(tasks))
+        for future in as_completed(client.map(compute, numbers, tasks, topic=topic, pure=False)):
             yield future.result()
 
 
-def compute(tasks: list[tuple[Job, str]]) -> list[Answer]:
+def _hear(places: NDArray[np.float64], event: tuple[Any, tuple[int, float]]) -> None:
+    _, (number, at) = event
+    places[number] = at
+
+
+def compute(number: int, tasks: list[tuple[Job, str]], topic: str) -> tuple[int, list[Answer]]:
     """On a worker: the rows of packed jobs that share a simulation, each given with its key on the machine that asks.
+
+    How far they are is said as events of a topic.
 
     Raises
     ------
@@ -85,7 +108,21 @@ def compute(tasks: list[tuple[Job, str]]) -> list[Answer]:
     for job, (_, key) in zip(jobs, tasks, strict=True):
         if _key_on(worker, job) != key:
             raise OtherRows(worker.address, job.condition, sources_of(job))
-    return list(zip((job.condition for job in jobs), rows_of(jobs), strict=True))
+    with reported(_events(worker, topic, number)):
+        return number, list(zip((job.condition for job in jobs), rows_of(jobs), strict=True))
+
+
+def _events(worker: Worker, topic: str, number: int) -> Report:
+    """What tells the scheduler, and by it who listens, at times how far a group is."""
+    last = -INTERVAL
+
+    def say(at: float) -> None:
+        nonlocal last
+        if time.monotonic() - last >= INTERVAL:
+            last = time.monotonic()
+            worker.log_event(topic, (number, at))
+
+    return say
 
 
 def _key_on(worker: Worker, job: Job) -> str:

@@ -27,19 +27,19 @@ from models.encoders import Encoder
 from models.graph import INPUT, Array, Graph, Shape
 from models.onnx_io import activations_in_turn, predict
 from models.onnx_io import content_hash as network_hash
-from models.onnx_io import load as load_onnx
 from studies.declare import Condition, StudyError, readout_steps
 from studies.measure import (
     box_table,
     boxes_over_time,
     energies,
+    known_classes,
     measure_answers,
     measure_boxes,
     measure_layers,
     output_scale,
 )
 from studies.run.code import code_hash
-from studies.run.files import Job, calibration_images, dataset, fit, has_boxes, model_path, test_images
+from studies.run.files import Job, calibration_images, dataset, fit, has_boxes, model_path, network, test_images
 from studies.run.settings import calibration_of, encoder_of, is_random, neuron_of, output_of, rheobase, simulation_of
 
 Rows = Mapping[str, Mapping[str, list[Any]]]
@@ -78,8 +78,7 @@ def check_job(job: Job) -> None:
     ValueError
         Of the kind of its source: `StudyError`, `OnnxError`, `DatasetError`, `GraphError`, `ConversionError`.
     """
-    graph = load_onnx(model_path(job))
-    c = job.condition
+    graph, c = network(job), job.condition
     neuron, encoder, (images, labels) = neuron_of(c), encoder_of(c), test_images(job)
     plan = make_plan(_reduced(graph, c), signed=neuron.is_signed, signed_input=bool(np.any(images < 0)))
     check_encoder(encoder, neuron, plan, c.dt_ms * ms)
@@ -98,7 +97,7 @@ def check_job(job: Job) -> None:
 def _classes(job: Job, output_shape: Shape) -> int:
     """How many classes a network knows; of one that finds boxes, its head says so."""
     if not has_boxes(job):
-        return int(np.prod(output_shape))
+        return known_classes(int(np.prod(output_shape)), job.condition.readout)
     head = read_head(model_path(job))
     check_output(head, output_shape)
     if job.condition.readout != "potential":
@@ -145,7 +144,7 @@ def rows_of(jobs: Sequence[Job]) -> list[Rows]:
 def prepare(job: Job) -> Prepared:
     """Load the files of a job, and normalise its network."""
     c = job.condition
-    graph, (images, labels) = load_onnx(model_path(job)), test_images(job)
+    graph, (images, labels) = network(job), test_images(job)
     images, calibration = fit(images, graph.input_shape), fit(calibration_images(job), graph.input_shape)
     reduced = _reduced(graph, c)
     normalised = converted = _normalised(reduced, calibration, c)
@@ -214,7 +213,7 @@ def _classified(prepared: Prepared, recording: Recording, c: Condition) -> dict[
 def _detected(prepared: Prepared, recording: Recording, c: Condition) -> dict[str, pd.DataFrame]:
     graph, images, head = prepared.graph, prepared.images, prepared.head
     assert head is not None
-    scale = output_scale(prepared.reduced, prepared.normalised, images[0])
+    scale = output_scale(prepared.reduced, prepared.normalised, images)
     found, ann_found = boxes_over_time(recording, scale, head), detect(predict(graph, images), head)
     spent = energies(graph, encoder_of(c), recording.steps)
     return {

@@ -11,9 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.datasets import Dataset, load_dataset
-from models.graph import Array, Shape
+from models.datasets import Dataset, flat, load_dataset
+from models.graph import Array, Graph, Shape
+from models.onnx_io import content_hash as network_hash
+from models.onnx_io import input_shape
+from models.onnx_io import load as load_onnx
 from models.paths import WEIGHTS
+from models.standardisation import Standardisation
 from studies.declare import Condition, StudyError, require_known
 
 
@@ -48,17 +52,17 @@ def has_boxes(job: Job) -> bool:
 
 
 def fit(images: Array, input_shape: Shape) -> Array:
-    """The images as a network reads them; one that reads vectors gets them flattened, as ONNX's Flatten does.
+    """The images as a network reads them; one that reads features gets those of one channel flattened.
 
     Raises
     ------
-    StudyError
+    StudyError, DatasetError
         If they do not fit.
     """
     if images.shape[1:] == input_shape:
         return images
     if len(input_shape) == 1 and int(np.prod(images.shape[1:])) == input_shape[0]:
-        return images.reshape(-1, *input_shape)
+        return flat("the dataset", images, input_shape)
     raise StudyError(f"the images have shape {images.shape[1:]}, but the network reads {input_shape}")
 
 
@@ -95,15 +99,43 @@ def calibration_images(job: Job) -> Array:
     return data.x[-wanted:]
 
 
-def dataset(job: Job, name: str) -> Dataset:
-    """A dataset by name, or from an npz file beside the study."""
-    if not name.endswith(".npz"):
-        return _loaded(name, job.data_dir, 0)
-    path = job.path(name)
-    return _loaded(str(path), job.data_dir, path.stat().st_mtime_ns if path.exists() else 0)
+def network(job: Job) -> Graph:
+    """The network of a job, made to read pixels, kept for the next condition of the same process."""
+    path = model_path(job)
+    return _network(path, network_hash(path), dataset(job, job.condition.dataset).standardisation)
 
 
 @lru_cache(maxsize=2)
-def _loaded(name: str, data_dir: Path | None, changed: int) -> Dataset:
+def _network(path: Path, content: str, said: Standardisation) -> Graph:
+    return load_onnx(path, standardisation=said)
+
+
+def dataset(job: Job, name: str) -> Dataset:
+    """A dataset by name, or from an npz file beside the study, and what the network reads in the place of its pixels.
+
+    Raises
+    ------
+    StudyError
+        If the calibration dataset says something else of the network than that of the test.
+    """
+    c, shape = job.condition, input_shape(model_path(job))
+    own = Standardisation(c.scale, c.mean, c.std)
+    said = own if name == c.dataset else dataset(job, c.dataset).standardisation
+    said.affine(shape)
+    path = job.path(name) if name.endswith(".npz") else None
+    changed = path.stat().st_mtime_ns if path is not None and path.exists() else 0
+    data = _loaded(name if path is None else str(path), job.data_dir, changed, shape, said)
+    if name != c.dataset and data.standardisation != said:
+        raise StudyError(
+            f"dataset {name!r} says scale, mean or std of the network, and dataset {c.dataset!r} does not; "
+            "say the same in the study"
+        )
+    return data
+
+
+@lru_cache(maxsize=2)
+def _loaded(name: str, data_dir: Path | None, changed: int, shape: Shape, said: Standardisation) -> Dataset:
     """A dataset, kept for the next condition of the same process until its file changes."""
-    return load_dataset(name, data_dir)
+    data = load_dataset(name, data_dir, shape, said)
+    data.standardisation.affine(shape)
+    return data

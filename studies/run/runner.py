@@ -11,18 +11,19 @@ from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import asdict, replace
 from importlib.metadata import version
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from joblib import Parallel, delayed
-from tqdm import tqdm
 
-from studies.declare import KEYS, TABLES, Condition, Study
+from studies.declare import KEYS, TABLES, Condition, Study, check_kinds
+from studies.progress import shown
+from studies.run.board import Board, open_board, reported, writer
+from studies.run.chance import say_accuracies
 from studies.run.code import code_hash
 from studies.run.experiment import Rows, check_job, key_of, rows_of
-from studies.run.files import Job
+from studies.run.files import Job, has_boxes
 from studies.tables import (
     CAVEAT,
     ResultsError,
@@ -35,7 +36,8 @@ from studies.tables import (
 )
 
 Keys = Mapping[Condition, str]
-Finished = Generator[list[tuple[Condition, Rows]], None, None]
+Answers = tuple[int, list[tuple[Condition, Rows]]]
+Finished = Generator[Answers, None, None]
 
 
 def run_study(
@@ -70,14 +72,18 @@ def run_study(
     """
     start = time.perf_counter()
     every = [Job(condition, study.folder, data_dir) for condition in study.conditions]
-    _check(every)
-    keys = {job.condition: key_of(job) for job in every}
+    with shown(lambda: f"{study.title}: reading networks and images"):
+        _check(every)
+        check_kinds(study.figures, map(has_boxes, {job.condition.dataset: job for job in every}.values()))
+        keys = {job.condition: key_of(job) for job in every}
     account = _account(study, folder)
     claim_folder(folder, account)
     distinct = {keys[job.condition]: job for job in every}
     todo = [job for key, job in distinct.items() if read_rows(folder, key) is None]
-    finished = _computed(_by_simulation(todo), keys, jobs, scheduler)
-    _store(finished, keys, folder, already=len(distinct) - len(todo), total=len(distinct))
+    say_accuracies(todo)
+    groups = _by_simulation(todo)
+    with open_board(study, groups, len(distinct) - len(todo)) as board:
+        _store(_computed(groups, keys, board, jobs, scheduler), keys, folder, board)
     _write_tables(study, keys, folder)
     last_run = {"computed": len(todo), "seconds": round(time.perf_counter() - start, 1)}
     write_run(folder, account | {"keys": list(distinct), "last_run": last_run})
@@ -86,28 +92,29 @@ def run_study(
 
 def _check(jobs: list[Job]) -> None:
     """Check each different combination of files, and of what has to fit them, once."""
-    files = ("model", "dataset", "images", "calibration", "calibration_dataset")
+    files = ("model", "dataset", "images", "calibration", "calibration_dataset", "scale", "mean", "std")
     names = (*files, "pooling", "encoder", "readout", "neuron", "negative_slope")
     different = {tuple(getattr(job.condition, name) for name in names): job for job in jobs}
     for job in different.values():
         check_job(job)
 
 
-def _computed(groups: list[list[Job]], keys: Keys, jobs: int | None, scheduler: str | None) -> Finished:
-    """The rows of groups of conditions as they finish, whichever is the first."""
+def _computed(groups: list[list[Job]], keys: Keys, board: Board, jobs: int | None, scheduler: str | None) -> Finished:
+    """The number and the rows of each group of conditions as it finishes, whichever is the first."""
     if groups and scheduler is not None:
         from studies.run.cluster import computed_on
 
-        return computed_on(scheduler, groups, keys)
+        return computed_on(scheduler, groups, keys, board.places)
     workers = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
-    return workers(delayed(_with_rows)(group) for group in groups)
+    return workers(delayed(_with_rows)(group, board.file, number) for number, group in enumerate(groups))
 
 
-def _store(finished: Finished, keys: Keys, folder: Path, already: int, total: int) -> None:
-    with closing(finished), tqdm(total=total, initial=already, desc="conditions", unit="condition") as bar:
-        for condition, rows in chain.from_iterable(finished):
-            write_rows(folder, keys[condition], rows)
-            bar.update()
+def _store(finished: Finished, keys: Keys, folder: Path, board: Board) -> None:
+    with closing(finished), shown(board.line):
+        for number, answers in finished:
+            for condition, rows in answers:
+                write_rows(folder, keys[condition], rows)
+            board.end(number)
 
 
 def _by_simulation(todo: list[Job]) -> list[list[Job]]:
@@ -118,8 +125,9 @@ def _by_simulation(todo: list[Job]) -> list[list[Job]]:
     return list(groups.values())
 
 
-def _with_rows(jobs: list[Job]) -> list[tuple[Condition, Rows]]:
-    return list(zip((job.condition for job in jobs), rows_of(jobs), strict=True))
+def _with_rows(jobs: list[Job], board: Path, number: int) -> Answers:
+    with reported(writer(board, number)):
+        return number, list(zip((job.condition for job in jobs), rows_of(jobs), strict=True))
 
 
 def _write_tables(study: Study, keys: Keys, folder: Path) -> None:

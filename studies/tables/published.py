@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from models.paths import RESULTS
-from studies.declare import TABLES, require_known
-from studies.tables.quoted import OF_IMAGES, SHARES, Source, images, select_condition, show_mean, show_shares, unit
+from studies.declare import SHARES, TABLES, require_known
+from studies.tables.quoted import OF_IMAGES, Source, images, select_condition, show_mean, show_shares, unit
 from studies.tables.summary import markdown
 from studies.tables.templates import fill
 

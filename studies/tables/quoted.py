@@ -17,14 +17,14 @@ import numpy as np
 import pandas as pd
 
 from models.paths import WEIGHTS
-from studies.declare import FigureSpec, StudyError, require_known
+from studies.declare import SHARES, FigureSpec, StudyError, require_known
 from studies.statistics import ROUNDING, interval, paired_interval, settling_time, wilson_interval
 from studies.tables.selection import select
 from studies.tables.store import read_table
 
 ENTRIES = WEIGHTS / "weights.json"
-OF_IMAGES = ("accuracy", "ann_accuracy", "agreement")
-SHARES = (*OF_IMAGES, "map_50", "ann_map_50", "fidelity_map_50", "silent_share", "subthreshold_share")
+PAIRED = ("accuracy", "ann_accuracy", "agreement")
+OF_IMAGES = (*PAIRED, "unanswered_share")
 UNITS = {"_ms": " ms", "_nj": " nJ", "_hz": " Hz", "_gb": " GB"}
 TESTED = 10_000  # images that the accuracies of weights.json are of: the test sets of MNIST and CIFAR-10
 
@@ -59,7 +59,7 @@ def accuracy(source: Source, column: str = "accuracy", digits: int = 1, **where:
 
 def loss(source: Source, digits: int = 1, **where: Any) -> str:
     """How many points the ANN's accuracy is above, with the interval over images that it has at most."""
-    means = select_condition(source, "metrics", **where)[list(OF_IMAGES)].mean()
+    means = select_condition(source, "metrics", **where)[list(PAIRED)].mean()
     ours, ann, agreement = means
     ends = paired_interval(ours, ann, agreement, images(source, **where))
     points, low, high = (_decimals(100 * share, digits) for share in (ann - ours, *ends))

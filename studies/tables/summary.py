@@ -13,6 +13,7 @@ from studies.tables.labels import CAVEAT, LABELS
 MEASURES: dict[str, tuple[str, float]] = {
     "accuracy": ("accuracy (%)", 100),
     "ann_accuracy": ("ANN (%)", 100),
+    "unanswered_share": ("no answer (%)", 100),
     "map_50": ("mAP@0.5 (%)", 100),
     "ann_map_50": ("ANN mAP@0.5 (%)", 100),
     "fidelity_map_50": ("fidelity (%)", 100),
@@ -117,7 +118,12 @@ def _row(seeds: pd.DataFrame) -> dict[str, str]:
 
 def _quality(seeds: pd.DataFrame) -> dict[str, str]:
     if "accuracy" in seeds:
-        return {"accuracy (%)": _percent(seeds["accuracy"]), "ANN (%)": f"{100 * seeds['ann_accuracy'].mean():.2f}"}
+        silent = {name: f"{100 * seeds[name].mean():.3g}" for name in ("unanswered_share",) if name in seeds}
+        return {
+            "accuracy (%)": _percent(seeds["accuracy"]),
+            "ANN (%)": f"{100 * seeds['ann_accuracy'].mean():.2f}",
+            **{MEASURES[name][0]: shown for name, shown in silent.items()},
+        }
     return {
         "mAP@0.5 (%)": _percent(seeds["map_50"]),
         "ANN (%)": f"{100 * seeds['ann_map_50'].mean():.2f}",

@@ -138,8 +138,8 @@ def whole_map(network: Network, x: str, shape: tuple[int, ...], rng: Rng) -> Any
 
 def reduce(network: Network, x: str, shape: tuple[int, ...], rng: Rng) -> Any:
     axes = pick(rng, [[2, 3], [2, 3], [-1, -2], [1, 2], pick(rng, [[1], [3], [2]])])
-    kind, attributes = pick(rng, ["ReduceMean", "ReduceMax"]), {"keepdims": int(rng.integers(2))}
-    if network.opset >= 18:
+    kind, attributes = pick(rng, ["ReduceMean", "ReduceMax", "ReduceSum"]), {"keepdims": int(rng.integers(2))}
+    if network.opset >= (13 if kind == "ReduceSum" else 18):
         return kind, [x, network.constant(np.array(axes))], attributes
     return kind, [x], attributes | {"axes": axes}
 
@@ -202,7 +202,7 @@ def batch_norm(network: Network, x: str, shape: tuple[int, ...], rng: Rng) -> An
 
 def junction(network: Network, x: str, shape: tuple[int, ...], rng: Rng) -> Any:
     other = pick(rng, [name for name, size in network.tensors if size == shape])
-    return pick(rng, ["Add", "Sum"]), [x, other], {}
+    return pick(rng, ["Add", "Sum", "Mean"]), [x, other], {}
 
 
 def concat(network: Network, x: str, shape: tuple[int, ...], rng: Rng) -> Any:
@@ -251,7 +251,7 @@ def split(network: Network, x: str, shape: tuple[int, ...], rng: Rng) -> Any:
 
 
 def pad(network: Network, x: str, shape: tuple[int, ...], rng: Rng) -> Any:
-    amounts = [int(n) for n in rng.integers(0, pick(rng, [2, 3]), 2 * len(shape))]
+    amounts = [int(n) for n in rng.integers(pick(rng, [0, 0, -1]), pick(rng, [2, 3]), 2 * len(shape))]
     if len(shape) < 3 and rng.random() < 0.8:
         return None
     before, after = [0, *amounts[: len(shape)]], [0, *amounts[len(shape) :]]
@@ -274,7 +274,9 @@ def enlarge(network: Network, x: str, shape: tuple[int, ...], rng: Rng) -> Any:
 
 
 def softmax(network: Network, x: str, shape: tuple[int, ...], rng: Rng) -> Any:
-    kind = pick(rng, ["Softmax", "LogSoftmax", "ArgMax"])
+    kind = pick(rng, ["Softmax", "LogSoftmax", "ArgMax", "Sigmoid"])
+    if kind == "Sigmoid":
+        return kind, [x], {}
     return kind, [x], {"axis": pick(rng, [1, 1, -1])} | ({"keepdims": int(rng.integers(2))} if kind == "ArgMax" else {})
 
 

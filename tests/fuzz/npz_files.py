@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from models.datasets import DatasetError, load_dataset
+from models.datasets.npz import IMAGES, LABELS
 from models.onnx_io import save
 from tests.fuzz import studies
 from tests.fuzz.outcome import Outcome, Wrong, outcome_of, pick
@@ -63,14 +64,21 @@ def judge(folder: Path) -> Outcome:
 def _images(folder: Path) -> str:
     data = load_dataset(str(folder / NAME))
     _require_images(data.x, data.y)
+    with np.load(folder / NAME, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    x, y = (next(arrays[name] for name in arrays if name.lower() in known) for known in (IMAGES, LABELS))
+    if data.has_boxes:
+        return _equal(data.y, y.astype(np.float32))
     if data.y.shape != (len(data.x),) or data.y.dtype != np.int64 or data.y.min() < 0:
         raise Wrong(f"labels {data.y.dtype} {data.y.shape}")
-    with np.load(folder / NAME, allow_pickle=False) as file:
-        if "blob" in file.files and "offset" in file.files:
-            return "equal"
-        x, y = file["x"], file["y"]
-    wanted = np.sort(x.astype(np.float64).ravel()) / (255 if x.dtype == np.uint8 else 1)
-    if not np.allclose(np.sort(data.x.ravel()), wanted, atol=1e-6) or not np.array_equal(data.y, y):
+    _equal(data.y, np.argmax(y, 1) if y.ndim == 2 and y.shape[1] > 1 else y.ravel())
+    if "blob" in arrays:
+        return "equal"
+    return _equal(np.sort(data.x.ravel()), np.sort(x.astype(float).ravel()) / (255 if x.dtype.kind in "iu" else 1))
+
+
+def _equal(read: np.ndarray, wanted: np.ndarray) -> str:
+    if read.shape != wanted.shape or not np.allclose(read, wanted, atol=1e-6):
         raise Wrong("other images or labels than in the file")
     return "equal"
 
@@ -86,7 +94,7 @@ def _photographs(folder: Path) -> str:
 
 
 def _require_images(x: np.ndarray, y: np.ndarray) -> None:
-    if x.dtype != np.float32 or x.ndim != 4 or x.shape[1] not in (1, 3) or not x.size:
+    if x.dtype != np.float32 or len(x) != len(y) or x.ndim not in (2, 4) or not x.size:
         raise Wrong(f"images {x.dtype} {x.shape}")
     if not np.isfinite(x).all() or np.abs(x).max() > 1:
         raise Wrong("pixels out of [-1, 1]")
@@ -130,7 +138,9 @@ def _bomb(side: int) -> bytes:
 
 def _key(arrays: dict[str, Any], rng: Rng) -> None:
     key = pick(rng, list(arrays))
-    arrays[pick(rng, ["X", "images", "", "x.npy", "a/b", "ä", "../x", "y", "x", "blob", "offset"])] = arrays.pop(key)
+    arrays[pick(rng, ["X", "images", "", "x.npy", "a/b", "ä", "../x", "y", "x", "blob", "offset", "gt", "labels"])] = (
+        arrays.pop(key)
+    )
 
 
 def _without(arrays: dict[str, Any], rng: Rng) -> None:
@@ -186,7 +196,32 @@ def _objects(arrays: dict[str, Any], rng: Rng) -> None:
     arrays[pick(rng, [*arrays, "z"])] = np.array(pick(rng, [[None, 1], [{}], ["a", [1]], [print]]), dtype=object)
 
 
-MUTATIONS = (_key, _without, _shape, _shape, _fewer, _fewer, _dtype, _dtype, _scale, _number, _number, _objects)
+def _said(arrays: dict[str, Any], rng: Rng) -> None:
+    """What the network reads, which may not be what the images are."""
+    name = pick(rng, ["scale", "mean", "std", "minimum", "maximum"])
+    arrays[name] = np.array(pick(rng, [*NUMBERS, (0.1, 0.2, 0.3), (), "word"]))
+
+
+def _one_hot(arrays: dict[str, Any], rng: Rng) -> None:
+    arrays["y"] = pick(rng, [np.eye(10)[arrays["y"]], arrays["y"][:, None], arrays["y"] * 1.0])
+
+
+MUTATIONS = (
+    _said,
+    _one_hot,
+    _key,
+    _without,
+    _shape,
+    _shape,
+    _fewer,
+    _fewer,
+    _dtype,
+    _dtype,
+    _scale,
+    _number,
+    _number,
+    _objects,
+)
 
 
 def _zipped(arrays: dict[str, Any], rng: Rng) -> bytes:

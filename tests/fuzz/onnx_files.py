@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
+from google.protobuf.message import DecodeError
+from scipy.special import expit
 
 from models.graph import Graph
 from models.onnx_io import OnnxError, load, open_session, predict, require_runnable
 from models.paths import ROOT, WEIGHTS
+from models.standardisation import Standardisation
 from models.tailor.check import require_same_function
 from models.tailor.report import tailor
 from tests.fuzz import onnx_mutations
@@ -26,13 +29,12 @@ SHIPPED = [WEIGHTS / f"{name}.onnx" for name in ("mnist_convnet", "digit_detecto
 NAME = "network.onnx"
 SIMULATE_ONE_OF = 25  # of the networks that load and give the right numbers
 LARGEST_ERROR = 0.15  # it is 0.001 in most, and 0.08 in one with two layers of max pooling
-BEHIND_LOGITS = ("Softmax", "LogSoftmax", "ArgMax", "Normalizer", "ZipMap")
-KINDS = {
-    "tensor(uint8)": np.uint8,
-    "tensor(float)": np.float32,
-    "tensor(float16)": np.float16,
-    "tensor(double)": np.float64,
-}
+BEHIND_LOGITS = ("Softmax", "LogSoftmax", "ArgMax", "Normalizer", "Sigmoid", "ZipMap")
+FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+WHOLE = {f"tensor({name})": np.dtype(name) for name in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")}
+SAID = (
+    Standardisation(scale=100.0), Standardisation(scale=2.0, mean=0.5, std=0.25), Standardisation(mean=(0.1, 0.2, 0.3)),
+)  # fmt: skip
 
 
 def make(rng: Rng, folder: Path) -> None:
@@ -89,21 +91,51 @@ def _tailors(folder: Path) -> str:
 
 
 def _loads_and_equals(folder: Path) -> str:
-    graph = load(folder / NAME)
-    session, model = open_session(folder / NAME, optimised=False), onnx.load(folder / NAME)
+    path = folder / NAME
+    until, said = _asked(path)
+    graph = load(path, until, said)
+    model = _ending_at(onnx.load(path), until)
+    session = open_session(model, optimised=False)
     given = session.get_inputs()[0]
-    if given.type not in KINDS:
+    if given.type not in FLOATS | WHOLE:
         raise Wrong(f"reads an input of type {given.type}, which no image has")
     for batch in [given.shape[0]] if isinstance(given.shape[0], int) else [1, 3]:
-        images = np.random.default_rng(0).uniform(-1, 1, (batch, *graph.input_shape)).astype(np.float32)
-        if given.type == "tensor(uint8)":
-            images = np.round(np.abs(images) * 255) / np.float32(255)
-        compared = [_compared(graph, session, model, images, x) for x in _as_input(images, tuple(given.shape[1:]))]
+        images, read = _images((batch, *graph.input_shape), given.type, said)
+        compared = [_compared(graph, session, model, images, x) for x in _as_input(read, tuple(given.shape[1:]))]
         if "equal" not in compared:
             if "overflow" in compared:
                 return "overflow"
-            raise Wrong(f"batch of {batch}: {compared[0]}")
+            raise Wrong(f"until {until}, {said}, batch of {batch}: {compared[0]}")
     return "equal"
+
+
+def _asked(path: Path) -> tuple[str | None, Standardisation]:
+    """Up to where a file is to be read, and what its network is said to read: in most cases nothing of both."""
+    content = path.read_bytes()
+    rng, made = np.random.default_rng(zlib.crc32(content)), [""]
+    with contextlib.suppress(DecodeError):
+        made += [name for node in onnx.load_model_from_string(content).graph.node for name in node.output]
+    return pick(rng, [*9 * [None], pick(rng, made)]), pick(rng, [*9 * [Standardisation()], *SAID])
+
+
+def _ending_at(model: onnx.ModelProto, until: str | None) -> onnx.ModelProto:
+    """The same nodes, with this tensor as the only output."""
+    if until is not None:
+        del model.graph.output[:]
+        model.graph.output.append(onnx.ValueInfoProto(name=until))
+    return model
+
+
+def _images(shape: tuple[int, ...], kind: str, said: Standardisation) -> tuple[np.ndarray, np.ndarray]:
+    """Images, and what the network is to read in their place."""
+    images = np.random.default_rng(0).uniform(-1, 1, shape)
+    scale, mean, std = (
+        np.reshape(default if value is None else value, (-1, *(1,) * (len(shape) - 2)))
+        for value, default in ((said.scale, 255 if kind == "tensor(uint8)" else 1), (said.mean, 0), (said.std, 1))
+    )
+    if kind in WHOLE:
+        images = np.round(np.abs(images) * scale) / scale
+    return images.astype(np.float32), (scale * images.astype(np.float32) - mean) / std
 
 
 def _as_input(images: np.ndarray, shape: tuple[int, ...]) -> list[np.ndarray]:
@@ -120,11 +152,10 @@ def _compared(
     """ "equal", "overflow", or what is not equal."""
     got = predict(graph, images)
     given = session.get_inputs()[0]
-    if given.type == "tensor(uint8)":
-        x = np.round(x * 255)
-    moved = (x * (1 + 1e-6 * np.sign(np.random.default_rng(1).normal(size=x.shape)))).astype(x.dtype)
+    x, kind = np.round(x) if given.type in WHOLE else x, (FLOATS | WHOLE)[given.type]
+    moved = x * (1 + 1e-6 * np.sign(np.random.default_rng(1).normal(size=x.shape)))
     try:  # what runs for one image alone is read as it is meant
-        wanted, shaken = (session.run(None, {given.name: values.astype(KINDS[given.type])}) for values in (x, moved))
+        wanted, shaken = (session.run(None, {given.name: values.astype(kind)}) for values in (x, moved))
     except Exception as error:  # its exceptions share no base class
         alone = not isinstance(given.shape[0], int) and len(x) > 1
         return "equal" if alone else f"onnxruntime does not run it: {' '.join(str(error).split())[:300]}"
@@ -184,6 +215,7 @@ def _exponents(values: np.ndarray) -> np.ndarray:
 
 _BEHIND = (
     _softmax,
+    expit,
     lambda values: values - values.max(1, keepdims=True) - np.log(_exponents(values).sum(1, keepdims=True)),
     lambda values: values / np.abs(values).sum(1, keepdims=True),
     lambda values: values / np.abs(values).max(1, keepdims=True),

@@ -25,6 +25,7 @@ DTYPES = ("float16", "float64", "int64", "int8", "uint8", "bool", "int32", "comp
 SHAPES = ((), (0,), (1,), (3,), (2, 2), (1, 1), (0, 4), (4, 0, 3, 3), (1, 1, 3, 3), (2, 1, 1, 1, 1))
 OPERATORS = (
     "Abs", "Add", "ArgMax", "AveragePool", "BatchNormalization", "Cast", "CastLike", "Clip", "Concat", "Constant",
+    "SpaceToDepth", "Mean", "ReduceSum", "Round",
     "ConstantOfShape", "Conv", "ConvTranspose", "DequantizeLinear", "Div", "Dropout", "Elu", "Expand", "Flatten",
     "Floor",
     "Gather", "Gemm", "GlobalAveragePool", "GlobalMaxPool", "Identity", "If", "LSTM", "LeakyRelu", "LogSoftmax", "Loop",

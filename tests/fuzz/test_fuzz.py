@@ -81,7 +81,7 @@ def test_what_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, judg
 def test_other_numbers_than_those_of_onnxruntime_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     right = onnx_files.predict
     monkeypatch.setattr(onnx_files, "predict", lambda graph, x: right(graph, x) * 1.01)
-    assert any(": wrong batch of" in line for line in findings("onnx", 1000, 30, tmp_path))
+    assert any(": wrong until" in line for line in findings("onnx", 1000, 30, tmp_path))
 
 
 def test_other_spikes_than_the_activations_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +93,7 @@ def test_other_spikes_than_the_activations_are_found(tmp_path: Path, monkeypatch
 
 
 def test_other_images_than_those_of_the_file_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    np.savez(tmp_path / npz_files.NAME, x=np.full((5, 8, 8), 7, np.uint8), y=np.arange(5))
+    np.savez(tmp_path / npz_files.NAME, x=np.full((5, 8, 8), 200, np.uint8), y=np.arange(5))
     assert npz_files.judge(tmp_path).kind == "equal"
     right = npz_files.load_dataset(str(tmp_path / npz_files.NAME))
     right.x[0] = 0.5

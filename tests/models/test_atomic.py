@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,18 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_atomically(tmp_path / "none" / "metrics.csv", NEW)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_there_already_is_not_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "metrics.csv"
+    write_atomically(path, NEW)
+
+    def refuse(*args: object, **options: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), "some temporary name")
+
+    monkeypatch.setattr(tempfile, "mkstemp", refuse)
+    write_atomically(path, NEW)
+    with pytest.raises(OSError, match="Read-only file system") as error:
+        write_atomically(path, NEW + "x")
+    assert error.value.filename == str(path)
+    assert path.read_bytes() == NEW.encode()

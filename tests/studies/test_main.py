@@ -6,6 +6,9 @@ import errno
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,11 +19,12 @@ import pytest
 from matplotlib.figure import Figure as Canvas
 from onnx import helper
 
+from models.neurons import integrate_and_fire
 from models.onnx_io.trace import OnnxError
 from models.paths import ROOT
 from studies.__main__ import main
 from studies.declare.study import load_study, study_names
-from studies.run import runner
+from studies.run import runner, settings
 from studies.tables.store import ResultsError
 from tests.models.onnx_files import network, written
 from tests.studies.conftest import STUDY
@@ -166,8 +170,8 @@ def weights(value: float = 1.0) -> np.ndarray:
         (lambda whole: b"", "the file is empty"),
         (lambda whole: b"weights = 3\n", "not an ONNX file"),
         (
-            lambda whole: network([helper.make_node("Sigmoid", ["x"], ["y"], name="s")], {}),
-            "node 's' (Sigmoid): this operator cannot become spikes; train with ReLU",
+            lambda whole: network([helper.make_node("Tanh", ["x"], ["y"], name="s")], {}),
+            "node 's' (Tanh): this operator cannot become spikes; train with ReLU",
         ),
         (
             lambda whole: network(gemm(), {"w": weights()}, ("batch", 1, "height", "width")),
@@ -191,7 +195,7 @@ def test_a_network_that_is_none(cli, model: Path, tmp_path: Path, content, words
 def test_a_network_whose_external_data_are_missing(cli, model: Path) -> None:
     onnx.save(network(gemm(), {"w": weights()}), model, save_as_external_data=True, location="w.bin", size_threshold=0)
     model.with_name("w.bin").unlink()
-    one_line(cli(), "tiny.onnx: not a sound ONNX file", "w.bin")
+    one_line(cli(), "tiny.onnx: its data lie in 'w.bin', which is no file there; put this file beside it")
 
 
 def test_no_such_network(cli, model: Path) -> None:
@@ -253,6 +257,13 @@ def test_a_command_that_is_none(capsys: pytest.CaptureFixture, arguments: list[s
         main(arguments)
     lines = capsys.readouterr().err.splitlines()
     assert words in lines[-1]
+
+
+def test_a_neuron_that_brian2_refuses(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = replace(integrate_and_fire(), reset="v -= threshold")
+    monkeypatch.setattr(settings, "integrate_and_fire", lambda **options: broken)
+    monkeypatch.setattr(runner, "say_accuracies", lambda jobs: None)
+    one_line(cli(), "Brian2 cannot run", '"threshold" could not be resolved; declare it in the equations')
 
 
 # Images
@@ -332,8 +343,38 @@ def test_results_where_no_folder_can_be(cli, tmp_path: Path, place: str) -> None
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a file system that nobody can write")
-def test_results_where_nobody_can_write(cli) -> None:
-    one_line(cli("run", "--results", "/proc/results"), "/proc/results", status=1)
+@pytest.mark.parametrize("command", ["run", "look"])
+def test_results_where_nobody_can_write(cli, command: str, model: Path) -> None:
+    given = [str(model), "--dataset", "digits8", "--images", "2"] if command == "look" else []
+    outcome = cli(command, *given, "--results", "/proc/results")
+    one_line(outcome, "error: /proc/results: No such file", "name a folder that can be written by --results", status=1)
+
+
+@pytest.fixture
+def read_only(ran: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of results on a disk that is only read, and at the end as it was."""
+
+    def refuse(*args, dir: Path, **options) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), f"{dir}/temporary")
+
+    before = {path: path.stat().st_mtime_ns for path in [ran, *ran.rglob("*")]}
+    monkeypatch.setattr(tempfile, "mkstemp", refuse)
+    yield ran
+    assert {path: path.stat().st_mtime_ns for path in [ran, *ran.rglob("*")]} == before
+
+
+def test_what_is_there_can_be_looked_at_on_a_disk_that_is_only_read(cli, read_only: Path) -> None:
+    shown = "".join(f"{read_only / name}\n" for name in ("accuracy.png", "summary.md"))
+    assert cli("figures", "--quick") == (0, shown, "")
+    assert cli("energy", "--quick")[::2] == (0, "")
+    assert cli("list")[::2] == (0, "")
+
+
+@pytest.mark.parametrize(("command", "file"), [("figures", "accuracy.png"), ("run", "run.json")])
+def test_what_must_be_written_says_that_it_cannot_be(cli, read_only: Path, study_file: Path, command, file) -> None:
+    study_file.write_text(STUDY.replace('plot = "lineplot"', 'plot = "lineplot"\ntitle = "Another"'))
+    words = "name a folder that can be written by --results, and to go on from what is there, copy it first"
+    one_line(cli(command, "--quick"), f"{read_only / file}: Read-only file system; {words}", status=1)
 
 
 @pytest.mark.parametrize("writes", [1, 3, 4, 6])
@@ -397,7 +438,7 @@ def test_the_rest_of_the_line_is_handed_over(monkeypatch: pytest.MonkeyPatch, pr
 
 
 def test_tailor_says_what_stands_in_the_way(cli, model: Path, capsys: pytest.CaptureFixture) -> None:
-    written(model, network([helper.make_node("Sigmoid", ["x"], ["y"], name="s")], {}))
+    written(model, network([helper.make_node("Tanh", ["x"], ["y"], name="s")], {}))
     status, out, _ = cli("tailor", str(model))
     assert (status, out.splitlines()[-1]) == (1, "1 of 1 stand in the way")
 
@@ -415,6 +456,7 @@ def test_what_is_not_installed_is_said(
     for module in [name for name in sys.modules if name in ("models.train.__main__", "studies.run.cluster")]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, missing, None)
+    monkeypatch.setattr(runner, "say_accuracies", lambda jobs: None)
     one_line(cli(*arguments), missing, f"{sys.executable} -m pip install --editable '{ROOT}[{extra}]'", status=1)
 
 

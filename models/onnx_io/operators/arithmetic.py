@@ -94,7 +94,8 @@ def _affine(trace: Trace, node: Node, meaning: Callable[..., tuple[Any, Any]]) -
     first = isinstance(node.inputs[0], np.ndarray)
     signal = node.signal(int(first))
     if not isinstance(node.inputs[1 - int(first)], np.ndarray):
-        raise OnnxError("combines two signals, which spikes can only add; one must be a constant")
+        remedy = "`brianize tailor` writes it as a sum" if node.operator == "Sub" else "train without it"
+        raise OnnxError(f"combines two signals, which spikes can only add; {remedy}")
     constant = spread(node.required(1 - int(first), "constant").astype(float), trace.shape(signal))
     scale, offset = (np.array(values, dtype=float, ndmin=constant.ndim) for values in meaning(constant, first))
     return trace.rescale(signal, scale, offset)
@@ -110,7 +111,7 @@ def spread(constant: NDArray[Any], shape: Shape) -> NDArray[Any]:
     return constant
 
 
-def junction(trace: Trace, node: Node) -> Value:
+def junction(trace: Trace, node: Node) -> Signal:
     signals = [node.signal(i) for i in range(len(node.inputs))]
     first, shapes = signals[0], {trace.shape(signal) for signal in signals}
     if len(shapes) > 1:
@@ -120,6 +121,12 @@ def junction(trace: Trace, node: Node) -> Value:
         if len({trace.shape(signal) for signal in alike}) == 1:
             return replace(trace.junction(Add, node.name("add", trace.shapes), alike), places=first.places)
     return trace.junction(Add, node.name("add", trace.shapes), signals)
+
+
+def mean(trace: Trace, node: Node) -> Value:
+    total = junction(trace, node)
+    ones = np.ones((1,) * len(trace.shape(total)))
+    return trace.rescale(total, ones / len(node.inputs), 0 * ones)
 
 
 def _are_alike(one: Places | None, other: Places) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from models.onnx_io.node import Node
+from models.onnx_io.node import Node, with_subgraphs
 from models.onnx_io.running import open_session
 from models.onnx_io.signals import LARGEST, OnnxError
 
@@ -29,7 +29,7 @@ def evaluate_constants(node: Node, model: onnx.ModelProto) -> NDArray[Any]:
     OnnxError
         If it cannot be evaluated, might never end, or would be too large.
     """
-    if repeating := next((n.op_type for n in _with_subgraphs([node.proto]) if n.op_type in REPEATING), None):
+    if repeating := next((n.op_type for n in with_subgraphs([node.proto]) if n.op_type in REPEATING), None):
         raise OnnxError(f"a {repeating} may run for ever; export the network with its result as a constant")
     given = {name: value for name, value in zip(node.proto.input, node.inputs, strict=True) if name}
     inputs = [helper.make_tensor_value_info(name, onnx.TensorProto.UNDEFINED, None) for name in given]
@@ -72,14 +72,6 @@ def _with_types(alone: onnx.ModelProto, given: Mapping[str, Any]) -> onnx.ModelP
         value.CopyFrom(helper.make_tensor_value_info(value.name, kind, constant.shape))
     model.graph.output[0].ClearField("type")
     return model
-
-
-def _with_subgraphs(nodes: Iterable[onnx.NodeProto]) -> Iterable[onnx.NodeProto]:
-    pending = list(nodes)
-    while pending:
-        node = pending.pop()
-        yield node
-        pending += [inner for a in node.attribute for graph in (a.g, *a.graphs) for inner in graph.node]
 
 
 def _require_size(alone: onnx.ModelProto, given: Mapping[str, Any]) -> None:

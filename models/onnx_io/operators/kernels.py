@@ -13,7 +13,7 @@ from models.graph import LINEAR, AvgPool2d, Conv2d, MaxPool2d
 from models.onnx_io.fold import bias_or_none, to_single
 from models.onnx_io.node import Node, Value
 from models.onnx_io.operators.shapes import zero_channels
-from models.onnx_io.places import whole_channels
+from models.onnx_io.places import ZERO, whole_windows
 from models.onnx_io.signals import UNPADDED, OnnxError, Padding, Signal, add_paddings, require_size
 from models.onnx_io.trace import Trace
 
@@ -67,50 +67,63 @@ def _global(trace: Trace, node: Node, kind: type[AvgPool2d] | type[MaxPool2d]) -
 
 
 def reduce_mean(trace: Trace, node: Node) -> Value:
-    return _reduce(trace, node, AvgPool2d)
+    return _reduce(trace, node, AvgPool2d)[0]
 
 
 def reduce_max(trace: Trace, node: Node) -> Value:
-    return _reduce(trace, node, MaxPool2d)
+    return _reduce(trace, node, MaxPool2d)[0]
 
 
-def _reduce(trace: Trace, node: Node, kind: type[AvgPool2d] | type[MaxPool2d]) -> Value:
-    """The mean or maximum over all pixels of each channel, wherever the channels are."""
+def reduce_sum(trace: Trace, node: Node) -> Value:
+    mean, count = _reduce(trace, node, AvgPool2d)
+    ones = np.ones((1,) * len(trace.shape(mean)))
+    return trace.rescale(mean, count * ones, 0 * ones)
+
+
+def _reduce(trace: Trace, node: Node, kind: type[AvgPool2d] | type[MaxPool2d]) -> tuple[Signal, int]:
+    """The mean or maximum over all pixels of each channel, or of each row or column, and of how many pixels it is."""
     signal, places = trace.unpadded(node.signal())
-    given = node.whole_numbers("axes", 1)
+    given, shape = node.whole_numbers("axes", 1), trace.shapes[signal.layer]
     axes = sorted({axis % (places.ndim + 1) for axis in given or ()})
     kept = [axis for axis in range(1, places.ndim + 1) if axis not in axes]
-    channels = None
-    if given is not None and 0 not in axes:
-        rows = places.transpose([axis - 1 for axis in (*kept, *axes)])
-        channels = whole_channels(
-            rows.reshape(math.prod(places.shape[a - 1] for a in kept), -1), trace.shapes[signal.layer]
+    size = [places.shape[axis - 1] for axis in kept]
+    rows = places.transpose([axis - 1 for axis in (*kept, *axes) if axis]).reshape(math.prod(size), -1)
+    kernels = [shape[1:], (1, shape[2]), (shape[1], 1)] if axes and 0 not in axes and len(shape) == 3 else []
+    windows = [(kernel, found) for kernel in kernels if (found := whole_windows(rows, shape, kernel)) is not None]
+    if not windows:
+        raise OnnxError(
+            f"goes over axes {given} of {places.ndim + 1}; only all pixels of each channel, row or column are possible"
         )
-    if channels is None:
-        raise OnnxError(f"goes over axes {given} of {places.ndim + 1}; only all pixels of each channel are possible")
-    size, name = trace.shapes[signal.layer][1:], node.name("pool", trace.shapes)
-    layer = kind(name=name, inputs=(), kernel=(size[0], size[1]), stride=(size[0], size[1]))
+    kernel, found = windows[0]
+    name = node.name("pool", trace.shapes)
+    layer = kind(name=name, inputs=(), kernel=(kernel[0], kernel[1]), stride=(kernel[0], kernel[1]))
     pooled = trace.add_pooling(layer, replace(signal, places=None))
     one = [1 if axis in axes else places.shape[axis - 1] for axis in range(1, places.ndim + 1)]
-    shape = one if node.attributes.get("keepdims", 1) else [places.shape[axis - 1] for axis in kept]
-    return trace.arrange(pooled, channels.reshape(shape), f"{name}_flatten")
+    new = found.reshape(one if node.attributes.get("keepdims", 1) else size)
+    return trace.arrange(pooled, new, f"{name}_flatten"), math.prod(kernel)
 
 
 def in_rows(operator: Callable[[Trace, Node], Value]) -> Callable[[Trace, Node], Value]:
     """The same operator for signals of one axis and channels, as maps of one row."""
 
     def on_maps(trace: Trace, node: Node) -> Value:
-        if len(trace.shape(node.signal())) != 2:
+        signals = [value for value in node.inputs if isinstance(value, Signal)]
+        if not signals or any(len(trace.shape(signal)) != 2 for signal in signals):
             return operator(trace, node)
-        signal, places = trace.unpadded(node.signal())
-        row = trace.arrange(signal, places[:, None], "")
-        inputs = [row, *(v[:, :, None] if isinstance(v, np.ndarray) and v.ndim == 3 else v for v in node.inputs[1:])]
-        made = operator(trace, replace(node, inputs=tuple(inputs), attributes=_with_rows(node.attributes)))
+        rows = tuple(_with_row(trace, value) for value in node.inputs)
+        made = operator(trace, replace(node, inputs=rows, attributes=_with_rows(node.attributes)))
         assert isinstance(made, Signal)
         made, places = trace.unpadded(made)
         return trace.arrange(made, places[:, 0], "")
 
     return on_maps
+
+
+def _with_row(trace: Trace, value: Value | None) -> Value | None:
+    if isinstance(value, Signal):
+        signal, places = trace.unpadded(value)
+        return trace.arrange(signal, places[:, None], "")
+    return np.expand_dims(value, -2) if isinstance(value, np.ndarray) and value.ndim > 1 else value
 
 
 def _with_rows(attributes: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,23 +135,37 @@ def _with_rows(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def pad(trace: Trace, node: Node) -> Value:
-    signal, axes, pads = trace.settle(node.signal()), node.whole_numbers("axes", 3), node.whole_numbers("pads", 1) or []
+    """Zeros around maps, and channels of zeros; where the amounts are negative, rows and columns are cut off."""
     if node.attributes.get("mode", "constant") != "constant" or node.number("value", 2, 0.0) != 0:
-        raise OnnxError("only padding with zeros is possible")
-    every = len(trace.shape(signal)) + 1
-    places = range(every) if axes is None else [axis % every for axis in axes]
-    if len(pads) != 2 * len(places):
-        raise OnnxError(f"pads by {pads}; {len(places)} axes need two numbers each")
-    amounts = {place: (a, b) for place, a, b in zip(places, pads, pads[len(places) :], strict=False) if a or b}
-    if not set(amounts) <= {1, 2, 3} or (amounts and every != 4):
-        raise OnnxError(f"pads by {pads}; only adding rows, columns and channels to maps is possible")
-    if min((min(pair) for pair in amounts.values()), default=0) < 0:
-        raise OnnxError(f"pads by {pads}; only adding, not cutting off, is possible")
-    require_size([size + sum(amounts.get(place, ())) for place, size in enumerate(trace.shape(signal), 1)])
-    if 1 in amounts:
-        signal = zero_channels(trace, node, signal, *amounts[1])
-    (top, bottom), (left, right) = amounts.get(2, (0, 0)), amounts.get(3, (0, 0))
+        raise OnnxError("only padding with zeros is possible; train with zeros around the maps")
+    amounts = _amounts(trace, node)
+    shape = trace.shape(node.signal())
+    require_size([size + before + after for size, (before, after) in zip(shape, amounts, strict=True)])
+    if len(shape) != 3 or min(map(min, amounts)) < 0:
+        signal, places = trace.unpadded(node.signal())
+        kept = [slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(shape, amounts, strict=True)]
+        around = [(max(a, 0), max(b, 0)) for a, b in amounts]
+        return trace.arrange(signal, np.pad(places[tuple(kept)], around, constant_values=ZERO), "")
+    channels, (top, bottom), (left, right) = amounts
+    signal = trace.settle(node.signal())
+    signal = zero_channels(trace, node, signal, *channels) if any(channels) else signal
     return replace(signal, padding=add_paddings(signal.padding, (top, left, bottom, right)))
+
+
+def _amounts(trace: Trace, node: Node) -> list[tuple[int, int]]:
+    """How many zeros go before and behind each axis of an image."""
+    count, axes, pads = (
+        len(trace.shape(node.signal())) + 1,
+        node.whole_numbers("axes", 3),
+        node.whole_numbers("pads", 1),
+    )
+    named = list(range(count)) if axes is None else [axis % count for axis in axes]
+    if pads is None or len(pads) != 2 * len(named):
+        raise OnnxError(f"pads by {pads}; {len(named)} axes need two numbers each")
+    amounts = dict(zip(named, zip(pads, pads[len(named) :], strict=False), strict=True))
+    if any(amounts.pop(0, ())):
+        raise OnnxError("pads the batch; only each image can be padded")
+    return [amounts.get(axis, (0, 0)) for axis in range(1, count)]
 
 
 def _pool(trace: Trace, node: Node) -> dict[str, object]:

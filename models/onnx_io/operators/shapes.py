@@ -14,15 +14,12 @@ from onnx import TensorProto
 
 from models.graph import LINEAR, Array, Conv2d
 from models.onnx_io.fold import identity
-from models.onnx_io.node import BehindLogits, Missing, Node, Value
+from models.onnx_io.inputs import FLOATS
+from models.onnx_io.node import BehindLogits, Node, Value
 from models.onnx_io.operators.arithmetic import EVALUATE
 from models.onnx_io.places import Places
 from models.onnx_io.signals import OnnxError, Signal
 from models.onnx_io.trace import Trace
-
-DEFAULT_AXES = {"ArgMax": 0, "LogSoftmax": -1, "Softmax": -1}
-RESHAPING = ("ArgMax", "ArrayFeatureExtractor", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "ZipMap")
-FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 
 
 def flatten(trace: Trace, node: Node) -> Value:
@@ -49,6 +46,8 @@ def _reshape_to(trace: Trace, node: Node, shape: list[int]) -> Value:
     here = [node.batch, *trace.shape(signal)]
     if shape == here:
         return signal
+    if shape == here[:1] and math.prod(here[1:]) == 1:  # the one output of each image, without an axis of its own
+        return BehindLogits(signal, node.operator)
     if shape[:1] != here[:1] or len(shape) < 2 or math.prod(shape) != math.prod(here) or min(shape) < 1:
         raise OnnxError(f"makes shape {shape} of {here}; only the shape of each image can change, not the batch")
     signal, places = trace.unpadded(signal)
@@ -114,6 +113,17 @@ def split(trace: Trace, node: Node) -> tuple[Signal, ...]:
     return tuple(_arrange(trace, node, signal, part) for part in np.split(places, np.cumsum(sizes), axis - 1))
 
 
+def space_to_depth(trace: Trace, node: Node) -> Value:
+    """The pixels of each block as channels, as the passthrough of YOLOv2 and the first layer of YOLOv5 have them."""
+    signal, places = trace.unpadded(node.signal())
+    block = node.attributes["blocksize"]
+    if places.ndim != 3 or places.shape[1] % block or places.shape[2] % block:
+        raise OnnxError(f"makes blocks of {block} x {block} pixels of {places.shape}, which do not fit")
+    channels, height, width = places.shape[0], places.shape[1] // block, places.shape[2] // block
+    blocks = places.reshape(channels, height, block, width, block).transpose(2, 4, 0, 1, 3)
+    return _arrange(trace, node, signal, blocks.reshape(-1, height, width))
+
+
 def _axis(axis: int, axes: int) -> int:
     if not -axes <= axis < axes:
         raise OnnxError(f"axis {axis} is none of {axes}")
@@ -146,55 +156,6 @@ def dropout(trace: Trace, node: Node) -> Value:
     if np.any(node.setting("training_mode", 2, False)):
         raise OnnxError(f"was exported in training mode; {EVALUATE}")
     return node.signal()
-
-
-def stand_behind_logits(trace: Trace, node: Node) -> Value:
-    require_classes(trace, node, node.signal())
-    return BehindLogits(node.signal(), node.operator)
-
-
-def follow_logits(trace: Trace, node: Node, behind: BehindLogits) -> BehindLogits:
-    """What a node makes of probabilities or labels; the largest of labels, or of reshaped probabilities, is none."""
-    if node.operator in DEFAULT_AXES and behind.operator in RESHAPING:
-        raise OnnxError(
-            f"reads what {behind.operator} made, not logits or probabilities; export the network without it"
-        )
-    require_classes(trace, node, behind.signal)
-    if node.operator in ("ArrayFeatureExtractor", "ZipMap"):
-        _require_numbered(trace, node, behind.signal)
-    return replace(behind, operator=node.operator) if node.operator in RESHAPING else behind
-
-
-def _require_numbered(trace: Trace, node: Node, logits: Signal) -> None:
-    """Raise an `OnnxError` where a class bears another number than its logit; it may bear a name."""
-    classes = node.inputs[0] if node.operator == "ArrayFeatureExtractor" else node.attributes.get("classlabels_int64s")
-    if isinstance(classes, BehindLogits | Signal | Missing):
-        raise OnnxError("picks some of the probabilities; export the network without it")
-    labels, count = np.ravel(np.asarray([] if classes is None else classes)), math.prod(trace.shape(logits))
-    if labels.dtype.kind in "iuf" and labels.size and not np.array_equal(labels, np.arange(count)):
-        shown = ", ".join(f"{label:g}" for label in labels[:12])
-        raise OnnxError(
-            f"calls the {count} classes {shown}; train with classes 0 to {count - 1}, as the labels of images will be"
-        )
-
-
-def require_classes(trace: Trace, node: Node, logits: Signal) -> None:
-    """Raise an `OnnxError` if a softmax or argmax does not go over the classes, axis 1: features, or the channels."""
-    if node.operator not in DEFAULT_AXES:
-        return
-    shape, older = trace.shape(logits), node.operator != "ArgMax" and node.opset < 13
-    if logits.places is not None and math.prod(shape[1:]) > 1:
-        raise OnnxError(
-            f"reads values of shape {shape} in another order than the layer's; export the network without it"
-        )
-    axis = node.attributes.get("axis", 1 if older else DEFAULT_AXES[node.operator])
-    whole = older and math.prod(shape[1:]) > 1  # it flattens the maps, so that all their values are classes
-    if axis % (len(shape) + 1) != 1 or whole:
-        more = " and those behind it" * whole
-        raise OnnxError(
-            f"goes over axis {axis}{more} of {len(shape) + 1}, not only over the classes, axis 1; export the network "
-            "without it"
-        )
 
 
 def every_nth(trace: Trace, node: Node) -> Value:

@@ -1,4 +1,4 @@
-"""The target is chosen by the work, is the user's if there is one, and changes no spike."""
+"""Loops of our own unless the user chose a target of Brian2, which changes no spike; no garbage in between."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 from brian2 import Hz, ms, prefs
 
 from conversion.brian import code_generation as codegen
-from conversion.brian.code_generation import WORTH_COMPILING, choose_target
 from conversion.settings import Simulation
 from conversion.simulate import simulate
 from models.encoders import ConstantCurrent
@@ -17,67 +16,41 @@ from models.graph import Dense, sequential
 from models.neurons import integrate_and_fire, leaky_integrate_and_fire
 
 
-@pytest.fixture(autouse=True)
-def _no_choice():
+@pytest.fixture
+def target():
+    """Chooses Brian2's target, until the test is over."""
     chosen = prefs.codegen.target
-    prefs.codegen.target = "auto"
-    yield
+    yield lambda name: setattr(prefs.codegen, "target", name)
     prefs.codegen.target = chosen
 
 
-@pytest.mark.parametrize(
-    ("updates", "compiler", "expected"),
-    [
-        (WORTH_COMPILING, True, "cython"),
-        (WORTH_COMPILING - 1, True, "numpy"),
-        (WORTH_COMPILING, False, "numpy"),
-    ],
-)
-def test_only_long_simulations_are_compiled_and_only_with_a_compiler(
-    monkeypatch: pytest.MonkeyPatch, updates: int, compiler: bool, expected: str
-) -> None:
-    monkeypatch.setattr(codegen, "can_compile", lambda: compiler)
-    with choose_target(updates):
-        assert prefs.codegen.target == expected
-    assert prefs.codegen.target == "auto"
+@pytest.mark.parametrize(("chosen", "own", "meanwhile"), [("auto", True, "numpy"), ("cython", False, "cython")])
+def test_a_target_that_the_user_chose_stays(target, chosen: str, own: bool, meanwhile: str) -> None:
+    target(chosen)
+    assert codegen.is_own() == own
+    with codegen.numpy_for_the_rest():
+        assert prefs.codegen.target == meanwhile
+    assert prefs.codegen.target == chosen
 
 
-def test_the_user_s_choice_stays() -> None:
-    prefs.codegen.target = "numpy"
-    with choose_target(WORTH_COMPILING):
-        assert prefs.codegen.target == "numpy"
-
-
-def test_the_choice_is_undone_after_an_error() -> None:
-    with pytest.raises(KeyError), choose_target(1):
+def test_the_choice_is_undone_after_an_error(target) -> None:
+    target("auto")
+    with pytest.raises(KeyError), codegen.numpy_for_the_rest():
         raise KeyError
     assert prefs.codegen.target == "auto"
 
 
-@pytest.mark.parametrize(("images", "steps"), [(3, 20), (1, 61)])
-def test_a_simulation_counts_neurons_images_and_steps(monkeypatch: pytest.MonkeyPatch, images: int, steps: int) -> None:
-    counted = []
-
-    def counting(updates: int):
-        counted.append(updates)
-        return choose_target(1)
-
-    monkeypatch.setattr("conversion.simulate.choose_target", counting)
-    spikes(integrate_and_fire(), images, steps)
-    assert counted == [(5 + 6 + 4) * images * steps]
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("neuron", [integrate_and_fire(), leaky_integrate_and_fire(20 * ms)], ids=["if", "lif"])
-def test_both_targets_give_the_same_spikes(neuron) -> None:
-    if not codegen.can_compile():
+@pytest.mark.parametrize("other", ["numpy", pytest.param("cython", marks=pytest.mark.slow)])
+def test_brian2_s_own_targets_give_the_same_spikes(target, neuron, other: str) -> None:
+    if other == "cython" and not codegen.can_compile():
         pytest.skip("there is no compiler for Cython")
-    prefs.codegen.target = "cython"
+    target("auto")
     compiled = spikes(neuron, 20, 200)
-    prefs.codegen.target = "numpy"
-    interpreted = spikes(neuron, 20, 200)
+    target(other)
+    theirs = spikes(neuron, 20, 200)
     assert compiled.sum() > 1000
-    np.testing.assert_array_equal(compiled, interpreted)
+    np.testing.assert_array_equal(compiled, theirs)
 
 
 def spikes(neuron, images: int, steps: int) -> np.ndarray:

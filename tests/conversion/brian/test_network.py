@@ -65,7 +65,9 @@ def test_names_are_the_same_every_time() -> None:
     ],
 )
 def test_only_neurons_that_nothing_drives_are_not_integrated(neuron, encoder, name: str, active: bool) -> None:
-    assert built(networks()[name], neuron, encoder).groups["neurons"].state_updater.active is active
+    network = built(networks()[name], neuron, encoder)
+    (loop,) = (o for o in network.network.objects if o.name == "neurons_loop")
+    assert (network.groups["neurons"].state_updater in loop.runners) is active
 
 
 def test_the_output_accumulates_or_spikes() -> None:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from brian2 import Hz, ms
 
+from conversion.ceilings import check_ceilings, has_ceilings
 from conversion.normalize import balance_thresholds, normalize, rescale
-from conversion.plan import ConversionError
+from conversion.plan import ConversionError, make_plan
 from conversion.settings import Simulation
 from conversion.simulate import simulate
 from models.encoders import ConstantCurrent, Phase
@@ -156,6 +157,32 @@ def test_paths_that_meet_at_a_larger_scale_are_refused():
     normalised = normalize(graph, images, "percentile", percentile=100)
     with pytest.raises(ConversionError, match=r"'capped' has its ceiling at 0.25 times the rate"):
         simulate(normalised, images, setting())
+
+
+@pytest.mark.parametrize("rate", [1000.0, 250.0])
+def test_what_is_refused_is_known_before_anything_is_simulated(rate):
+    graph, simulation = one_neuron(), setting(rate)
+    normalised = normalize(graph, SWEEP, "channel")
+    messages = []
+    for attempt in (
+        lambda: check_ceilings(normalised, make_plan(graph), simulation, rate),
+        lambda: simulate(normalised, SWEEP, simulation),
+    ):
+        try:
+            attempt()
+        except ConversionError as error:
+            messages.append(str(error))
+    assert len(messages) == (2 if rate < 1000 else 0)
+    assert len(set(messages)) <= 1
+
+
+def test_a_network_has_a_ceiling_where_one_channel_does():
+    some, none = np.array([np.inf, 6.0], np.float32), np.full(2, np.inf, np.float32)
+    pair = Dense(name="pair", inputs=(), weight=np.ones((2, 1), np.float32), activation=Activation(0.0, some))
+    assert has_ceilings(one_neuron())
+    assert has_ceilings(sequential((1,), pair))
+    assert not has_ceilings(sequential((1,), replace(pair, activation=Activation(0.0, none))))
+    assert not has_ceilings(one_neuron(ceiling=np.inf))
 
 
 def test_an_output_that_accumulates_has_no_rate_to_exceed():

@@ -10,7 +10,7 @@ from brian2 import Hz, ms
 
 from conversion.normalize.scales import rescale, rescale_by_thresholds
 from conversion.normalize.schemes import channel_scales
-from conversion.normalize.spike_norm import PositiveInputs, balance_thresholds
+from conversion.normalize.spike_norm import PositiveInputs, _layer_by_layer, balance_thresholds
 from conversion.plan.populations import ConversionError
 from conversion.recording import Probe
 from conversion.settings import Simulation
@@ -411,3 +411,22 @@ def test_the_weighted_input_of_an_output_that_spikes_is_refused():
             images_for(graph),
             Simulation(neuron=INTEGRATE, encoder=Poisson(), duration=5 * ms, probe=Probe(weighted_input=print)),
         )
+
+
+def test_what_lies_between_paths_that_meet_is_measured_once_more_before_the_next():
+    layers, last = [], INPUT
+    for i in range(20):
+        layers += [conv(f"p{i}", last, 1, 1, 1, 1), conv(f"h{i}", f"p{i}", 1, 1, 1, 1)]
+        layers += [conv(f"a{i}", f"h{i}", 1, 1, 1, 1), add(f"j{i}", f"p{i}", f"a{i}", activation=RELU)]
+        last = f"j{i}"
+    order = []
+
+    def measure(part, scales):
+        order.append(part.output.name)
+        return {"p": 1.0, "h": 2.0, "a": 3.0, "j": 2.5}[part.output.name[0]], 1.0
+
+    scales, _ = _layer_by_layer(Graph((1, 2, 2), tuple(layers)), measure, lambda names: None)
+    assert order == [f"{name}{i}" for i in range(20) for name in "phahj"]
+    assert scales == {
+        f"{name}{i}": scale for i in range(20) for name, scale in zip("phaj", (3, 2, 3, 2.5), strict=True)
+    }

@@ -14,6 +14,7 @@ from sklearn.datasets import load_digits
 from models.datasets import loading as datasets
 from models.datasets.files import DatasetError
 from models.datasets.loading import DATA_VARIABLE, NAMES, Dataset, content_hash, load_dataset
+from models.standardisation import Standardisation
 from tests.models.datasets.test_files import idx
 
 DEFAULT = datasets.DATA
@@ -112,6 +113,12 @@ def test_content_hash_changes_with_any_label(place: int) -> None:
     y = data.y.copy()
     y[place] += 1
     assert content_hash(replace(data, y=y)) != content_hash(data)
+
+
+def test_content_hash_changes_with_what_the_network_is_said_to_read() -> None:
+    data = load_dataset("digits8")
+    said = [Standardisation(), Standardisation(mean=0.5), Standardisation(mean=0.25), Standardisation(std=0.5)]
+    assert len({content_hash(replace(data, standardisation=each)) for each in said}) == 4
 
 
 def test_content_hash_is_that_of_the_content_alone() -> None:
@@ -250,8 +257,8 @@ def test_every_name_is_known(tmp_path: Path) -> None:
 
 @pytest.fixture
 def cifar(tmp_path: Path) -> Path:
-    """Ten images whose every pixel says which image it is, row and column in the other channels; sorted by class."""
-    rows, columns = np.mgrid[:32, :32]
+    """Ten images whose pixels say which image it is, eight times row and column in the other channels; in classes."""
+    rows, columns = 8 * np.mgrid[:32, :32]
     x = np.stack([np.stack([np.full((32, 32), n), rows, columns]) for n in range(10)]).astype(np.uint8)
     for name in ("cifar10_test", "cifar10_train"):
         np.savez(tmp_path / f"{name}.npz", x=x, y=np.arange(10) // 2)
@@ -271,8 +278,8 @@ def test_the_crop_is_the_middle(cifar: Path, end: str) -> None:
     data, whole = load_dataset(f"cifar10_crop{end}", cifar), load_dataset(f"cifar10{end}", cifar)
     assert data.x.shape == (10, 3, 24, 24)
     rows, columns = np.rint(data.x[0, 1:] * 255)
-    np.testing.assert_array_equal(rows[:, 0], range(4, 28))
-    np.testing.assert_array_equal(columns[0], range(4, 28))
+    np.testing.assert_array_equal(rows[:, 0], range(8 * 4, 8 * 28, 8))
+    np.testing.assert_array_equal(columns[0], range(8 * 4, 8 * 28, 8))
     np.testing.assert_array_equal(data.y, whole.y)
     assert data.name == f"cifar10_crop{end}"
 
@@ -292,6 +299,14 @@ def test_the_centred_set_is_the_whole_image_less_the_mean(cifar: Path, end: str)
     for channel, mean in enumerate((0.4914, 0.4822, 0.4465)):
         np.testing.assert_allclose(data.x[:, channel], whole.x[:, channel] - mean, atol=1e-6)
     np.testing.assert_array_equal(data.y, whole.y)
+
+
+def test_centred_images_of_a_network_that_is_said_to_read_them_are_pixels(cifar: Path) -> None:
+    said = Standardisation(mean=(0.4914, 0.4822, 0.4465))
+    data, whole = load_dataset("cifar10_centred", cifar, None, said), load_dataset("cifar10", cifar)
+    np.testing.assert_allclose(data.x, whole.x, atol=1e-6)
+    with pytest.raises(DatasetError, match=r"cifar10_centred: x reaches from -0\.49.* are pixels from -0\.19"):
+        load_dataset("cifar10_centred", cifar, None, Standardisation(mean=0.3))
 
 
 # Real data: what the files that are there hold

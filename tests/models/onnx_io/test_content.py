@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from models.onnx_io import OnnxError, content_hash, files_of, load, predict
+from models.onnx_io import OnnxError, content_hash, files_of, input_shape, load, predict
 from models.paths import ROOT
 from tests.models.onnx_files import network, written
 from tests.models.onnx_io.operators.test_table import node
@@ -75,7 +76,7 @@ def test_data_of_a_constant_within_a_branch(tmp_path: Path) -> None:
 def test_what_is_missing_or_elsewhere(tmp_path: Path) -> None:
     path = save(tmp_path, np.ones((4, 3), np.float32))
     (tmp_path / "net.onnx.data").unlink()
-    with pytest.raises(OnnxError, match=r"net.onnx: its data lie in 'net.onnx.data', which is not there; put"):
+    with pytest.raises(OnnxError, match=r"net.onnx: its data lie in 'net.onnx.data', which is no file there; put"):
         content_hash(path)
     model = onnx.load(path, load_external_data=False)
     for tensor in model.graph.initializer:
@@ -84,5 +85,40 @@ def test_what_is_missing_or_elsewhere(tmp_path: Path) -> None:
         files_of(written(path, model))
     with pytest.raises(OnnxError, match=r"none.onnx: no such file"):
         files_of(tmp_path / "none.onnx")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes are of Unix")
+@pytest.mark.parametrize("read", [load, content_hash, input_shape])
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, read) -> None:
+    os.mkfifo(tmp_path / "pipe.onnx")
+    for path in (tmp_path / "pipe.onnx", tmp_path, Path("/dev/zero")):
+        with pytest.raises(OnnxError, match=f"{path}: this is a folder, a pipe or a device, no file"):
+            read(path)
+    path = save(tmp_path, np.ones((4, 3), np.float32))
+    (tmp_path / "net.onnx.data").unlink()
+    os.mkfifo(tmp_path / "net.onnx.data")
+    if read is not input_shape:
+        with pytest.raises(OnnxError, match=r"net\.onnx.data"):
+            read(path)
+
+
+@pytest.mark.parametrize("read", [load, content_hash, input_shape])
+def test_a_file_that_no_memory_holds(tmp_path: Path, read) -> None:
+    with (tmp_path / "large.onnx").open("wb") as file:
+        file.truncate(10**13)  # takes no room on the disk
+    with pytest.raises(
+        OnnxError, match=r"large.onnx: the file has 10000000000000 bytes; 2147483647 is the most possible"
+    ):
+        read(tmp_path / "large.onnx")
+
+
+def test_the_input_is_known_without_the_weights(tmp_path: Path) -> None:
+    path = save(tmp_path, np.ones((4, 3), np.float32))
+    (tmp_path / "net.onnx.data").unlink()
+    assert input_shape(path) == (4,)
+
+
+def test_what_is_no_network(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
     with pytest.raises(OnnxError, match=r"net.onnx: (not an ONNX file|cannot be read)"):
         content_hash(written(path, b"\x08 no network"))

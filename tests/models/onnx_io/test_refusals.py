@@ -18,6 +18,7 @@ from models.onnx_io.reading import load
 from models.onnx_io.running import predict
 from models.onnx_io.signals import OnnxError
 from models.onnx_io.trace import Trace
+from models.standardisation import Standardisation
 from models.tailor.report import tailor
 from tests.models.onnx_files import network, written
 from tests.models.onnx_io.operators.test_table import CONV, CONV_A, MAPS, NORM, floats, node, same
@@ -157,7 +158,15 @@ def test_a_type_that_onnxruntime_does_not_compute_with(tmp_path: Path) -> None:
     model = network([node("Relu", "x", name="it")], {}, MAPS, axes=4)
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.elem_type = TensorProto.INT16
-    refused(tmp_path, model, r"input 'x' is of type int16; images are floats in \[0, 1\], or bytes")
+    refused(tmp_path, model, "input 'x' holds whole numbers; say with scale which of them is white")
+    with pytest.raises(OnnxError, match=r"onnxruntime refuses the file: .*Relu"):
+        load(tmp_path / "network.onnx", standardisation=Standardisation(scale=255))
+
+
+def test_a_type_that_no_image_has(tmp_path: Path) -> None:
+    model = network([node("Relu", "x", name="it")], {}, MAPS, axes=4)
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.STRING
+    refused(tmp_path, model, "input 'x' is of type string; images are floats or whole numbers")
 
 
 @pytest.mark.parametrize("operator", ["Add", "Mul", "MatMul"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -142,3 +143,31 @@ def test_all_that_stands_in_the_way_is_marked_where_no_graph_can_be_built(tmp_pa
 def obstacles(path: Path) -> list[str]:
     table, _ = tailor(path)
     return list(table["node"][table["verdict"] == OBSTACLE])
+
+
+def test_weights_of_eight_bits_are_not_compared_with_an_approximation(tmp_path: Path) -> None:
+    """onnxruntime multiplies them approximately where it optimises, and exactly as merged weights of 32 bits."""
+    weights = {
+        "q": np.random.default_rng(0).integers(-127, 127, (4, 5)).astype(np.int8),
+        "s": np.full(5, 0.02, np.float32), "v": floats(5, 3),
+    }  # fmt: skip
+    nodes = [node("DequantizeLinear", "q s", "w", axis=1), node("MatMul", "x w", "a"), node("MatMul", "a v")]
+    path = written(tmp_path / "x.onnx", network(nodes, weights))
+    check.require_same_function(path, tailor(path)[1])
+
+
+def test_one_of_several_outputs_is_chosen_as_the_report_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nodes = [node("Conv", "x w b", "a"), node("Relu", "a", "h"), node("MaxPool", "h", kernel_shape=[2, 2])]
+    model = network(nodes, ABS_WEIGHTS, MAPS, axes=4)
+    model.graph.output.append(onnx.helper.make_tensor_value_info("h", TensorProto.FLOAT, ("batch", 4, None, None)))
+    path, new = written(tmp_path / "two.onnx", model), tmp_path / "new.onnx"
+    assert main([str(path)]) == 1
+    remedy = re.search("`brianize tailor FILE (--until .*) NEW.onnx`", capsys.readouterr().out)
+    assert remedy is not None
+    assert main([str(path), *remedy[1].split(), str(new)]) == 0
+    x = floats(2, *MAPS[1:])
+    np.testing.assert_allclose(outputs(onnx.load(new), x)[0], outputs(model, x)[0], rtol=1e-5, atol=1e-6)
+    assert main([str(path), "--until", "none"]) == 2
+    assert "no tensor or node is called 'none'" in capsys.readouterr().err

@@ -56,6 +56,13 @@ def made(**values) -> Condition:
         ("readout_ms", -1, "in ms"),
         ("evaluation_delay_ms", -1, "from 0 on"),
         ("memory_gb", float("nan"), "in GB"),
+        ("scale", 0, "one number or a list of one per channel, above 0"),
+        ("scale", "255", "above 0"),
+        ("mean", float("nan"), "one number or a list of one per channel, finite"),
+        ("mean", [0.4, True], "finite"),
+        ("mean", [], "one number or a list"),
+        ("std", [0.2, 0], "above 0"),
+        ("std", [[0.2]], "above 0"),
         ("seed", -1, "from 0 to"),
         ("seed", "a", "from 0 to"),
     ],
@@ -67,8 +74,19 @@ def test_wrong_value_is_named(key, value, valid):
     assert valid in str(error.value)
 
 
-def test_every_key_refuses_a_list():
-    for key in KEYS:
+PER_CHANNEL = {"scale", "mean", "std"}
+
+
+def test_one_number_or_one_per_channel():
+    assert made(mean=1, std=[0.5]).mean == 1.0
+    assert made(mean=1, std=[0.5]).std == 0.5
+    assert made(mean=[0, 0.5, 1]).mean == (0.0, 0.5, 1.0)
+    assert made().scale is made().mean is made().std is None
+    assert hash(made(mean=[0, 1])) == hash(made(mean=(0.0, 1.0)))
+
+
+def test_every_other_key_refuses_a_list():
+    for key in KEYS.keys() - PER_CHANNEL:
         with pytest.raises(StudyError, match=f"^{key} is "):
             made(**{key: [1]})
 

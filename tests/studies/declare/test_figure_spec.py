@@ -45,7 +45,7 @@ def test_boxes_have_a_table_of_their_own() -> None:
 
 @pytest.mark.parametrize("column", [*METRIC_COLUMNS, *DETECTION_COLUMNS, "seed", "normalization", "v_th"])
 def test_columns_are_those_of_the_table_and_the_grid(column: str) -> None:
-    for place in ("x", "y", "hue", "col", *(["ceiling"] if column != "normalization" else [])):  # words have no mean
+    for place in ("x", "hue", "col", *(() if column == "normalization" else ("y", "ceiling"))):
         assert column in parse_figure(BASE | {place: column}, GRID).columns
     assert parse_figure(BASE | {"where": {column: 1}}, GRID).where == {column: 1}
 
@@ -90,3 +90,43 @@ def test_tables_are_those_that_a_run_writes() -> None:
     assert TABLES["layers"] == LAYER_COLUMNS
     assert TABLES["boxes"] == BOX_COLUMNS
     assert set(TABLES["metrics"]) == {*METRIC_COLUMNS, *DETECTION_COLUMNS}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"y": "normalization"}, "y is 'normalization', a text, where a lineplot needs a number"),
+        ({"ceiling": "normalization"}, "ceiling is 'normalization', a text, where a lineplot needs a number"),
+        ({"theory": "normalization"}, "theory is 'normalization', a text, where a lineplot needs a number"),
+        ({"plot": "heatmap", "hue": "normalization"}, "hue is 'normalization', a text, where a heatmap needs a number"),
+        (
+            {"plot": "barplot", "table": "layers", "x": "layer", "y": "normalization"},
+            "x is 'layer', a text, where a barplot needs a number",
+        ),
+        (
+            {"plot": "scatterplot", "y": "normalization", "ceiling": "ann_accuracy"},
+            "y is 'normalization', a text, where a scatterplot needs a number",
+        ),
+        ({"x": "normalization", "log": "x"}, "log is 'x', but x is 'normalization', a text: that is no scale"),
+        ({"plot": "pointplot", "x": "v_th", "log": "xy"}, "log is 'xy', but x is 'v_th', whose values a pointplot has"),
+        ({"plot": "barplot", "y": "normalization", "log": "y"}, "log is 'y', but y is 'normalization', a text"),
+        ({"plot": "heatmap", "hue": "accuracy", "log": "y"}, "log is 'y', but y is 'accuracy', whose values a heatmap"),
+    ],
+)
+def test_a_text_is_no_number_and_has_no_logarithm(changes, message) -> None:
+    with pytest.raises(StudyError, match=f"figure 'some': {message}"):
+        parse_figure(BASE | changes, GRID)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"plot": "barplot", "y": "normalization", "x": "accuracy", "log": "x"},  # bars that lie
+        {"plot": "scatterplot", "y": "normalization"},
+        {"x": "normalization"},
+        {"plot": "pointplot", "x": "v_th", "log": "y"},
+        {"plot": "scatterplot", "x": "v_th", "log": "xy", "ceiling": "ann_accuracy"},
+    ],
+)
+def test_texts_stand_side_by_side(changes) -> None:
+    assert parse_figure(BASE | changes, GRID)

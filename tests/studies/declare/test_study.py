@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 
 import pandas as pd
@@ -109,6 +110,7 @@ def test_shipped_studies_are_sound(name, quick):
             "where = { time_ms = [4, 25] }",
             r"no condition has time_ms = \[4, 25\]; there are 5,",
         ),
+        ('hue = "normalization"', "where = { time_ms = [5, 4] }", "no condition has time_ms = 4; there are 5,"),
         ('hue = "normalization"', 'where = { time_ms = "last" }', "no condition has time_ms = 'last'; there are 5, 10"),
         (
             'hue = "normalization"',
@@ -116,6 +118,14 @@ def test_shipped_studies_are_sound(name, quick):
             "no condition has normalization = 'dta'; there are 'data', 'none'",
         ),
         ('hue = "normalization"', "where = { seed = [7] }", r"no condition has seed = \[7\]; there are 0, 1, 2"),
+        (
+            'hue = "normalization"',
+            "where = { seed = [[0]] }",
+            r"where has seed = \[\[0\]\]; it must be a value or a list",
+        ),
+        ('hue = "normalization"', "where = { time_ms.a = 1 }", r"where has time_ms = \{'a': 1\}; it must be a value"),
+        ("[grid]", "[grid]\nv_th = 1", "grid: v_th is 1; it must be a list of at least one value"),
+        ("[0, 1, 2]", str(list(range(50_001))), "the grid has 100,002 points, but a study at most 100,000; shorten"),
     ],
 )
 def test_wrong_study(old, new, message):
@@ -269,8 +279,18 @@ def test_a_byte_order_mark_is_no_part_of_a_study(study_file):
     assert load_study(study_file) == plain
 
 
-def test_values_that_are_nested_too_deeply_are_one_line(study_file):
-    study_file.write_text(f"title = {'[' * 5000}{']' * 5000}")
+@pytest.mark.parametrize(
+    "values",
+    [
+        f"title = {'[' * 10_000}{']' * 10_000}",
+        f"title = {'{a = ' * 10_000}1{'}' * 10_000}",
+        f"{STUDY.split('[grid]')[0]}tau_m_ms = {'[' * 500}{']' * 500}",
+        f"{STUDY}[fixed.tau_m_ms.{'.'.join('a' * 10_000)}]",
+    ],
+    ids=["arrays", "tables", "a setting", "a header"],
+)
+def test_values_that_are_nested_too_deeply_are_one_line(study_file, values):
+    study_file.write_text(values)
     with pytest.raises(StudyError, match=r"tiny\.toml: its values are nested too deeply to be read"):
         load_study(study_file)
 
@@ -282,17 +302,19 @@ def test_a_number_of_many_digits_is_one_line(study_file, digits):
         load_study(study_file)
 
 
-@pytest.mark.parametrize("key", ["ceiling", "theory"])
-def test_words_have_no_mean_to_draw(key):
-    text = STUDY.replace('ceiling = "ann_accuracy"', f'{key} = "normalization"')
-    with pytest.raises(StudyError, match=f"figure 'accuracy': {key} is 'normalization'; it must be a column of num"):
-        parsed(text)
+def test_a_file_that_is_too_large_for_a_study_is_not_read(study_file):
+    with study_file.open("r+b") as file:
+        file.truncate(10**12)  # of which the disk holds a page
+    with pytest.raises(StudyError, match=r"tiny\.toml has 1,000,000,000,000 bytes, but a study at most 1,000,000"):
+        load_study(study_file)
 
 
-def test_a_grid_that_nobody_has_the_time_for():
-    text = STUDY.replace("[grid]", f"[grid]\nv_th = {list(range(1, 401))}\nv_min = {list(range(-100, 0))}")
-    with pytest.raises(StudyError, match="the grid has 240000 points; 100000 are the most possible"):
-        parsed(text)
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path)])
+def test_what_is_no_file_is_not_waited_for(tmp_path, make):
+    path = tmp_path / "study.toml"
+    make(path)
+    with pytest.raises(StudyError, match=r"study\.toml is not a file"):
+        load_study(path)
 
 
 def test_a_seed_that_no_table_holds_is_refused():

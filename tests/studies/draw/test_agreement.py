@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -78,7 +79,7 @@ def test_rates_of_many_neurons_are_counted_in_cells(steps):
 
 
 def test_confusions_by_hand():
-    answers = np.array([[1, 0, 0], [0, 0.5, 0.5], [0, 0, 0], [0, 0, 1], [1, 0, 0]])
+    answers = np.array([[1, 0, 0], [0, 0.5, 0.5], [1 / 3] * 3, [0, 0, 1], [1, 0, 0]])
     figure = draw_confusions(answers, np.array([0, 1, 1, 2, 2]), np.array([0, 1, 1, 2, 1]))
     left, right = figure.axes
     shown = [{tuple(t.get_position()): t.get_text() for t in axes.texts} for axes in (left, right)]
@@ -86,8 +87,8 @@ def test_confusions_by_hand():
     assert shown[0] == {cell[0, 0]: "1", cell[1, 1]: "0.5", cell[1, 2]: "0.5", cell[1, 3]: "1", cell[2, 2]: "1",
                         cell[2, 0]: "1"}  # fmt: skip
     assert shown[1] == {cell[1, 2]: "0.5", cell[1, 3]: "1", cell[1, 0]: "1"}
-    assert left.get_title() == "SNN: 50 % of 5 images correct"
-    assert right.get_title() == "SNN differs from the ANN: 50 % of the images"
+    assert left.get_title() == "SNN: 56.67 % of 5 images correct"  # 1 + 1/2 + 1/3 + 1 + 0
+    assert right.get_title() == "SNN differs from the ANN: 43.33 % of the images"
     assert [tick.get_text() for tick in left.get_xticklabels()] == ["0", "1", "2", "none"]
 
 
@@ -95,6 +96,39 @@ def test_many_classes_have_a_colour_bar_in_place_of_numbers():
     figure = draw_confusions(np.eye(30), np.arange(30), np.arange(30)[::-1])
     assert not figure.axes[0].texts
     assert [axes.get_ylabel() for axes in figure.axes[2:]] == ["images", "images"]
+
+
+def test_of_many_classes_those_that_occur_have_a_mark_for_each_pair():
+    """Labels and answers are 40 of 1,000 classes; the last image has no answer."""
+    labels = np.append(np.arange(0, 80, 2), 0)
+    answers = np.vstack([np.eye(1000)[labels[1:].tolist()], np.full((1, 1000), 1 / 1000)])
+    left, right, *_ = draw_confusions(answers, labels, labels).axes
+    (marks,) = left.collections
+    expected = {(*place, 1.0) for place in [*((n + 1, n) for n in range(39)), (0, 39), (40, 0)]}
+    drawn = zip(*marks.get_offsets().T.tolist(), marks.get_array().tolist(), strict=True)
+    assert {(round(x), round(y), images) for x, y, images in drawn} == expected
+    assert left.get_xticklabels()[0].get_text() == "0"
+    assert left.get_xticklabels()[-2].get_text() == "78"
+    assert left.get_xticklabels()[-1].get_text() == "none"
+    assert len(right.collections[0].get_offsets()) == 41  # none agrees with itself
+
+
+def test_of_many_classes_few_that_occur_are_cells_with_numbers():
+    left, _ = draw_confusions(np.eye(1000)[[7, 7, 999]], np.array([7, 7, 3]), np.array([7, 7, 3])).axes
+    assert [tick.get_text() for tick in left.get_yticklabels()] == ["3", "7", "999"]
+    assert {tuple(t.get_position()): t.get_text() for t in left.texts} == {(1.5, 1.5): "2", (2.5, 0.5): "1"}
+
+
+def test_the_confusion_of_a_thousand_classes_needs_little_memory():
+    """Two dense matrices of them, as drawn cells, took 200 MB."""
+    rng = np.random.default_rng(0)
+    answers, labels = np.eye(1000)[rng.integers(0, 1000, 500)], rng.integers(0, 1000, (2, 500))
+    tracemalloc.start()
+    try:
+        draw_confusions(answers, *labels).canvas.draw()
+        assert tracemalloc.get_traced_memory()[1] < 40e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_figures_belong_to_no_window_and_name_their_axes():

@@ -111,10 +111,25 @@ def test_a_run_of_a_detector_writes_what_it_draws(tmp_path):
     assert [path.name for path in draw_boxes(loaded, folder)] == ["some.png"]
 
 
-def test_images_of_several_datasets_are_refused(tmp_path):
+def test_of_several_datasets_the_images_are_those_of_the_one_that_is_shown(tmp_path, monkeypatch):
     content = STUDY.replace('dataset = "digit_scenes"\n', "").replace(
         "[[figures]]", '[grid]\ndataset = ["digit_scenes", "photos"]\n[[figures]]'
     )
-    (tmp_path / "mine.toml").write_text(content)
-    with pytest.raises(StudyError, match="boxes are drawn on one dataset, but the study has digit_scenes, photos"):
-        _images(load_study(tmp_path / "mine.toml"), None)
+    monkeypatch.setattr(boxes, "load_dataset", lambda name, data_dir: pd.Series({"x": name}))
+    for name in ("digit_scenes", "photos"):
+        (tmp_path / "mine.toml").write_text(content.replace("where = {", f'where = {{ dataset = "{name}",'))
+        loaded = load_study(tmp_path / "mine.toml")
+        assert _images(loaded, loaded.figures[0], None) == name
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [("time_ms", "shows boxes of several conditions; name one dataset"), ("dataset", "shows digit_scenes, photos")],
+)
+def test_images_of_several_datasets_are_refused(tmp_path, x, message):
+    content = STUDY.replace('dataset = "digit_scenes"\n', "").replace('x = "time_ms"', f'x = "{x}"')
+    (tmp_path / "mine.toml").write_text(
+        content.replace("[[figures]]", '[grid]\ndataset = ["digit_scenes", "photos"]\n[[figures]]')
+    )
+    with pytest.raises(StudyError, match=message):
+        load_study(tmp_path / "mine.toml")

@@ -26,8 +26,9 @@ T95_OF_THREE = 4.30265273  # Student's t, two degrees of freedom
 
 
 def mean_and_interval(sample: np.ndarray) -> tuple[float, float, float]:
+    """Of shares, whose interval ends where they do; the first halves of random values reach beyond."""
     half = T95_OF_THREE * sample.std(ddof=1) / np.sqrt(3)
-    return sample.mean(), sample.mean() - half, sample.mean() + half
+    return sample.mean(), max(0.0, sample.mean() - half), min(1.0, sample.mean() + half)
 
 
 def colour(level: str):
@@ -172,9 +173,47 @@ def ceiling_of(axes) -> float:
 
 
 def test_the_ceiling_is_the_accuracy_of_the_ann() -> None:
-    axes = plot(figure(ceiling="ann_accuracy"), one_threshold()).axes[0]
-    assert ceiling_of(axes) == 0.75
-    assert any("ANN accuracy" in text.get_text() for text in axes.texts)
+    """It is named in the legend, beside the levels or alone, where it covers no line."""
+    for hue, levels in (("normalization", list(SCHEMES)), ("", [])):
+        rows = select(one_threshold(), figure(where={"normalization": list(SCHEMES) if hue else "data"}))
+        canvas = plot(figure(ceiling="ann_accuracy", hue=hue), rows)
+        (axes,), (legend,) = canvas.axes, canvas.legends
+        assert ceiling_of(axes) == 0.75
+        assert not axes.texts
+        assert [text.get_text() for text in legend.get_texts()] == [*levels, "ANN accuracy"]
+        assert legend.get_title().get_text() == ("normalisation" if hue else "")
+        line = legend.legend_handles[-1]
+        assert (line.get_linestyle(), line.get_color()) == ("--", "black")
+        canvas.draw_without_rendering()
+        assert legend.get_window_extent().x0 > axes.get_window_extent().x1
+
+
+def test_a_legend_of_levels_that_the_axis_names_is_of_the_ceiling_alone() -> None:
+    rows = select(one_threshold(), figure(where={"time_ms": "end"}))
+    (legend,) = plot(figure(plot="barplot", x="normalization", ceiling="ann_accuracy"), rows).legends
+    assert [text.get_text() for text in legend.get_texts()] == ["ANN accuracy"]
+    assert legend.get_title().get_text() == ""
+
+
+@pytest.mark.parametrize("kind", ["lineplot", "pointplot", "barplot"])
+@pytest.mark.parametrize(
+    ("column", "seeds", "low", "high"),
+    [
+        ("accuracy", [0.95, 1.0, 1.0], 0.911622, 1.0),  # 0.983333 ± 4.302653 * 0.028868 / sqrt(3)
+        ("accuracy", [0.0, 0.0, 0.05], 0.0, 0.088378),
+        ("energy_nj", [1.0, 1.0, 9.0], 0.0, 15.140404),  # no energy is below 0, none has an upper end
+        ("correlation", [0.9, 1.0, -0.9], -1.0, 1.0),
+        ("v_th", [1.0, 1.0, -8.0], -14.907960, 10.907960),  # a swept number has no ends
+    ],
+)
+def test_intervals_end_where_the_values_do(kind: str, column: str, seeds: list[float], low: float, high: float) -> None:
+    rows = pd.DataFrame({"time_ms": [5.0] * 3 + [10.0] * 3, "seed": [0, 1, 2] * 2, column: seeds * 2})
+    axes = plot(figure(plot=kind, y=column, hue=""), rows).axes[0]
+    drawn = [path.vertices[:, 1] for band in axes.collections for path in band.get_paths()]
+    drawn += [line.get_ydata() for line in axes.lines if len(line.get_ydata()) == 2 and kind != "lineplot"]
+    ends = [(min(y), max(y)) for y in drawn if np.ptp(y) > 0]
+    assert ends
+    np.testing.assert_allclose(ends, [(low, high)] * len(ends), atol=1e-5)
 
 
 # How it looks

@@ -19,7 +19,7 @@ from models.onnx_io.writing import to_onnx
 from models.yolo_lite import VOC, yolo_lite
 from models.yolo_lite import WEIGHTS as YOLO_LITE
 from studies.declare.columns import BOX_COLUMNS, DETECTION_COLUMNS
-from studies.declare.conditions import condition
+from studies.declare.conditions import StudyError, condition
 from studies.measure.detection import as_truth, box_table, boxes_over_time, measure_boxes, output_scale
 from studies.run.experiment import rows_of
 from studies.run.files import Job
@@ -101,15 +101,27 @@ def test_only_boxes_that_the_ann_is_sure_of_are_a_truth():
     assert second.shape == (0, 6)
 
 
-def test_the_scale_of_the_output_is_what_normalisation_divides_by():
+def scaled(factor: float):
+    """Two images of two channels through a convolution, whose output is so many times as large."""
     weight = np.random.default_rng(0).normal(size=(4, 2, 1, 1)).astype(np.float32)
+    convolution = Conv2d(name="conv", inputs=(INPUT,), weight=weight * np.float32(factor), activation=LINEAR)
+    return sequential((2, 3, 3), convolution)
 
-    def graph(factor: float):
-        convolution = Conv2d(name="conv", inputs=(INPUT,), weight=weight * np.float32(factor), activation=LINEAR)
-        return sequential((2, 3, 3), convolution)
 
-    image = np.random.default_rng(1).random((2, 3, 3)).astype(np.float32)
-    assert output_scale(graph(1), graph(1 / 7), image) == pytest.approx(7, rel=1e-6)
+def test_the_scale_of_the_output_is_what_normalisation_divides_by():
+    images = np.random.default_rng(1).random((2, 2, 3, 3)).astype(np.float32)
+    assert output_scale(scaled(1), scaled(1 / 7), images) == pytest.approx(7, rel=1e-6)
+
+
+def test_an_image_without_any_output_does_not_hide_the_scale():
+    images = np.random.default_rng(1).random((2, 2, 3, 3)).astype(np.float32)
+    images[0] = 0
+    assert output_scale(scaled(1), scaled(1 / 7), images) == pytest.approx(7, rel=1e-6)
+
+
+def test_a_detector_that_puts_out_nothing_is_refused():
+    with pytest.raises(StudyError, match="the network puts out 0 for all 2 images, so that no boxes can be read"):
+        output_scale(scaled(1), scaled(1 / 7), np.zeros((2, 2, 3, 3), np.float32))
 
 
 def test_boxes_to_draw_have_names_and_images_without_any_have_a_row():

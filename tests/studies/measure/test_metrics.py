@@ -11,7 +11,19 @@ from sklearn.metrics import confusion_matrix
 
 from conversion.recording import Recording
 from studies.declare.columns import LAYER_COLUMNS, METRIC_COLUMNS
-from studies.measure.metrics import answers, confusion, measure_answers, measure_layers, scores, share_correct
+from studies.declare.conditions import StudyError
+from studies.measure.metrics import (
+    NO_ANSWER,
+    ann_scores,
+    answers,
+    confusion,
+    known_classes,
+    measure_answers,
+    measure_layers,
+    scores,
+    share_correct,
+    unanswered,
+)
 from studies.tables.labels import LABELS
 
 NEVER = math.inf
@@ -46,9 +58,12 @@ def test_metrics_by_hand():
     table = measure_answers(recording(), LABELS_OF_IMAGES, ANN_OUTPUTS, ann_energy_nj=3.0, input_energy_nj=0.5)
     assert tuple(table.columns) == METRIC_COLUMNS
     np.testing.assert_allclose(table["time_ms"], [10, 20])
-    np.testing.assert_allclose(table["accuracy"], [0.25, 1.0])  # silent is wrong, a tie of two is half right
+    np.testing.assert_allclose(
+        table["accuracy"], [(1 / 3 + 1 / 2) / 2, 1.0]
+    )  # silent is chance, a tie of two half right
     np.testing.assert_allclose(table["ann_accuracy"], [0.5, 0.5])
-    np.testing.assert_allclose(table["agreement"], [0.0, 0.5])
+    np.testing.assert_allclose(table["agreement"], [(1 / 3 + 0) / 2, 0.5])
+    np.testing.assert_allclose(table["unanswered_share"], [0.5, 0])
     np.testing.assert_allclose(table["spikes_per_image"], [3, 8.5])
     np.testing.assert_allclose(table["synops_per_image"], [6, 15])
     np.testing.assert_allclose(table["energy_nj"], [6 * 0.9e-3 + 0.5, 15 * 0.9e-3 + 0.5])
@@ -59,20 +74,68 @@ def test_metrics_by_hand():
 
 def test_potentials_answer_where_the_output_does_not_spike():
     table = measure_answers(recording(), LABELS_OF_IMAGES, ANN_OUTPUTS, readout="potential")
-    np.testing.assert_allclose(table["accuracy"], [0.0, 0.5])
-    np.testing.assert_allclose(table["agreement"], [0.0, 1.0])
+    np.testing.assert_allclose(table["accuracy"], [(0 + 1 / 3) / 2, 0.5])  # image 1 has no potential at first
+    np.testing.assert_allclose(table["agreement"], [(0 + 1 / 3) / 2, 1.0])
+    np.testing.assert_allclose(table["unanswered_share"], [0.5, 0])
 
 
 def test_the_first_spike_decides_and_what_is_decided_stays():
     """Image 0 is undecided at 10 ms, then 0 was first; in image 1 classes 0 and 1 tie for good."""
     table = measure_answers(recording(), LABELS_OF_IMAGES, ANN_OUTPUTS, readout="first_spike")
-    np.testing.assert_allclose(table["accuracy"], [0.25, 0.75])
-    np.testing.assert_allclose(table["agreement"], [0.0, 0.5])
+    np.testing.assert_allclose(table["accuracy"], [(1 / 3 + 1 / 2) / 2, 0.75])
+    np.testing.assert_allclose(table["agreement"], [(1 / 3 + 0) / 2, 0.5])
+    np.testing.assert_allclose(table["unanswered_share"], [0.5, 0])
 
 
 def test_the_second_spike_decides_later():
     table = measure_answers(recording(), LABELS_OF_IMAGES, ANN_OUTPUTS, readout="k_th_spike", readout_k=2)
-    np.testing.assert_allclose(table["accuracy"], [0.0, 0.75])
+    np.testing.assert_allclose(table["accuracy"], [1 / 3, 0.75])
+    np.testing.assert_allclose(table["unanswered_share"], [1, 0])
+
+
+@pytest.mark.parametrize("label", range(3))
+@pytest.mark.parametrize("readout", ["count", "potential", "first_spike", "k_th_spike"])
+def test_a_network_that_never_spikes_is_right_as_often_as_chance(readout, label):
+    """Also where all images are of the class that comes first, and as often the ANN's answer."""
+    never = np.full((2, 3), NEVER)
+    silent = replace(
+        recording(), output_counts=np.zeros((2, 2, 3)), output_potentials=np.zeros((2, 2, 3), np.float32),
+        output_spike_times={1: never, 3: never},
+    )  # fmt: skip
+    table = measure_answers(silent, np.full(2, label), ANN_OUTPUTS, readout=readout, readout_k=3)
+    np.testing.assert_allclose(table[["accuracy", "agreement"]], 1 / 3)
+    np.testing.assert_allclose(table["unanswered_share"], 1)
+
+
+def test_an_ann_that_answers_nothing_is_chance_too():
+    table = measure_answers(recording(), np.array([0, 0]), np.zeros((2, 3)))
+    np.testing.assert_allclose(table["ann_accuracy"], 1 / 3)
+    np.testing.assert_allclose(table["agreement"], 1 / 3)
+
+
+def of_one_output(*potentials: float) -> Recording:
+    """An image for each potential of the only output, which is read once."""
+    values = np.array(potentials, np.float32)[None, :, None]
+    return replace(recording(), times=np.array([0.02]), output_counts=(values > 0) * 1.0, output_potentials=values,
+                   spikes=np.zeros((1, 2)), synops=np.zeros((1, 2)))  # fmt: skip
+
+
+def test_one_output_tells_two_classes_by_its_sign():
+    """Of labels 1, 1, 0, 0: right, wrong, right, undecided; the ANN is right in all but the second."""
+    single = of_one_output(0.3, -2.0, -0.1, 0.0)
+    table = measure_answers(single, np.array([1, 1, 0, 0]), np.array([[2.0], [-1], [-3], [-1]]), readout="potential")
+    (row,) = table.to_dict("records")
+    assert row["accuracy"] == (1 + 0 + 1 + 1 / 2) / 4
+    assert row["ann_accuracy"] == 3 / 4
+    assert row["agreement"] == (1 + 1 + 1 + 1 / 2) / 4
+    assert row["unanswered_share"] == 1 / 4
+
+
+@pytest.mark.parametrize("readout", ["count", "first_spike", "k_th_spike"])
+def test_spikes_of_one_output_have_no_sign_to_tell_two_classes_by(readout):
+    with pytest.raises(StudyError, match=f"readout is '{readout}'; the network has one output.* must be 'potential'"):
+        measure_answers(of_one_output(1.0), np.array([1]), np.ones((1, 1)), readout=readout)
+    assert (known_classes(1, "potential"), known_classes(2, readout), known_classes(10, readout)) == (2, 2, 10)
 
 
 def test_a_later_spike_never_wins_against_an_earlier_one():
@@ -87,7 +150,7 @@ def test_a_later_spike_never_wins_against_an_earlier_one():
         for row, label in zip(times, labels, strict=True):
             first = min(row)
             winners = [c for c, time in enumerate(row) if time == first and first <= now]
-            shares.append((label in winners) / len(winners) if 0 < len(winners) < 6 else 0.0)
+            shares.append((label in winners) / len(winners) if winners else 1 / 6)
         assert accuracy == pytest.approx(np.mean(shares))
 
 
@@ -125,14 +188,15 @@ def test_rates_of_a_signed_layer_have_a_sign():
     assert (row["silent_share"], row["saturated_share"], row["subthreshold_share"]) == (1 / 4, 2 / 4, 2 / 4)
 
 
-def test_ties_are_guessing_among_the_tied():
+def test_ties_and_silence_are_guessing():
+    """A tenth of the images has no evidence at all; all ties are broken at random, many times."""
     rng = np.random.default_rng(0)
-    scores = rng.integers(0, 4, (1, 300, 5))
+    scores = rng.integers(0, 4, (300, 5)) * (rng.random((300, 1)) > 0.1)
     labels = rng.integers(0, 5, 300)
-    noise = rng.random((2000, 300, 5)) * 0.5  # breaks ties at random
-    answered = ~(scores == scores[..., :1]).all(axis=-1)[0]
-    guesses = ((scores + noise).argmax(axis=-1) == labels) & answered
-    assert share_correct(scores, labels)[0] == pytest.approx(guesses.mean(), abs=0.003)
+    noise = rng.random((2000, 300, 5)) * 0.5
+    guesses = (scores + noise).argmax(axis=-1) == labels
+    assert share_correct(scores, labels) == pytest.approx(guesses.mean(), abs=0.003)
+    assert unanswered(scores).sum() == sum(len(set(row)) == 1 for row in scores.tolist()) > 20
 
 
 def test_every_column_has_a_label():
@@ -147,20 +211,43 @@ def test_scores_are_what_the_readout_says():
 def test_answers_by_hand():
     shares = answers(np.array([[3, 1, 0, 2], [1, 2, 2, 0], [2, 2, 0, 2], [0, 0, 0, 0], [5, 5, 5, 5]]))
     np.testing.assert_allclose(
-        shares, [[1, 0, 0, 0], [0, 0.5, 0.5, 0], [1 / 3, 1 / 3, 0, 1 / 3], [0, 0, 0, 0], [0, 0, 0, 0]]
+        shares, [[1, 0, 0, 0], [0, 0.5, 0.5, 0], [1 / 3, 1 / 3, 0, 1 / 3], [0.25] * 4, [0.25] * 4]
     )
 
 
 def test_confusion_by_hand():
-    shares = np.array([[1, 0], [0.5, 0.5], [0, 0], [0, 1], [0, 1]])
-    np.testing.assert_allclose(confusion(shares, np.array([0, 0, 0, 1, 0])), [[1.5, 1.5, 1], [0, 1, 0]])
+    shares = np.array([[1, 0, 0], [0.5, 0.5, 0], [1 / 3] * 3, [0, 0, 1], [0, 0, 1]])
+    table = confusion(shares, np.array([0, 0, 0, 2, 0]))
+    rows = [(0, NO_ANSWER, 1), (0, 0, 1.5), (0, 1, 0.5), (0, 2, 1), (2, 2, 1)]
+    assert [tuple(row) for row in table.to_numpy()] == rows
+    assert list(table.columns) == ["label", "answer", "images"]
 
 
-def test_confusion_is_that_of_scikit_learn_and_its_diagonal_the_accuracy():
+def test_confusion_is_that_of_scikit_learn():
     rng = np.random.default_rng(2)
     values, labels = rng.normal(size=(400, 7)), rng.integers(0, 7, 400)
-    matrix = confusion(answers(values), labels)
-    np.testing.assert_array_equal(matrix[:, :-1], confusion_matrix(labels, values.argmax(axis=1), labels=range(7)))
-    assert not matrix[:, -1].any()
-    ties = rng.integers(0, 3, (400, 7))
-    assert np.trace(confusion(answers(ties), labels)) / 400 == pytest.approx(share_correct(ties[None], labels)[0])
+    matrix = confusion(answers(values), labels).pivot(index="label", columns="answer", values="images").fillna(0)
+    np.testing.assert_array_equal(matrix, confusion_matrix(labels, values.argmax(axis=1), labels=range(7)))
+
+
+def test_what_agrees_of_a_confusion_is_the_accuracy_beside_silence():
+    """Scores of 0 to 2 in 3 classes: about a tenth of the images is silent."""
+    rng = np.random.default_rng(2)
+    ties, labels = rng.integers(0, 3, (400, 3)), rng.integers(0, 3, 400)
+    table = confusion(answers(ties), labels)
+    right, silent = table["label"] == table["answer"], table["answer"] == NO_ANSWER
+    expected = (table["images"][right].sum() + table["images"][silent].sum() / 3) / 400
+    assert share_correct(ties, labels) == pytest.approx(expected)
+    assert table["images"].sum() == pytest.approx(400)
+
+
+def test_a_confusion_of_many_classes_holds_what_occurs():
+    labels = np.array([999, 5, 5])
+    table = confusion(answers(np.eye(1000)[[999, 7, 7]]), labels)
+    assert [tuple(row) for row in table.to_numpy()] == [(5, 7, 2), (999, 999, 1)]
+
+
+def test_scores_of_an_ann_are_its_outputs_in_any_shape():
+    outputs = np.random.default_rng(0).normal(size=(4, 5, 1, 1))
+    np.testing.assert_array_equal(ann_scores(outputs), outputs[:, :, 0, 0])
+    np.testing.assert_array_equal(ann_scores(np.array([[2.0], [-1.0]])), [[0, 2], [0, -1]])

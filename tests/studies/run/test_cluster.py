@@ -107,12 +107,22 @@ def refused(study: Study, address: str, folder: Path) -> str:
 
 
 @pytest.mark.parametrize("threads", [1], indirect=True)
-def test_a_worker_writes_the_same_bytes(
+def test_a_worker_writes_the_same_bytes_and_says_how_far_it_is(
     study: Study, threads: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = tables(run_study(study, tmp_path / "here"))
+    heard: dict[int, list[float]] = {}
+
+    def hear(places, event, original=cluster._hear) -> None:
+        original(places, event)
+        heard.setdefault(event[1][0], []).append(places[event[1][0]])
+
+    monkeypatch.setattr(cluster, "_hear", hear)
+    monkeypatch.setattr(cluster, "INTERVAL", 0.0)
     monkeypatch.setattr(runner, "rows_of", lambda jobs: pytest.fail("computed here"))
     assert tables(run_study(study, tmp_path / "away", scheduler=threads)) == here
+    assert sorted(heard) == list(range(len(study.conditions)))
+    assert all(parts == sorted(parts) and (parts[0], parts[-1]) == (0, 1) for parts in heard.values())
 
 
 @pytest.mark.parametrize("threads", [2], indirect=True)

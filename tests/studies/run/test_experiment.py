@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from brian2 import Hz, ms
+from PIL import Image
 
 from conversion.normalize.schemes import normalize
 from conversion.normalize.spike_norm import balance_thresholds
@@ -26,6 +28,7 @@ from studies.declare.columns import DETECTION_COLUMNS
 from studies.declare.conditions import KEYS, StudyError, condition
 from studies.measure.detection import output_scale
 from studies.run import experiment
+from studies.run.chance import say_accuracies
 from studies.run.experiment import check_job, key_of, prepare, rows_of
 from studies.run.files import Job, fit
 from tests.studies.conftest import tiny_network
@@ -40,7 +43,7 @@ CHANGES = {
     "refractory_ms": 3, "reset": "zero", "v_th": 0.7, "v_min": 0.0, "v_init": "half", "normalization": "none",
     "percentile": 50, "pooling": "folded", "readout": "first_spike", "readout_k": 2, "readout_ms": 8,
     "memory_gb": 1e-5, "seed": 1, "current_offset": "half", "bias_calibration": "mean",
-    "headroom": 3,
+    "headroom": 3, "scale": 3, "mean": 0.2, "std": 0.5,
 }  # fmt: skip
 
 
@@ -325,11 +328,32 @@ def test_a_detector_has_boxes_in_the_place_of_classes(folder):
     assert tables["metrics"]["ann_map_50"][0] > 0.8
 
 
+def test_a_file_of_scenes_with_boxes_is_the_same_as_the_scenes(folder, capsys):
+    """As pixels and as PNG bytes; nothing is said of an accuracy, which boxes have not."""
+    data = load_dataset("digit_scenes")
+    images = [Image.fromarray(image) for image in np.rint(data.x[:10, 0] * 255).astype(np.uint8)]
+    parts = [io.BytesIO() for _ in images]
+    for image, part in zip(images, parts, strict=True):
+        image.save(part, "PNG")
+    offset = np.cumsum([0, *(len(part.getvalue()) for part in parts)])
+    blob = np.frombuffer(b"".join(part.getvalue() for part in parts), np.uint8)
+    np.savez(folder / "arrays.npz", x=data.x[:10], y=data.y[:10])
+    np.savez(folder / "bytes.npz", blob=blob, offset=offset, y=data.y[:10])
+    wanted = rows(detector(folder, calibration_dataset="arrays.npz"))["metrics"]
+    for name in ("arrays.npz", "bytes.npz"):
+        check_job(detector(folder, dataset=name))
+        say_accuracies([detector(folder, dataset=name)])
+        got = rows(detector(folder, dataset=name))["metrics"]
+        np.testing.assert_allclose(got["ann_map_50"], wanted["ann_map_50"])
+        np.testing.assert_allclose(got["map_50"], wanted["map_50"], atol=0.05)
+    assert capsys.readouterr().err == ""
+
+
 def test_the_boxes_of_a_slow_network_are_those_of_a_normalised_one_in_the_end(folder):
     """Whatever normalisation divides the output by, it comes back before the boxes are decoded."""
     job = detector(folder, normalization="percentile", headroom=1.5)
     prepared = prepare(job)
-    scale = output_scale(prepared.graph, prepared.normalised, prepared.images[0])
+    scale = output_scale(prepared.graph, prepared.normalised, prepared.images)
     ratio = prepared.graph["head"].bias / prepared.normalised["head"].bias
     np.testing.assert_allclose(ratio, scale, rtol=1e-3)
     assert scale > 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from models.graph import Activation, sequential
 from models.onnx_io.reading import load as load_onnx
 from models.onnx_io.writing import save, to_onnx
 from models.paths import ROOT
+from studies import progress
 from studies.declare.columns import LAYER_COLUMNS, METRIC_COLUMNS
 from studies.declare.study import load_study
 from studies.run import runner
@@ -74,8 +76,19 @@ def test_run_json_says_what_was_run(study, tmp_path):
     assert account["last_run"]["computed"] == CONDITIONS
 
 
-def test_two_workers_write_the_same_bytes(study, tmp_path, expected):
+def test_two_workers_write_the_same_bytes_and_say_how_far_they_are(study, tmp_path, expected, monkeypatch, capsys):
+    """Each of the conditions is seen while it runs, and the more is finished, the further they are."""
+    monkeypatch.setattr(progress, "FIRST", 0.0)
+    monkeypatch.setattr(progress, "IN_LOGS", 0.002)
     assert tables(run_study(study, tmp_path / "two", jobs=2)) == expected
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "Tiny: reading networks and images"
+    finished = [int(line.split()[0]) for line in lines if line[0].isdigit()]
+    assert finished == sorted(finished)
+    for label in (f"{normalization} seed {seed}" for normalization in ("none", "data") for seed in range(3)):
+        parts = [int(part) for line in lines for part in re.findall(rf"{label} (\d+) %", line)]
+        assert parts == sorted(parts), label
+        assert any(0 < part < 100 for part in parts), label
 
 
 def test_a_second_run_computes_nothing(study, tmp_path, expected, monkeypatch):
@@ -202,7 +215,9 @@ def test_stopped_in_the_middle_and_continued(study_file, tmp_path, never_stopped
     study_file.write_text(study_file.read_text().replace("duration_ms = 20", "duration_ms = 400"))
     folder = tmp_path / "stopped" / "tiny"
     command = [sys.executable, "-m", "studies", "run", study_file, "--jobs", str(jobs), "--results", folder.parent]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    (scratch := tmp_path / "scratch").mkdir()
+    environment, pipes = {**os.environ, "TMPDIR": str(scratch)}, {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, text=True, **pipes) as process:
         limit = time.monotonic() + 120
         while len(stored(folder)) < 2 and process.poll() is None and time.monotonic() < limit:
             time.sleep(0.005)
@@ -211,6 +226,7 @@ def test_stopped_in_the_middle_and_continued(study_file, tmp_path, never_stopped
     assert (process.returncode, out) == (status, "")
     assert [line for line in err.splitlines() if line.startswith("error")] == [said] * bool(said)
     assert "Traceback" not in err
+    assert status < 0 or list(scratch.glob("brianize-*")) == []
     assert 2 <= len(stored(folder)) < CONDITIONS
     assert not (folder / "metrics.csv").exists()
     kept = {path: path.stat().st_mtime_ns for path in stored(folder)}

@@ -18,6 +18,7 @@ METRICS = {
     "accuracy": [0.5, 0.88, 0.97, 0.6, 0.9, 0.99, 0.2, 0.9, 0.84, 0.2, 0.9, 0.84],
     "ann_accuracy": [0.9] * 12,
     "agreement": [0.5, 0.9, 0.9, 0.6, 0.9, 0.9, 0.2, 0.9, 0.86, 0.2, 0.9, 0.86],
+    "unanswered_share": [0, 0, 0, 0.2, 0, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1],
     "energy_nj": [1000, 2000, 3000, 1500, 2500, 3500, 10, 20, 30, 10, 20, 30],
     "time_to_99_ms": [20, 20, 20, 20, 20, 20, None, None, None, 30, 30, 30],
     "map_50": [None] * 12,
@@ -52,6 +53,13 @@ def call(folder):
 def with_variants(folder, variants, fixed):
     content = {"fixed": fixed, "variants": variants}
     (folder / "some" / "run.json").write_text(json.dumps({"title": "Some", "question": "", "study": content}))
+
+
+def test_images_without_an_answer_are_a_share_of_images(call):
+    """0 and 0.2: mean 0.1, half-width 12.706 * 0.1; ten of a hundred images, Wilson's interval."""
+    assert call("accuracy", "unanswered_share", reset="zero") == "10.0 ± 127.1 %"
+    assert call("accuracy", "unanswered_share", reset="subtract") == "10.0 % (5.5 to 17.4)"
+    assert call("value", "unanswered_share", reset="subtract") == "10.0 %"
 
 
 def test_seeds_that_differ_have_their_own_interval(call):

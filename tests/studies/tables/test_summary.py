@@ -43,6 +43,15 @@ def test_a_row_per_condition_at_the_end_of_its_window() -> None:
     assert list(result["ANN energy (nJ)"]) == ["5"] * 2
 
 
+def test_images_without_an_answer_are_said_where_the_table_knows_them() -> None:
+    """A quarter for one seed and none for the other; tables of earlier versions have no such column."""
+    some = table().assign(unanswered_share=[0.0, 0.25, 0.0, 0.0] * 2)
+    assert list(summary(some)["no answer (%)"]) == ["12.5"] * 2
+    assert list(details(some)["no answer (%)"]) == [f"12.50 ± {100 * 12.706205 * 0.125:.2f}"] * 2
+    assert "no answer (%)" not in summary(table())
+    assert "no answer (%)" not in details(table())
+
+
 def test_a_detector_has_map_in_the_place_of_accuracy() -> None:
     some = table(fidelity_map_50=0.75).drop(columns="agreement")
     result = summary(some.rename(columns={"accuracy": "map_50", "ann_accuracy": "ann_map_50"}).query("seed == 0"))

@@ -124,3 +124,15 @@ def test_global_pooling_that_is_squeezed(tmp_path: Path, operator: str, opset: i
     squeeze = node("Squeeze", "a", axes=[2, 3]) if opset == 11 else node("Squeeze", "a axes")
     weights = {} if opset == 11 else {"axes": np.array([-2, -1], np.int64)}
     same(tmp_path, network([node(operator, "x", "a"), squeeze], weights, MAPS, opset))
+
+
+@pytest.mark.parametrize("block", [2, 3])
+def test_pixels_of_a_block_become_channels(tmp_path: Path, block: int) -> None:
+    """The passthrough of YOLOv2: a wide map beside a smaller one."""
+    shape = ("batch", 2, 6, 12)
+    weights = {"w": floats(3, 2, block, block), "v": floats(2, 3 + 2 * block**2, 1, 1)}
+    nodes = [
+        node("Relu", "x", "r"), node("SpaceToDepth", "r", "s", blocksize=block),
+        node("Conv", "r w", "c", strides=[block, block]), node("Concat", "c s", "j", axis=1), node("Conv", "j v"),
+    ]  # fmt: skip
+    same(tmp_path, network(nodes, weights, shape, axes=4))

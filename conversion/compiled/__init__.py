@@ -1,0 +1,5 @@
+"""The equations of a Brian2 group as one loop, compiled by numba. Knows Brian2 and numba, and nothing of networks."""
+
+from conversion.compiled.loop import GroupLoop
+
+__all__ = ["GroupLoop"]

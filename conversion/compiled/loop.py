@@ -1,0 +1,113 @@
+"""A group's equations as one compiled loop, in the place of the objects that Brian2 runs for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+from brian2 import BrianObject, Group
+from brian2.core.variables import Constant
+from brian2.groups.group import CodeRunner
+from brian2.utils.logger import get_logger
+from numpy.typing import NDArray
+
+from conversion.compiled.blocks import Block, make_block
+from conversion.compiled.rendering import NotCompilable
+from conversion.compiled.source import NAMESPACE, compile_source, write_source
+
+logger = get_logger(__name__)
+
+
+class GroupLoop(BrianObject):
+    """Runs, in one pass over the neurons, all that a group does from its state update to the last of its resets.
+
+    It runs in the slot of the state update, so that whatever looks at the group before its resets sees what is there
+    after them. What it cannot compile runs as Brian2 has it, in the same slot.
+
+    Parameters
+    ----------
+    group : Group
+        Such as a `NeuronGroup` or a `PoissonGroup`.
+    schedule : sequence of str
+        The network's; what the group runs before `groups` or after `resets` stays where it is.
+
+    Attributes
+    ----------
+    is_random : bool
+        Whether it draws random numbers; known once a run begins.
+    numbers : array, shape (len(group),)
+        What the random numbers of a neuron depend on, beside the seed, the name of the group and the step.
+    """
+
+    def __init__(self, group: Group, schedule: Sequence[str]) -> None:
+        super().__init__(clock=group.clock, when="groups", order=group.order, name=f"{group.name}_loop")
+        self.group = group
+        self.runners = _runners(group, schedule)
+        for runner in self.runners:
+            runner.active = False
+        self.numbers = np.arange(len(group))
+        self.step: Callable[[np.uint64, int], None] | None = None
+        self.is_random = False
+        self.seed(np.random.randint(2**31))  # noqa: NPY002  (the state that `brian2.seed` seeds)
+
+    def seed(self, seed: int) -> None:
+        """Let the random numbers be those of this seed, from its first step on."""
+        words = np.random.SeedSequence([seed, crc32(self.name.encode())])
+        self.key, self.k = words.generate_state(1, np.uint64)[0], 0
+
+    def before_run(self, run_namespace: Any) -> None:
+        for runner in self.runners:
+            runner.before_run(run_namespace)
+        codes = [runner for runner in self.runners if runner.codeobj is not None]
+        try:
+            blocks = _blocks(codes)
+            self.is_random = any(block.random for block in blocks)
+            self.step = _compile(self.group, blocks, self.numbers)
+        except NotCompilable as reason:
+            logger.info(f"{self.group.name} runs as Brian2's own code: {reason}", "not_compiled")
+
+    def run(self) -> None:
+        if self.step is None:
+            for runner in self.runners:
+                runner.run()
+        else:
+            self.step(self.key, self.k)
+            self.k += 1
+
+    def after_run(self) -> None:
+        for runner in self.runners:
+            runner.after_run()
+
+
+def _runners(group: Group, schedule: Sequence[str]) -> list[CodeRunner]:
+    """What the group runs between its state update and its resets, in the network's order."""
+    slots = [f"{moment}{slot}" for slot in schedule for moment in ("before_", "", "after_")]
+    first, last = slots.index("groups"), slots.index("after_resets")
+    runners = [o for o in group.contained_objects if isinstance(o, CodeRunner) and o.active]
+    runners = [r for r in runners if r.clock is group.clock and first <= slots.index(r.when) <= last]
+    return sorted(runners, key=lambda r: (slots.index(r.when), r.order, r.name))
+
+
+def _blocks(runners: Sequence[CodeRunner]) -> list[Block]:
+    blocks: list[Block] = []
+    for number, runner in enumerate(runners):
+        blocks.append(make_block(runner, str(number), sum(block.random for block in blocks)))
+    return blocks
+
+
+def _compile(group: Group, blocks: Sequence[Block], numbers: NDArray[np.int64]) -> Callable[[np.uint64, int], None]:
+    """A function that runs a step of all blocks, given a key and the number of the step."""
+    events = [block.event for block in blocks if block.template == "threshold"]
+    if missing := {block.event for block in blocks if block.template == "reset"}.difference(events):
+        raise NotCompilable(f"a reset follows {missing.pop()!r}, whose threshold is tested elsewhere")
+    variables = {name: v for block in blocks for name, v in block.variables.items()}
+    constants = {name: v.value for name, v in variables.items() if isinstance(v, Constant)}
+    arrays = {name: variables[name].get_value() for name in sorted(set().union(*(b.arrays for b in blocks)))}
+    if clash := (NAMESPACE.keys() | {"range"}) & (constants.keys() | arrays.keys()):
+        raise NotCompilable(f"a variable is called {clash.pop()!r}")
+    step = compile_source(write_source(blocks, list(constants), list(arrays), events))
+    spaces = [group.variables[f"_{event}space"].get_value() for event in events]
+    arguments = [*constants.values(), *arrays.values(), *spaces]
+    return lambda key, k: step(key, k, numbers, *arguments)
