@@ -50,7 +50,7 @@ def _reading(layer: Layer, pool: AvgPool2d) -> Layer:
 
 def _into_dense(graph: Graph, pool: AvgPool2d, dense: Dense) -> Dense:
     source, target = graph.shapes[pool.inputs[0]], graph.shapes[pool.name]
-    mean = average(source, target, pool.kernel, pool.stride, pool.padding, pool.count_padding).weight
+    mean = average(source, target, pool.kernel, pool.stride, pool.padding, pool.count_padding).unrolled()
     by_element = mean[neuron_order(source)][:, neuron_order(target)]
     return replace(dense, weight=(by_element @ dense.weight.T).T.astype(np.float32))
 

@@ -22,7 +22,7 @@ from models.onnx_io import predict
 from models.structure import per_channel
 
 LARGEST_BATCH = 250
-NEURONS_IN_CACHE = 1_000_000  # of all images of a batch; with more of them a step takes longer per image
+NEURONS_IN_CACHE = 400_000  # of all images of a batch; with more of them a step takes longer per image
 Silent = Mapping[str, NDArray[np.bool_]]
 
 

@@ -20,18 +20,19 @@ class Tally:
         Positive spikes and, where there are any, negative ones.
     sizes, depths, columns : sequence of int
         Of each population: neurons per image, the step in which its window opens, its column in the totals.
-    fan_outs : sequence of array, shape (size,)
-        How many synapses each neuron has.
+    fan_outs : sequence of array, shape (size,) or (1,)
+        How many synapses each neuron has; see `conversion.plan.fan_out`.
     dtype : type
         Of a count.
     """
 
     def __init__(
         self, events: Sequence[Events], sizes: Sequence[int], depths: Sequence[int], columns: Sequence[int],
-        fan_outs: Sequence[NDArray[np.int64]], dtype: np.dtype,
+        fan_outs: Sequence[NDArray[np.unsignedinteger]], dtype: np.dtype,
     ) -> None:  # fmt: skip
         self.events, bounds = events, events[0].bounds
-        self.table = np.array([bounds[:-1], sizes, depths, columns, np.cumsum([0, *sizes[:-1]])], np.int64).T.copy()
+        ends = np.cumsum([fan_out.size for fan_out in fan_outs])
+        self.table = np.column_stack([bounds[:-1], sizes, depths, columns, [0, *ends[:-1]], ends]).astype(np.int64)
         self.fan_out = np.concatenate(fan_outs)
         self.counts = np.zeros(bounds[-1], dtype)
 
@@ -46,18 +47,27 @@ class Tally:
 @njit(cache=True, nogil=True)
 def _count(space, cuts, k, n_images, table, fan_out, sign, weights, counts, totals):
     for p in range(len(table)):
-        start, size, depth, column, first = table[p]
-        own_k = k - depth
+        start, size, depth, column, first, last = table[p]
+        own_k, spikes = k - depth, space[cuts[p] : cuts[p + 1]]
         if own_k < 0 or own_k >= len(weights):
             continue
-        weight, n_spikes, n_synapses, image_start = sign * weights[own_k], 0, 0, start
-        for spike in space[cuts[p] : cuts[p + 1]]:
-            if spike >= start + n_images * size:
-                break  # the rest of the batch is filling
-            while spike >= image_start + size:
-                image_start += size
+        n_spikes, weight = len(spikes), sign * weights[own_k]
+        while n_spikes and spikes[n_spikes - 1] >= start + n_images * size:
+            n_spikes -= 1  # the rest of the batch is filling
+        for spike in spikes[:n_spikes]:
             counts[spike] += weight
-            n_spikes += 1
-            n_synapses += fan_out[first + spike - image_start]
         totals[own_k, column, 0] += n_spikes
-        totals[own_k, column, 1] += n_synapses
+        totals[own_k, column, 1] += _synapses(spikes[:n_spikes], start, size, fan_out[first:last])
+
+
+@njit(cache=True, nogil=True)
+def _synapses(spikes, start, size, fan_out):
+    """How many synapses the spikes of a population reach."""
+    if fan_out.size == 1:
+        return len(spikes) * np.int64(fan_out[0])
+    reached, image_start = np.int64(0), start
+    for spike in spikes:
+        while spike >= image_start + size:
+            image_start += size
+        reached += np.int64(fan_out[spike - image_start])
+    return reached

@@ -21,11 +21,11 @@ from conversion.recording import Probe
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """A population, where it is, and the number of synapses of each of its neurons."""
+    """A population, where it is, and the number of synapses of each of its neurons (one, if all have as many)."""
 
     population: Population
     place: Place
-    fan_out: NDArray[np.int64]
+    fan_out: NDArray[np.unsignedinteger]
 
 
 class Conductor(BrianObject):

@@ -9,8 +9,9 @@ step of the spike. A population of depth d therefore does in step t + d what a l
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import brian2
 import numpy as np
@@ -33,8 +34,8 @@ from conversion.brian.initial import InitialState
 from conversion.brian.monitors import Conductor, Counter, Window, WindowOpener
 from conversion.brian.projections import Place, Sender, SharedProjection, unroll_synapses
 from conversion.compiled import GroupLoop
-from conversion.options import Connectivity, Output
-from conversion.plan import ConversionError, Plan, Population, Projection
+from conversion.options import Output
+from conversion.plan import ConversionError, Plan, Population, Projection, fan_out
 from conversion.recording import check_probe
 from conversion.settings import Simulation
 from models.neurons import Neuron
@@ -84,7 +85,7 @@ def build(plan: Plan, simulation: Simulation, batch_size: int) -> SpikingNetwork
     groups |= input_group(encoder, sizes["input"], clock)
     neurons |= input_neurons(encoder)
     places = places_of(members, groups, neurons, batch_size, plan.slopes)
-    projections = tuple(_projections(plan, places, neurons, simulation.connectivity, clock))
+    projections = tuple(_projections(plan, places, neurons, simulation, clock))
     counter = _counter(plan, simulation, places, clock)
     opener, conductor = WindowOpener(clock), Conductor(clock, counter.steps + plan.output.depth)
     if not simulation.half_threshold_offset and not _is_driven(plan, simulation):
@@ -106,7 +107,7 @@ def build(plan: Plan, simulation: Simulation, batch_size: int) -> SpikingNetwork
 
 def _counter(plan: Plan, simulation: Simulation, places: Mapping[str, Place], clock: Clock) -> Counter:
     windows = [
-        Window(population, places[population.name], _fan_out(plan, population))
+        Window(population, places[population.name], fan_out(plan, population))
         for population in plan.populations
         if population.name in places
     ]
@@ -203,16 +204,14 @@ def _variables(name: str, neurons: Mapping[str, Neuron]) -> tuple[str, str]:
 
 
 def _projections(
-    plan: Plan, places: Mapping[str, Place], neurons: Mapping[str, Neuron], connectivity: Connectivity, clock: Clock
+    plan: Plan, places: Mapping[str, Place], neurons: Mapping[str, Neuron], simulation: Simulation, clock: Clock
 ) -> Iterator[tuple[Projection, SharedProjection | Synapses]]:
-    make = {"shared": SharedProjection, "synapses": unroll_synapses}
+    shared = partial(SharedProjection, steps=simulation.steps + plan.output.depth)
+    make: Callable[..., SharedProjection | Synapses] = (
+        shared if simulation.connectivity == "shared" else unroll_synapses
+    )
     for projection in plan.projections:
         if projection.source in places:
             target = places[projection.target]
             unit = float(neurons[target.group.name].input_unit)
-            yield projection, make[connectivity](projection, places[projection.source], target, unit, clock)
-
-
-def _fan_out(plan: Plan, population: Population) -> NDArray[np.int64]:
-    outgoing = [p.connection.fan_out() for p in plan.projections if p.source == population.name]
-    return sum(outgoing, np.zeros(population.size, np.int64))
+            yield projection, make(projection, places[projection.source], target, unit, clock)

@@ -65,10 +65,13 @@ class SharedProjection(BrianObject):
     """Adds the weights of this step's spikes to the input variable of the target, without storing any synapse.
 
     Like Brian2's own synapses it leaves alone a target in its refractory period, if the input variable is flagged
-    `(unless refractory)`.
+    `(unless refractory)`. Max pooling counts spikes, at most one in each of so many `steps` before it begins anew.
     """
 
-    def __init__(self, projection: Projection, source: Place, target: Place, input_unit: float, clock: Clock) -> None:
+    def __init__(
+        self, projection: Projection, source: Place, target: Place, input_unit: float, clock: Clock,
+        steps: int = np.iinfo(np.int32).max,
+    ) -> None:  # fmt: skip
         super().__init__(clock=clock, when="synapses", name=projection.name)
         self.source, self.target = source, target
         variable = target.group.variables[target.variable]
@@ -82,7 +85,8 @@ class SharedProjection(BrianObject):
         connection = projection.connection
         self.connections: tuple[Connection, ...] = (connection,)
         if isinstance(connection, MaxConnection):
-            self.state = tuple(np.zeros(place.stop - place.start, np.int32) for place in (source, target))
+            narrowest = np.min_scalar_type(-steps - 1)  # narrow counts stay in the cache
+            self.state = tuple(np.zeros(place.stop - place.start, narrowest) for place in (source, target))
         else:
             factors = (input_unit, -input_unit) if source.signed else (input_unit,)
             self.connections = tuple(connection if f == 1 else connection.times(f) for f in factors)

@@ -1,8 +1,10 @@
 """From layers to populations and projections, and what a spike delivers through each connection."""
 
-from conversion.plan.connections import Connection, MaxConnection, average, neuron_order
-from conversion.plan.kernels import count_spikes
-from conversion.plan.populations import ConversionError, Plan, Population, Projection, make_plan
+from conversion.plan.average_pooling import average
+from conversion.plan.connections import Connection
+from conversion.plan.geometry import neuron_order
+from conversion.plan.max_pooling import MaxConnection
+from conversion.plan.populations import ConversionError, Plan, Population, Projection, fan_out, make_plan
 
 __all__ = [
     "Connection",
@@ -12,7 +14,7 @@ __all__ = [
     "Population",
     "Projection",
     "average",
-    "count_spikes",
+    "fan_out",
     "make_plan",
     "neuron_order",
 ]

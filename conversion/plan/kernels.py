@@ -9,7 +9,36 @@ variable of the target's group that is raised, and where the target population s
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _add_rows(receiver, weights, starts, n, offset):
+    """Add to the receiver the n rows of as many weights that begin at `starts` + `offset`, in this order.
+
+    Four at a time, then two, then one: what is received is read and written less often, and several rows come from
+    memory at once. The sums are those of one after another, to the last bit.
+    """
+    size, i = receiver.size, 0
+    while i + 4 <= n:
+        a = weights[starts[i] + offset : starts[i] + offset + size]
+        b = weights[starts[i + 1] + offset : starts[i + 1] + offset + size]
+        c = weights[starts[i + 2] + offset : starts[i + 2] + offset + size]
+        d = weights[starts[i + 3] + offset : starts[i + 3] + offset + size]
+        for j in range(size):
+            receiver[j] = (((receiver[j] + a[j]) + b[j]) + c[j]) + d[j]
+        i += 4
+    if i + 2 <= n:
+        a = weights[starts[i] + offset : starts[i] + offset + size]
+        b = weights[starts[i + 1] + offset : starts[i + 1] + offset + size]
+        for j in range(size):
+            receiver[j] = (receiver[j] + a[j]) + b[j]
+        i += 2
+    if i < n:
+        a = weights[starts[i] + offset : starts[i] + offset + size]
+        for j in range(size):
+            receiver[j] += a[j]
 
 
 @njit(cache=True, nogil=True)
@@ -17,13 +46,15 @@ def deliver_dense(spikes, ends, weight):
     """Each spike adds its row of `weight` (n_source, n_target)."""
     source_start, target, target_start = ends
     n_source, n_target = weight.shape
-    for spike in spikes:
-        image, neuron = divmod(spike - source_start, n_source)
-        row = weight[neuron]
-        first = target_start + image * n_target
-        receiver = target[first : first + n_target]
-        for j in range(n_target):
-            receiver[j] += row[j]
+    weights, starts = weight.reshape(-1), np.empty(n_source, np.int64)
+    k = 0
+    while k < spikes.size:
+        image = (spikes[k] - source_start) // n_source
+        image_start, first, n = source_start + image * n_source, target_start + image * n_target, 0
+        while k < spikes.size and spikes[k] < image_start + n_source:
+            starts[n] = (spikes[k] - image_start) * n_target
+            n, k = n + 1, k + 1
+        _add_rows(target[first : first + n_target], weights, starts, n, 0)
 
 
 @njit(cache=True, nogil=True)
@@ -41,120 +72,52 @@ def deliver_sparse(spikes, ends, shape, rows, weight):
 
 
 @njit(cache=True, nogil=True)
-def deliver_max(spikes, ends, shape, rows, state):
-    """A region passes a spike on when the largest spike count among its units rises (exact for any winner).
-
-    `state` is the spikes so far of each source neuron, and the largest count in each target's region.
-    """
-    source_start, target, target_start = ends
-    (n_source, n_target), (indptr, indices), (counts, best) = shape, rows, state
-    image_start, first = 0, 0
-    for spike in spikes:
-        local = spike - source_start
-        counts[local] += 1
-        while local >= image_start + n_source:
-            image_start, first = image_start + n_source, first + n_target
-        neuron = local - image_start
-        for entry in range(indptr[neuron], indptr[neuron + 1]):
-            region = first + indices[entry]
-            if counts[local] > best[region]:
-                best[region] = counts[local]
-                target[target_start + region] += 1
-
-
-@njit(cache=True, nogil=True)
-def deliver_max_falls(spikes, ends, shape, rows, units_of, state):
-    """A region passes a negative spike on when the largest spike count among its units falls.
-
-    To be called after `deliver_max` has delivered the positive spikes of the step. Only a unit that had the largest
-    count can lower it, by 1, if no other unit has it still; the units of region w are
-    `units[units_start[w] : units_start[w + 1]]`, with `units_of` the two of them.
-    """
-    source_start, target, target_start = ends
-    (n_source, n_target), (indptr, indices), (counts, best) = shape, rows, state
-    units_start, units = units_of
-    for spike in spikes:
-        counts[spike - source_start] -= 1
-    image_start, first = 0, 0
-    for spike in spikes:
-        local = spike - source_start
-        while local >= image_start + n_source:
-            image_start, first = image_start + n_source, first + n_target
-        neuron = local - image_start
-        for entry in range(indptr[neuron], indptr[neuron + 1]):
-            region = indices[entry]
-            largest = best[first + region]
-            if counts[local] + 1 == largest:
-                unit, end = units_start[region], units_start[region + 1]
-                while unit < end and counts[image_start + units[unit]] < largest:
-                    unit += 1
-                if unit == end:
-                    target[target_start + first + region] -= 1
-                    best[first + region] = largest - 1
-
-
-@njit(cache=True, nogil=True)
 def deliver_conv(spikes, ends, shapes, kernel, rows, columns, groups):
     """Each spike adds the kernel, seen from its input channel, around its position.
 
     `shapes` are those of the maps, `kernel` is (c_in, k_y, k_x, c_out / groups); `rows` and `columns` are the tap
-    tables of `connections.Taps`.
+    tables of `geometry.Taps`. The spikes of one pixel (and group of channels) go together to each row around it; one
+    that is alone there, as most are where channels are few, is spared what that takes.
     """
     source_start, target, target_start = ends
-    source_shape, target_shape = shapes
-    _, width, channels = source_shape
-    height_out, width_out, channels_out = target_shape
-    n_source = source_shape[0] * width * channels
-    n_target = height_out * width_out * channels_out
+    (height, width, channels), (height_out, width_out, channels_out) = shapes
     row_first, row_count, row_target, row_step = rows
     column_first, column_count, column_target, column_step = columns
-    per_group = kernel.shape[3]
-    channels_per_group = channels // groups
-    weights = kernel.reshape(-1)
+    channels_in, _, kernel_width, per_group = kernel.shape
+    together = channels // groups
+    weights, starts = kernel.reshape(-1), np.empty(together, np.int64)
+    per_channel = weights.size // channels_in
     contiguous = column_step == 1 and groups == 1
-    image_start, image_target = source_start, target_start
-    for spike in spikes:
-        while spike >= image_start + n_source:
-            image_start, image_target = image_start + n_source, image_target + n_target
-        pixel, channel = divmod(spike - image_start, channels)
-        y, x = divmod(pixel, width)
-        n_columns = column_count[x]
-        origin = image_target + channel // channels_per_group * per_group
-        for tap in range(row_count[y]):
-            weight_start = (
-                (channel * kernel.shape[1] + row_first[y] + tap) * kernel.shape[2] + column_first[x]
-            ) * per_group
-            target_row = origin + (row_target[y] + tap * row_step) * width_out * channels_out
-            first = target_row + column_target[x] * channels_out
-            if contiguous:
-                receiver = target[first : first + n_columns * per_group]
-                sender = weights[weight_start : weight_start + n_columns * per_group]
-                for j in range(n_columns * per_group):
+    row_start, y, image_target = source_start, 0, target_start
+    k = 0
+    while k < spikes.size:
+        while spikes[k] >= row_start + width * channels:
+            row_start, y = row_start + width * channels, y + 1
+            if y == height:
+                y, image_target = 0, image_target + height_out * width_out * channels_out
+        unit = (spikes[k] - row_start) // together
+        x, group = (unit // groups, unit % groups) if groups > 1 else (unit, 0)
+        channel_0, end = row_start + x * channels, row_start + (unit + 1) * together
+        if contiguous and (k + 1 == spikes.size or spikes[k + 1] >= end):
+            start = (spikes[k] - channel_0) * per_channel + column_first[x] * per_group
+            size = column_count[x] * per_group
+            for tap in range(row_count[y]):
+                within = start + (row_first[y] + tap) * kernel_width * per_group
+                pixel_out = (row_target[y] + tap * row_step) * width_out + column_target[x]
+                first = image_target + pixel_out * channels_out
+                receiver, sender = target[first : first + size], weights[within : within + size]
+                for j in range(size):
                     receiver[j] += sender[j]
-            else:
-                for k in range(n_columns):
-                    position = first + k * column_step * channels_out
-                    for j in range(per_group):
-                        target[position + j] += weights[weight_start + k * per_group + j]
-
-
-@njit(cache=True, nogil=True)
-def count_spikes(spikes, start, n_images, size, counts, fan_out, weight):
-    """Add `weight` to `counts` for each of this step's spikes of one population; return their number and synapses.
-
-    For negative spikes `weight` is negative.
-
-    Only the first `n_images` of the batch count: the rest is filling.
-    """
-    n_spikes, n_synapses = 0, 0
-    image_start = 0
-    for spike in spikes:
-        local = spike - start
-        if local >= n_images * size:
-            break
-        while local >= image_start + size:
-            image_start += size
-        counts[local] += weight
-        n_spikes += 1
-        n_synapses += fan_out[local - image_start]
-    return n_spikes, n_synapses
+            k += 1
+            continue
+        n = 0
+        while k < spikes.size and spikes[k] < end:
+            starts[n] = (spikes[k] - channel_0) * per_channel
+            n, k = n + 1, k + 1
+        pieces, size = (1, column_count[x] * per_group) if contiguous else (column_count[x], per_group)
+        for tap in range(row_count[y]):
+            within = ((row_first[y] + tap) * kernel_width + column_first[x]) * per_group
+            pixel_out = (row_target[y] + tap * row_step) * width_out + column_target[x]
+            for piece in range(pieces):
+                first = image_target + (pixel_out + piece * column_step) * channels_out + group * per_group
+                _add_rows(target[first : first + size], weights, starts, n, within + piece * per_group)

@@ -13,9 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from conversion.plan import connections
+from conversion.plan.average_pooling import average
 from conversion.plan.connections import Connection
+from conversion.plan.geometry import regions
+from conversion.plan.max_pooling import MaxConnection
 from models.graph import (
     INPUT,
     Add,
@@ -182,11 +186,9 @@ def _connection(graph: Graph, layer: Layer, name: str, offset: int) -> Connectio
                 layer.weight, source, target, layer.stride, layer.padding, layer.dilation, layer.groups
             )
         case MaxPool2d():
-            return connections.MaxConnection(
-                connections.pooling_regions(source, target, layer.kernel, layer.stride, layer.padding)
-            )
+            return MaxConnection(regions(source, target, layer.kernel, layer.stride, layer.padding))
         case AvgPool2d():
-            return connections.average(source, target, layer.kernel, layer.stride, layer.padding, layer.count_padding)
+            return average(source, target, layer.kernel, layer.stride, layer.padding, layer.count_padding)
         case Add():
             gain = np.broadcast_to(per_channel(layer.gain, len(target)), target).ravel()
             return connections.elementwise(gain, source, target)
@@ -208,3 +210,14 @@ def _bias(graph: Graph, layer: Layer) -> Array:
         case Conv2d(bias=bias) | Dense(bias=bias) if bias is not None:
             return np.broadcast_to(bias if bias.shape == shape else per_channel(bias, len(shape)), shape)
     return np.zeros(shape, np.float32)
+
+
+def fan_out(plan: Plan, population: Population) -> NDArray[np.unsignedinteger]:
+    """The number of synapses of each neuron, shape (size,) or, if all have as many, (1,).
+
+    In the narrowest type: what a spike looks up should be in the cache.
+    """
+    outgoing = [p.connection.fan_out() for p in plan.projections if p.source == population.name]
+    numbers = sum(outgoing, np.zeros(population.size, np.int64))
+    narrow = numbers.astype(np.min_scalar_type(numbers.max()))
+    return narrow[:1] if np.ptp(narrow) == 0 else narrow

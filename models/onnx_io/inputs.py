@@ -19,7 +19,9 @@ from models.onnx_io.places import Places, in_order
 from models.onnx_io.signals import OnnxError, Signal, require_size
 from models.standardisation import Standardisation
 
-VALUE_BY_VALUE = ("Abs", "Add", "Cast", "CastLike", "Clip", "Div", "Dropout", "Identity", "Mul", "Neg", "Relu", "Sub")
+VALUE_BY_VALUE = (
+    "Abs", "Add", "Cast", "CastLike", "Clip", "Div", "Dropout", "Identity", "Mul", "Neg", "Pad", "Relu", "Sub",
+)  # fmt: skip
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 WHOLE = (
     TensorProto.INT8, TensorProto.INT16, TensorProto.INT32, TensorProto.INT64, TensorProto.UINT16, TensorProto.UINT32,

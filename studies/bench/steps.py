@@ -26,8 +26,7 @@ VGG_RATE = 0.03  # spikes per neuron and step
 YOLO_RATE = 0.024  # keeps all layers of Tiny YOLO, whose pooling raises it, between 2 and 5 %
 SETTLING = 50  # steps; more than twice the depth of any of them
 SETTLING_FROM_ZERO = 300  # neurons of small activation take long to reach their first spike
-PARTS = ("input", "state updates", "thresholds", "resets", "synapses", "rest")
-SLOTS = {"groups": "state updates", "thresholds": "thresholds", "resets": "resets"}
+PARTS = ("input", "neurons", "synapses", "rest")
 
 
 def measure_networks(missing: Container[str]) -> dict[str, pd.DataFrame]:
@@ -124,8 +123,9 @@ def _part_of(network: SpikingNetwork) -> dict[str, str]:
     """The part that each of Brian2's objects belongs to; counters and the like are the rest."""
     found = {projection.name: "synapses" for projection, _ in network.projections}
     for group_name, group in network.groups.items():
-        for item in (group, *group.contained_objects):
-            found[item.name] = "input" if group_name == "input" else SLOTS.get(item.when, "rest")
+        loop = (network.loops[group_name],) if group_name in network.loops else ()
+        for item in (group, *group.contained_objects, *loop):
+            found[item.name] = "input" if group_name == "input" else "neurons"
     return found
 
 

@@ -14,7 +14,8 @@ import pandas as pd
 from brian2 import ms
 from numpy.typing import NDArray
 
-from conversion.brian import check_encoder, members_of
+from conversion.brian import check_encoder, max_rate, members_of
+from conversion.ceilings import check_ceilings, has_ceilings
 from conversion.normalize import balance_thresholds, calibrate_biases, equivalent_thresholds, normalize, rescale
 from conversion.plan import make_plan
 from conversion.recording import Probe, Recording, delay_evaluation, select_readouts
@@ -92,6 +93,23 @@ def check_job(job: Job) -> None:
         raise StudyError(
             f"dataset {job.condition.dataset!r} has a label {numbers.max():g}, but the network knows {classes} classes"
         )
+
+
+def check_reach(job: Job) -> None:
+    """Raise if neurons would exceed the ceilings of a network, where no thresholds have to be simulated to know it.
+
+    Raises
+    ------
+    ConversionError
+    """
+    c, graph = job.condition, network(job)
+    reduced = _reduced(graph, c)
+    if c.normalization == "spike" or not has_ceilings(reduced):
+        return
+    normalised = _normalised(reduced, fit(calibration_images(job), graph.input_shape), c)
+    simulation = simulation_of(c)
+    plan = make_plan(normalised, signed=simulation.neuron.is_signed)
+    check_ceilings(normalised, plan, simulation, float(max_rate(simulation.encoder, simulation.dt)))
 
 
 def _classes(job: Job, output_shape: Shape) -> int:

@@ -22,7 +22,7 @@ from studies.progress import shown
 from studies.run.board import Board, open_board, reported, writer
 from studies.run.chance import say_accuracies
 from studies.run.code import code_hash
-from studies.run.experiment import Rows, check_job, key_of, rows_of
+from studies.run.experiment import Rows, check_job, check_reach, key_of, rows_of
 from studies.run.files import Job, has_boxes
 from studies.tables import (
     CAVEAT,
@@ -94,9 +94,11 @@ def _check(jobs: list[Job]) -> None:
     """Check each different combination of files, and of what has to fit them, once."""
     files = ("model", "dataset", "images", "calibration", "calibration_dataset", "scale", "mean", "std")
     names = (*files, "pooling", "encoder", "readout", "neuron", "negative_slope")
-    different = {tuple(getattr(job.condition, name) for name in names): job for job in jobs}
-    for job in different.values():
-        check_job(job)
+    rates = ("normalization", "percentile", "headroom", "max_rate_hz", "phase_period", "dt_ms", "refractory_ms")
+    for check, keys in ((check_job, names), (check_reach, (*names, *rates))):
+        different = {tuple(getattr(job.condition, key) for key in keys): job for job in jobs}
+        for job in different.values():
+            check(job)
 
 
 def _computed(groups: list[list[Job]], keys: Keys, board: Board, jobs: int | None, scheduler: str | None) -> Finished:

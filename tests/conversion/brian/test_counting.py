@@ -42,7 +42,7 @@ def test_signed_counts_are_weighted_differences_and_totals_are_sums(seed: int) -
     bounds = np.cumsum([0, *(images * size for size in sizes)]).tolist()
     weights = rng.random(steps)
     positive, negative = Said(bounds), Said(bounds)
-    fans = [rng.integers(0, 9, size) for size in sizes]
+    fans = [rng.integers(0, 9, size).astype(np.uint8) for size in sizes[:2]] + [np.array([300], np.uint16)]
     tally = Tally([positive, negative], sizes, [0, 0, 0], [0, 1, 2], fans, np.dtype(np.float64))
     sent = rng.choice([-1, 0, 1], (steps, bounds[-1]))
     totals = np.zeros((steps, 3, 2), np.int64)
@@ -53,4 +53,4 @@ def test_signed_counts_are_weighted_differences_and_totals_are_sums(seed: int) -
     np.testing.assert_allclose(tally.counts, weights @ sent, atol=1e-12)
     for p, fan in enumerate(fans):
         own = np.abs(sent[:, bounds[p] : bounds[p + 1]]).reshape(steps, images, -1).sum(axis=1)
-        np.testing.assert_array_equal(totals[:, p], np.column_stack([own.sum(axis=1), own @ fan]))
+        np.testing.assert_array_equal(totals[:, p], np.column_stack([own.sum(axis=1), (own * fan).sum(axis=1)]))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import signal
 import tracemalloc
+from dataclasses import replace
 
 import brian2
 import numpy as np
 import pytest
-from brian2 import Hz, ms
+from brian2 import Hz, ms, second
 
 from conversion import simulate as engine
 from conversion.brian.network import build
@@ -19,7 +20,7 @@ from conversion.settings import Simulation
 from conversion.simulate import bytes_per_image, simulate
 from models.encoders import ConstantCurrent, Poisson, SpikeTrains
 from models.graph import Dense, Graph, sequential
-from models.neurons import integrate_and_fire, leaky_integrate_and_fire
+from models.neurons import Neuron, integrate_and_fire, leaky_integrate_and_fire
 from tests.conversion.networks import networks
 from tests.conversion.zero_delay_loop import zero_delay_loop
 
@@ -118,6 +119,31 @@ def test_batches_get_random_numbers_of_their_own() -> None:
         ),
     ).spike_counts["input"]
     assert len({row.tobytes() for row in counts}) == 6
+
+
+NOISY = replace(
+    integrate_and_fire(),
+    equations="dv/dt = drive + sigma * xi * second**-0.5 : 1\ndrive : Hz (constant)\nv_th : 1 (constant)",
+    parameters={"sigma": 2.0, "second": second},
+)
+
+
+@pytest.mark.parametrize("neuron", [integrate_and_fire(), NOISY], ids=["if", "noisy"])
+def test_an_image_has_the_same_random_numbers_in_any_batch(neuron: Neuron) -> None:
+    """Input spikes and membrane noise alike, also in a last batch that is not full."""
+    graph = networks()["dense" if neuron is NOISY else "max pooling"]
+    images = np.random.default_rng(0).random((5, *graph.input_shape)).astype(np.float32)
+    size = bytes_per_image(make_plan(graph), "shared")
+    found = [
+        simulate(
+            graph, images, Simulation(neuron=neuron, encoder=Poisson(), duration=40 * ms, memory_limit=n * size)
+        ).spike_counts
+        for n in (1, 2, 5)
+    ]
+    for name, counts in found[0].items():
+        assert counts.any(), name
+        for other in found[1:]:
+            np.testing.assert_array_equal(counts, other[name], err_msg=name)
 
 
 def test_what_fills_the_last_batch_is_not_counted() -> None:

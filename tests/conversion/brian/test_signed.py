@@ -14,7 +14,7 @@ from conversion.recording import Probe
 from conversion.settings import Simulation
 from conversion.simulate import simulate
 from models.encoders import ConstantCurrent, Poisson, SpikeTrains
-from models.graph import INPUT, LINEAR, RELU, Activation, Concat, Conv2d, Dense, Graph, MaxPool2d, sequential
+from models.graph import INPUT, LINEAR, RELU, Activation, Concat, Conv2d, Dense, Flatten, Graph, MaxPool2d, sequential
 from models.neurons import integrate_and_fire, signed_integrate_and_fire
 from tests.conversion.forward import forward
 from tests.conversion.networks import add, conv, dense, leaky, networks, pool
@@ -143,6 +143,22 @@ def test_narrow_counts_hold_a_spike_of_either_sign_in_every_step(steps):
     recording = run(graph, np.ones((steps, 1, 1), bool))
     np.testing.assert_array_equal(recording.spike_counts["fc"], [[steps, -steps]])
     np.testing.assert_array_equal(recording.output_counts[-1], [[steps, -steps]])
+
+
+@pytest.mark.parametrize("steps", [124, 125, 126, 127, 128, 129])
+def test_narrow_counts_of_max_pooling_hold_a_spike_of_either_sign_in_every_step(steps):
+    """Also those that arrive behind the end of its window, before the next image begins."""
+    weight = np.array([1, -1], np.float32).reshape(2, 1, 1, 1)
+    graph = sequential(
+        (1, 2, 2),
+        Conv2d(name="conv", inputs=(), weight=weight, activation=LINEAR),
+        pool(MaxPool2d, "pool", "", (2, 2), (2, 2)),
+        Flatten(name="flat", inputs=()),
+        Dense(name="fc", inputs=(), weight=np.eye(2, dtype=np.float32), activation=LINEAR),
+    )
+    recording = run(graph, np.ones((steps, 2, 1, 2, 2), bool), memory_limit=1)
+    np.testing.assert_array_equal(recording.spike_counts["pool"].reshape(2, 2), [[steps, -steps]] * 2)
+    np.testing.assert_array_equal(recording.output_counts[-1], [[steps, -steps]] * 2)
 
 
 @pytest.mark.parametrize("v_th", [1.0, 2.0])

@@ -27,7 +27,6 @@ PLAIN = Simulation(neuron=integrate_and_fire(), encoder=Poisson(), duration=STEP
 
 def counts_on_the_active_device(name, signed=False):
     """Inputs of rate 0 or once a step are the same for every random number, so that every device must agree."""
-    brian2.prefs.codegen.target = "numpy"  # of the runtime device, which then has nothing to compile
     graph = networks()[name]
     graph = leaky(graph, 0.25) if signed else graph
     neuron = signed_integrate_and_fire() if signed else integrate_and_fire()

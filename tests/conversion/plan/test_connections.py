@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import onnxruntime
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
-from onnx import TensorProto, helper, numpy_helper
 
 from conversion.plan import connections
 from conversion.plan.connections import neuron_order
 from conversion.plan.populations import make_plan
 from models.graph import INPUT, AvgPool2d, Conv2d, Graph, MaxPool2d
-
-FEW = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
-
-
-def onnx_map(operator, shape, weight=None, **attributes):
-    """All one-hot images of `shape` through one operator of onnxruntime: (n_source, *target_shape)."""
-    n = int(np.prod(shape))
-    names = ["x"] if weight is None else ["x", "w"]
-    constants = [] if weight is None else [numpy_helper.from_array(weight, "w")]
-    graph = helper.make_graph(
-        [helper.make_node(operator, names, ["y"], **attributes)],
-        "one operator",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [n, *shape])],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
-        constants,
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return session.run(None, {"x": np.eye(n, dtype=np.float32).reshape(n, *shape)})[0]
+from tests.conversion.plan.onnx_operator import FEW, geometry, onnx_apply, onnx_map, pool_fits
 
 
 def delivered(connection, source_shape, target_shape):
@@ -52,21 +30,6 @@ def check(layer, shape, expected):
     for form in delivered(connection, shape, graph.shapes[layer.name]):
         np.testing.assert_allclose(form, expected.reshape(len(form), -1), atol=1e-6)
     return connection
-
-
-@st.composite
-def geometry(draw):
-    pair = st.tuples
-    small = st.integers(1, 3)
-    shape = (draw(st.integers(1, 2)) * 2, draw(st.integers(3, 8)), draw(st.integers(3, 8)))
-    return {
-        "shape": shape,
-        "kernel": draw(pair(st.integers(1, 4), st.integers(1, 4))),
-        "stride": draw(pair(small, small)),
-        "padding": draw(pair(*[st.integers(0, 2)] * 4)),
-        "dilation": draw(pair(small, small)),
-        "groups": draw(st.sampled_from([1, 2])),
-    }
 
 
 @FEW
@@ -91,10 +54,45 @@ def test_convolution_of_any_geometry(g, seed):
     np.testing.assert_array_equal(connection.fan_out()[neuron_order(g["shape"])], synapses)
 
 
-def pool_fits(g):
-    size = g["shape"][1:]
-    fits = all(s + g["padding"][a] + g["padding"][a + 2] >= g["kernel"][a] for a, s in enumerate(size))
-    return fits and all(g["padding"][a] < g["kernel"][a % 2] for a in range(4))
+def check_batch(connection, spikes, expected):
+    """Spikes (images, n_source) at once: the sums wanted, and exactly those of one spike after another."""
+    neurons = (np.flatnonzero(spikes) + 7).astype(np.int32)
+    at_once, one_by_one = np.zeros((2, 3 + expected.size + 1), np.float32)
+    connection.deliver(neurons, (7, at_once, 3))
+    for neuron in neurons:
+        connection.deliver(np.array([neuron]), (7, one_by_one, 3))
+    np.testing.assert_array_equal(at_once, one_by_one)
+    np.testing.assert_allclose(at_once[3:-1].reshape(expected.shape), expected, atol=1e-4)
+    assert not at_once[:3].any()
+    assert at_once[-1] == 0
+
+
+@FEW
+@given(geometry(), st.integers(1, 5), st.sampled_from([0.05, 0.5, 1.0]), st.integers(0, 2**32 - 1))
+def test_many_spikes_of_a_batch_through_a_convolution(g, channels_per_group, rate, seed):
+    _, *size = g["shape"]
+    reach = [d * (k - 1) + 1 for d, k in zip(g["dilation"], g["kernel"], strict=True)]
+    assume(all(s + g["padding"][a] + g["padding"][a + 2] >= reach[a] for a, s in enumerate(size)))
+    rng = np.random.default_rng(seed)
+    shape = (channels_per_group * g["groups"], *size)
+    weight = rng.normal(size=(6, channels_per_group, *g["kernel"])).astype(np.float32)
+    fields = {"stride": g["stride"], "padding": g["padding"], "dilation": g["dilation"], "groups": g["groups"]}
+    graph = Graph(shape, (Conv2d(name="conv", inputs=(INPUT,), weight=weight, **fields),))
+    spikes = rng.random((3, np.prod(shape))) < rate
+    images = spikes[:, neuron_order(shape)].reshape(3, *shape).astype(np.float32)
+    expected = onnx_apply(
+        "Conv", images, weight, strides=g["stride"], pads=g["padding"], dilations=g["dilation"], group=g["groups"]
+    )
+    in_order = np.argsort(neuron_order(expected.shape[1:]))
+    check_batch(make_plan(graph).projections[0].connection, spikes, expected.reshape(3, -1)[:, in_order])
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.5, 1.0])
+def test_many_spikes_of_a_batch_through_a_dense_layer(rate):
+    rng = np.random.default_rng(0)
+    weight = rng.normal(size=(5, 23)).astype(np.float32)
+    spikes = rng.random((4, 23)) < rate
+    check_batch(connections.dense(weight, (23,)), spikes, spikes @ weight.T)
 
 
 @FEW
@@ -108,6 +106,10 @@ def test_average_pooling_of_any_geometry(g, count_padding):
     )  # fmt: skip
     layer = AvgPool2d(name="pool", inputs=(INPUT,), count_padding=count_padding, **fields)
     connection = check(layer, g["shape"], expected)
+    spikes = np.random.default_rng(0).random((3, len(expected))) < 0.3
+    source, target = neuron_order(g["shape"]), neuron_order(expected.shape[1:])
+    sums = spikes[:, source] @ expected.reshape(len(expected), -1)
+    check_batch(connection, spikes, sums[:, np.argsort(target)])
     reached = (expected.reshape(len(expected), -1) > 0).sum(axis=1)
     np.testing.assert_array_equal(connection.fan_out()[neuron_order(g["shape"])], reached)
 
@@ -157,3 +159,16 @@ def test_a_spike_of_the_second_image_reaches_only_the_second_image():
     connection.deliver(np.array([7 + 32 + 10], np.int32), (7, received, 5))
     assert received[: 5 + 12].sum() == 0
     assert received[5 + 12 :].sum() == connection.fan_out()[10]
+
+
+@pytest.mark.parametrize("kind", [AvgPool2d, MaxPool2d])
+def test_regions_of_padding_alone_receive_nothing(kind):
+    """A map of one pixel under a kernel of one, with padding around it: nine regions, one of which holds it."""
+    fields = {"count_padding": False} if kind is AvgPool2d else {}
+    layer = kind(name="pool", inputs=(INPUT,), kernel=(1, 1), stride=(1, 1), padding=(1, 1, 1, 1), **fields)
+    connection = make_plan(Graph((2, 1, 1), (layer,))).projections[0].connection
+    state = (np.zeros(2, np.int8), np.zeros(18, np.int8)) if kind is MaxPool2d else ()
+    received = np.zeros(18, np.float32)
+    connection.deliver(np.array([0, 1], np.int32), (0, received, 0), *state)
+    np.testing.assert_array_equal(received.reshape(9, 2).T, np.tile(np.arange(9) == 4, (2, 1)))
+    np.testing.assert_array_equal(connection.fan_out(), [1, 1])

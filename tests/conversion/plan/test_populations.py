@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conversion.plan.populations import ConversionError, make_plan
+from conversion.plan.populations import ConversionError, fan_out, make_plan
 from models.graph import (
     INPUT,
     LINEAR,
@@ -229,3 +229,20 @@ def test_up_to_a_layer_is_it_and_all_that_it_depends_on() -> None:
     assert [layer.name for layer in up_to(graph, "sum")] == ["a", "b", "c", "d", "sum"]
     with pytest.raises(KeyError, match="no layer 'e'"):
         up_to(graph, "e")
+
+
+# How many synapses a neuron has
+
+
+def test_where_all_neurons_have_as_many_synapses_one_number_says_so():
+    plan = make_plan(Graph((3,), (Dense(name="fc", inputs=(INPUT,), weight=np.ones((300, 3), np.float32)),)))
+    assert [fan_out(plan, population).tolist() for population in plan.populations] == [[300], [0]]
+
+
+@pytest.mark.parametrize(("channels", "kind"), [(2, np.uint8), (200, np.uint16)])
+def test_neurons_at_the_border_have_fewer_synapses(channels, kind):
+    weight = np.ones((channels, 1, 2, 2), np.float32)
+    plan = make_plan(Graph((1, 2, 3), (Conv2d(name="conv", inputs=(INPUT,), weight=weight),)))
+    found = fan_out(plan, plan.populations[0])
+    assert found.dtype == kind
+    np.testing.assert_array_equal(found, np.multiply([1, 2, 1, 1, 2, 1], channels, dtype=int))

@@ -41,12 +41,11 @@ def times(timing, **milliseconds):
 
 def test_every_object_belongs_to_its_part(timing):
     made_up = times(
-        timing, input=1, input_spike_thresholder=2, neurons_spike_thresholder=4, relays_spike_thresholder=8,
-        neurons_spike_resetter=16, input_to_conv=32, conv_to_pool=64, pool_to_fc=128, counter=256, conductor=512,
-        stopwatch=1024,
+        timing, input=1, input_loop=2, neurons_loop=4, relays_loop=8, neurons=16, input_to_conv=32, conv_to_pool=64,
+        pool_to_fc=128, counter=256, conductor=512, stopwatch=1024,
     )  # fmt: skip
     assert {row["part"]: row["ms_per_step"] for row in parts(made_up)} == pytest.approx(
-        {"input": 3, "state updates": 0, "thresholds": 12, "resets": 16, "synapses": 224, "rest": 1792}
+        {"input": 3, "neurons": 28, "synapses": 224, "rest": 1792}
     )
     assert parts(made_up)[-1]["share_percent"] == pytest.approx(100 * 1792 / 2047)
 
@@ -54,12 +53,10 @@ def test_every_object_belongs_to_its_part(timing):
 def test_objects_of_signed_neurons_belong_to_their_parts():
     made_up = times(
         show(signed_network(), ONES, SIGNED, settling=SETTLING),
-        neurons_stateupdater=1, outputs_stateupdater=2, neurons_spike_thresholder=4,
-        neurons_negative_spike_thresholder=8, neurons_spike_resetter=16, neurons_negative_spike_resetter=32,
-        conv_to_pool=64, window_opener=128,
+        neurons_loop=1, outputs_loop=2, conv_to_pool=64, window_opener=128,
     )  # fmt: skip
     assert {row["part"]: row["ms_per_step"] for row in parts(made_up)} == pytest.approx(
-        {"input": 0, "state updates": 3, "thresholds": 12, "resets": 48, "synapses": 64, "rest": 128}
+        {"input": 0, "neurons": 3, "synapses": 64, "rest": 128}
     )
 
 
@@ -88,7 +85,7 @@ def test_each_network_is_in_all_tables_but_those_that_are_missing(timing, monkey
     tables = steps.measure_networks({"YOLO-LITE": "no file"})
     assert tuple(tables) == TABLES
     counts = {name: table["network"].value_counts(sort=False).to_dict() for name, table in tables.items()}
-    assert counts == {name: {"VGG-16": n, "Tiny YOLO": n} for name, n in zip(TABLES, (1, 4, 6), strict=True)}
+    assert counts == {name: {"VGG-16": n, "Tiny YOLO": n} for name, n in zip(TABLES, (1, 4, 4), strict=True)}
 
 
 def test_the_parts_of_a_step_are_stacked_and_told_apart_in_grey():

@@ -64,7 +64,7 @@ def test_settled_steps_are_profiled_and_spike_as_ever():
     timing = show(network(), images, spiking(12), settling=7)
     np.testing.assert_array_equal(timing.per_step[:, 0], [2 * 16, 2 * 32, 2 * 8, 2 * 3])
     assert len(timing.step_seconds) == 12 + 3 - 7 - 1
-    active = {"input_to_conv", "conv_to_pool", "pool_to_fc", "neurons_spike_thresholder", "counter", "stopwatch"}
+    active = {"input_to_conv", "conv_to_pool", "pool_to_fc", "neurons_loop", "counter", "stopwatch"}
     assert active <= timing.profile.keys()
     ends = timing.ends[0]
     assert 0 < sum(timing.profile.values()) * (12 + 3 - 7) <= ends[-1] - ends[6]
