@@ -41,6 +41,7 @@ from models.onnx_io.writing import PRODUCER
 from models.standardisation import Standardisation, StandardisationError
 
 UNTIL = "where it stands behind the network, `brianize tailor FILE --until NAME --output NEW.onnx` cuts it off"
+UNSOUND = (onnx.checker.ValidationError, onnx.shape_inference.InferenceError)
 PIXELS = Standardisation()  # the network reads them as they are
 
 
@@ -98,14 +99,14 @@ def read(path: str | Path, until: str | None = None) -> onnx.ModelProto:
             model = onnx.shape_inference.infer_shapes(model)  # tools that cut networks leave it out
         onnx.checker.check_model(model)
         model = inliner.inline_local_functions(model) if model.functions else model
+        require_unique_names(model.graph)
+        return model if until is None else cut(model, until)
     except DecodeError:
         raise OnnxError("not an ONNX file, or one that is cut short") from None
     except OnnxError:
         raise
-    except (onnx.checker.ValidationError, OSError, ValueError, RuntimeError) as error:
+    except (*UNSOUND, OSError, ValueError, RuntimeError) as error:
         raise OnnxError(f"not a sound ONNX file: {one_line(error)}") from None
-    require_unique_names(model.graph)
-    return model if until is None else cut(model, until)
 
 
 Visit = Callable[[Trace, Node, onnx.ModelProto], Value | tuple[Signal, ...]]
@@ -206,6 +207,8 @@ def finish(model: onnx.ModelProto, trace: Trace, values: Mapping[str, Value]) ->
         if isinstance(value, Rounded):
             raise OnnxError(f"output {name!r}: {ROUNDS}")
         signals[name] = value.signal if isinstance(value, BehindLogits) else value
+    if not signals:
+        raise OnnxError("the network has no output; export it again")
     if len({signal.layer for signal in signals.values()}) != 1:
         raise OnnxError(
             f"the outputs {', '.join(map(repr, signals))} come from different layers; `brianize tailor FILE --until "

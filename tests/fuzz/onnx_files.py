@@ -64,7 +64,8 @@ def judge(folder: Path) -> Outcome:
 
 
 def _spikes(folder: Path) -> str:
-    error = spiking_error(load(folder / NAME))
+    path = folder / NAME
+    error = spiking_error(load(path, *_asked(path)))
     if error is not None and not error < LARGEST_ERROR:
         raise Wrong(f"spikes with a mean error of {error:.3f} of the largest output")
     return "equal"
@@ -119,10 +120,17 @@ def _asked(path: Path) -> tuple[str | None, Standardisation]:
 
 
 def _ending_at(model: onnx.ModelProto, until: str | None) -> onnx.ModelProto:
-    """The same nodes, with this tensor as the only output."""
-    if until is not None:
-        del model.graph.output[:]
-        model.graph.output.append(onnx.ValueInfoProto(name=until))
+    """The nodes that this tensor is made by, with it as the only output."""
+    if until is None:
+        return model
+    needed, nodes = {until}, []
+    for node in reversed(model.graph.node):
+        if needed.intersection(node.output):
+            needed.update(node.input)
+            nodes.insert(0, onnx.NodeProto.FromString(node.SerializeToString()))
+    del model.graph.output[:], model.graph.node[:]
+    model.graph.output.append(onnx.ValueInfoProto(name=until))
+    model.graph.node.extend(nodes)
     return model
 
 

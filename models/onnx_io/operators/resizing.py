@@ -60,12 +60,12 @@ def _nearest(node: Node, places: Places) -> Places:
 
 
 def _require_moderate(node: Node, shape: tuple[int, ...]) -> None:
-    """Before onnxruntime takes the memory."""
-    scales, sizes = node.attributes.get("scales"), None
-    for value in node.inputs[1:]:
-        if isinstance(value, np.ndarray) and value.shape == (4,):
-            scales, sizes = (value, sizes) if value.dtype.kind == "f" else (scales, value)
-    if sizes is not None:
-        require_size([int(n) for n in sizes])
-    if scales is not None:
-        require_size([int(n * float(factor)) for n, factor in zip((node.batch, *shape), scales, strict=True)])
+    """Before onnxruntime takes the memory, or ends the process at numbers that are too few."""
+    here, first = (node.batch, *shape), 1 if node.opset < 11 else 2
+    axes = [axis % len(here) for axis in node.attributes.get("axes", range(len(here)))]
+    for position, name in enumerate(("scales", "sizes"), first):
+        given = np.ravel(node.setting(name, position, ()))
+        if given.size and (given.size != len(axes) or not np.all(np.isfinite(given))):
+            raise OnnxError(f"{name} is {given.tolist()}; {len(axes)} numbers are possible, one of each axis")
+        of_axis = dict(zip(axes, given.tolist(), strict=False))
+        require_size([int(of_axis.get(i, n) if name == "sizes" else n * of_axis.get(i, 1)) for i, n in enumerate(here)])

@@ -320,6 +320,14 @@ def test_a_resize_that_onnxruntime_refuses(tmp_path: Path) -> None:
     refused(tmp_path, model, r"node 'it' \(Resize\): onnxruntime refuses it: .*scale|greater than 0")
 
 
+@pytest.mark.parametrize("given", [{"scales": np.float32([1])}, {"sizes": np.array([2, 6, 5])}])
+def test_a_resize_that_ends_the_process_of_onnxruntime(tmp_path: Path, given: dict) -> None:
+    names = "x - scales" if "scales" in given else "x - - sizes"
+    model = network([node("Resize", names, name="it", mode="nearest")], given, MAPS, axes=4)
+    words = rf"{next(iter(given))} is \[.*\]; 4 numbers are possible"
+    refused(tmp_path, model, rf"node 'it' \(Resize\): {words}")
+
+
 @pytest.mark.parametrize("labels", [[0, 2, 1, 3], [1, 2, 3, 4], [0, 1, 2]])
 @pytest.mark.parametrize("operator", ["ArrayFeatureExtractor", "ZipMap"])
 def test_classes_of_other_numbers_than_their_logits(tmp_path: Path, labels: list[int], operator: str) -> None:
@@ -366,3 +374,17 @@ def test_a_loop_over_constants_is_not_run(tmp_path: Path) -> None:
     loop = helper.make_node("Loop", ["times", "yes", "one"], ["c"], name="it", body=body)
     weights = {"times": np.array(2**62), "yes": np.array(True), "one": np.ones(1, np.float32)}
     refused(tmp_path, network([loop, node("Add", "x c")], weights), r"node 'it' \(Loop\): a Loop may run for ever")
+
+
+def test_a_network_without_an_output(tmp_path: Path) -> None:
+    model = network([GEMM, node("Relu", "h")], W)
+    del model.graph.output[:]
+    refused(tmp_path, model, "the network has no output")
+
+
+def test_shapes_that_cannot_be_inferred_where_none_is_declared(tmp_path: Path) -> None:
+    """The shapes of outputs are inferred before the checker sees the file, of which inference refuses some."""
+    model = network([GEMM, node("Relu", "h"), node("Relu", "h")], W)
+    del model.graph.node[1].output[:]
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    refused(tmp_path, model, "not a sound ONNX file: .*ShapeInferenceError.*Relu")
