@@ -34,6 +34,7 @@ FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(do
 WHOLE = {f"tensor({name})": np.dtype(name) for name in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")}
 SAID = (
     Standardisation(scale=100.0), Standardisation(scale=2.0, mean=0.5, std=0.25), Standardisation(mean=(0.1, 0.2, 0.3)),
+    Standardisation(mean=1e50),
 )  # fmt: skip
 
 
@@ -181,6 +182,8 @@ def _difference(got: np.ndarray, wanted: object, shaken: object, rough: float, o
     if not isinstance(wanted, np.ndarray):
         return ""  # the dictionaries of ZipMap
     behind = operators.intersection(BEHIND_LOGITS)
+    if not np.all(np.isfinite(got)):
+        return "overflow"
     if wanted.dtype.kind in "iuOU":
         return "" if behind and (wanted.dtype.kind != "i" or _are_answers(got, wanted)) else "not the largest"
     if not np.all(np.isfinite(wanted)):

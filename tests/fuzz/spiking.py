@@ -25,15 +25,14 @@ def spiking_error(graph: Graph) -> float | None:
     Signed neurons bear whatever a network holds. Average pooling is folded, so that an error in folding shows as well.
     The output accumulates, without its activation function.
     """
-    if not graph.output.activation.is_linear:
-        return None
     images = np.random.default_rng(0).random((4, *graph.input_shape)).astype(np.float32)
     neuron = signed_integrate_and_fire(balanced=True)
     try:
         reduced = fold_average_pooling(graph)
         normalised = normalize(reduced, images, "data")
         plan = make_plan(normalised, signed=True)
-        if sum(population.size for population in plan.populations) > LARGEST:
+        is_linear = graph[plan.populations[-1].name].activation.is_linear
+        if not is_linear or sum(population.size for population in plan.populations) > LARGEST:
             return None
         simulation = Simulation(
             neuron=neuron, encoder=ConstantCurrent(1000 * Hz), duration=STEPS * ms, output="accumulating"

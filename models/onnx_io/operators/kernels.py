@@ -173,9 +173,11 @@ def _pool(trace: Trace, node: Node) -> dict[str, object]:
     kernel, stride = _pair(node, "kernel_shape"), _pair(node, "strides")
     if _pair(node, "dilations") != (1, 1):
         raise OnnxError("dilated pooling is not supported")
+    if (rounding := node.attributes.get("ceil_mode", 0)) not in (0, 1):
+        raise OnnxError(f"ceil_mode is {rounding}; 0 and 1 are possible")
     return {
         "name": node.name("pool", trace.shapes), "inputs": (), "kernel": kernel, "stride": stride,
-        "padding": _padding(node, size, kernel, stride, (1, 1)), "ceil_mode": bool(node.attributes.get("ceil_mode", 0)),
+        "padding": _padding(node, size, kernel, stride, (1, 1)), "ceil_mode": bool(rounding),
     }  # fmt: skip
 
 

@@ -127,3 +127,10 @@ def test_a_mean_for_each_channel_there_is(tmp_path: Path) -> None:
     with pytest.raises(OnnxError, match=r"n\.onnx: mean has 2 values, but the network reads 3 channels; give one numb"):
         load(path, standardisation=Standardisation(mean=(0.1, 0.2)))
     load(path, standardisation=Standardisation(mean=(0.1, 0.2, 0.3)))
+
+
+@pytest.mark.parametrize("said", [Standardisation(mean=1e50), Standardisation(scale=1e100), Standardisation(std=1e-60)])
+def test_numbers_that_no_weight_holds(tmp_path: Path, said: Standardisation) -> None:
+    path = written(tmp_path / "n.onnx", model(KINDS["padded convolution"]))
+    with pytest.raises(OnnxError, match=r"\(Conv\): the (weight|bias) holds .*; only finite values are possible"):
+        load(path, standardisation=said)

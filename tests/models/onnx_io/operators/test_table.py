@@ -330,6 +330,7 @@ def test_a_convolution_without_a_bias_has_none(tmp_path: Path) -> None:
         ([node("Pad", "x rows one")], "only padding with zeros is possible"),
         ([node("Pad", "x rows", mode="reflect")], "only padding with zeros is possible"),
         ([node("MaxPool", "x", kernel_shape=[2, 2], dilations=[2, 2])], "dilated pooling is not supported"),
+        ([node("MaxPool", "x", kernel_shape=[2, 2], ceil_mode=3)], "ceil_mode is 3; 0 and 1 are possible"),
         ([node("MaxPool", "x", kernel_shape=[2])], r"kernel_shape is \[2\]; two positive numbers"),
         ([node("MaxPool", "x", kernel_shape=[9, 9])], "a kernel of 9 is larger than the padded map of 6"),
         ([node("Cast", "x", to=TensorProto.INT64)], "casts a signal to INT64; only"),
