@@ -72,7 +72,7 @@ def _images(folder: Path) -> str:
     if data.y.shape != (len(data.x),) or data.y.dtype != np.int64 or data.y.min() < 0:
         raise Wrong(f"labels {data.y.dtype} {data.y.shape}")
     _equal(data.y, np.argmax(y, 1) if y.ndim == 2 and y.shape[1] > 1 else y.ravel())
-    if "blob" in arrays:
+    if "blob" in arrays or data.standardisation.said:
         return "equal"
     return _equal(np.sort(data.x.ravel()), np.sort(x.astype(float).ravel()) / (255 if x.dtype.kind in "iu" else 1))
 

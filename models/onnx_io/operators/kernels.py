@@ -145,7 +145,8 @@ def pad(trace: Trace, node: Node) -> Value:
         signal, places = trace.unpadded(node.signal())
         kept = [slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(shape, amounts, strict=True)]
         around = [(max(a, 0), max(b, 0)) for a, b in amounts]
-        return trace.arrange(signal, np.pad(places[tuple(kept)], around, constant_values=ZERO), "")
+        padded = np.pad(places[tuple(kept)], around, constant_values=ZERO)
+        return trace.arrange(signal, padded, node.name("flatten", trace.shapes))
     channels, (top, bottom), (left, right) = amounts
     signal = trace.settle(node.signal())
     signal = zero_channels(trace, node, signal, *channels) if any(channels) else signal

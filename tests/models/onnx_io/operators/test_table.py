@@ -258,6 +258,16 @@ def test_zero_padding_in_front_of(tmp_path: Path, operator: str, nodes: list, po
     same(tmp_path, network([start, node("Pad", "r pads", "p"), *nodes], weights, MAPS, axes=4))
 
 
+def test_padding_by_nothing_between_a_flattening_and_a_concatenation(tmp_path: Path) -> None:
+    nodes = [
+        node("Relu", "x", "r"),
+        node("Flatten", "r", "f"),
+        node("Pad", "f pads", "p"),
+        node("Concat", "p p", axis=1),
+    ]
+    same(tmp_path, network(nodes, {"pads": np.zeros(4, np.int64)}, MAPS))
+
+
 def test_zero_padding_joins_the_pooling_where_it_cannot_win(tmp_path: Path) -> None:
     weights = {"pads": np.array([0, 0, 1, 0, 0, 0, 0, 1], np.int64)}
     for operator in ("MaxPool", "AveragePool"):
