@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
+FUZZ_CASES ?= 3000
+FUZZ_SEED ?= 0
 NETWORKS ?= $(basename $(notdir $(wildcard models/weights/*.onnx)))
 
 .DEFAULT_GOAL := help
@@ -40,6 +42,9 @@ test: $(VENV)/.run  ## the fast tests (minutes)
 test-slow: $(VENV)/.run  ## the long tests, on the real data where it is present
 	$(BIN)/python -m pytest -q -m slow
 
+fuzz: $(VENV)/.run  ## networks, studies and images that are wrong in some way: FUZZ_CASES of each, from FUZZ_SEED
+	$(BIN)/python -m tests.fuzz --cases $(FUZZ_CASES) --seed $(FUZZ_SEED)
+
 test-all: test-slow  ## the long tests, then the fast ones under each Python of 3.11, 3.12 and 3.13 that is there
 	@for version in 3.11 3.12 3.13; do \
 	    if python$$version --version >/dev/null 2>&1; then \
@@ -68,4 +73,4 @@ bench: $(VENV)/.run  ## how fast: results/throughput
 clean:  ## remove the environments and caches
 	rm -rf $(VENV) .venvs .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
 
-.PHONY: help demo detect look test test-slow test-all format check train bench clean
+.PHONY: help demo detect look test test-slow test-all fuzz format check train bench clean

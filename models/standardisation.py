@@ -55,18 +55,24 @@ class Standardisation:
         Raises
         ------
         StandardisationError
-            If there is neither one number nor one per channel or feature.
+            If there is neither one number nor one per channel or feature, or if what it makes is out of range.
         """
         scale_, mean, std = (
             _spread(name, default if value is None else value, shape)
             for name, value, default in (("scale", self.scale, scale), ("mean", self.mean, 0.0), ("std", self.std, 1.0))
         )
-        return scale_ / std, -mean / std
+        with np.errstate(all="ignore"):
+            factor, offset = scale_ / std, -mean / std
+        if not (np.isfinite(factor).all() and np.isfinite(offset).all() and factor.min() > 0):
+            told = ", ".join(f"{name} {value}" for name, value in self.said.items())
+            raise StandardisationError(f"(scale * pixel - mean) / std is out of range, by {told}; give other numbers")
+        return factor, offset
 
     def pixels(self, x: NDArray[Any]) -> Affine:
         """The pixels of what the network reads, (N, *shape), as `affine` makes it of them; raises as that does."""
         factor, offset = self.affine(x.shape[1:])
-        return (x - offset) / factor
+        with np.errstate(over="ignore"):  # infinite pixels are none, which is for the caller to judge
+            return (x - offset) / factor
 
 
 def together(one: Standardisation, other: Standardisation) -> Standardisation:

@@ -100,7 +100,8 @@ def make_plan(graph: Graph, signed: bool = False, signed_input: bool = False) ->
     Raises
     ------
     ConversionError
-        If a layer needs negative activity between layers and the neurons are not signed, or if a slope is below 0.
+        If a layer needs negative activity between layers and the neurons are not signed, if a slope is below 0, or if
+        no layer has neurons.
     """
     _require_sendable(graph, signed, signed_input)
     populations = [Population(INPUT, graph.shapes[INPUT], "input", 0)]
@@ -115,6 +116,8 @@ def make_plan(graph: Graph, signed: bool = False, signed_input: bool = False) ->
             earlier = sum((p.source, p.target) == (source, layer.name) for p in projections)
             name = f"{source}_to_{layer.name}" + (f"__{earlier + 1}" if earlier else "")
             projections.append(Projection(name, source, layer.name, weights, connection, depth - depths[source] - 1))
+    if len(populations) == 1:
+        raise ConversionError("the network hands on its input as it is; there is nothing in it that spikes")
     biases = {p.name: _bias(graph, graph[p.name]) for p in populations[1:]}
     slopes = dict(_slopes(graph, populations[1:], signed_input)) if signed else {}
     if signed_input:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import io
 import math
+import warnings
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.lib.format import MAGIC_PREFIX, read_array_header_1_0, read_array_header_2_0, read_magic
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from models.datasets.meaning import DatasetError, Labels, as_labels, of_bytes
 from models.graph import Array
@@ -59,11 +60,18 @@ def npz_arrays(path: Path) -> dict[str, NDArray[Any]]:
                 _require_sizes(path, stream)
             stream.seek(0)
             file = np.load(stream, allow_pickle=False)
-            return {key: file[key] for key in file.files}
+            members = {key: file[key] for key in file.files}
     except DatasetError:
         raise
-    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise DatasetError(f"{path} cannot be read as npz without pickles: {error}") from None
+    except Exception as error:  # a damaged file may raise whatever zip, its compressions and NumPy's headers raise
+        raise DatasetError(f"{path} cannot be read as npz without pickles: {_one_line(error)}") from None
+    return {key: member for key, member in members.items() if isinstance(member, np.ndarray)}  # others come as bytes
+
+
+def _one_line(error: Exception) -> str:
+    """What an error says, or its type where it says nothing, without line breaks and what is not printable."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _require_sizes(path: Path, stream: BinaryIO) -> None:
@@ -75,9 +83,11 @@ def _require_sizes(path: Path, stream: BinaryIO) -> None:
                 f"{path} holds arrays of {claimed} bytes; {LARGEST} is the most possible: save fewer images, or uint8"
             )
         for member in members:
-            with archive.open(member) as array:
-                read_header = HEADERS.get(read_magic(array))
-                shape, _, dtype = read_header(array) if read_header else ((), False, np.dtype(np.uint8))
+            with archive.open(member) as file:
+                is_array = file.read(len(MAGIC_PREFIX)) == MAGIC_PREFIX  # others come as bytes
+                file.seek(0)
+                read_header = HEADERS.get(read_magic(file)) if is_array else None
+                shape, _, dtype = read_header(file) if read_header else ((0,), False, np.dtype(np.uint8))
             if not dtype.hasobject and math.prod(shape) * dtype.itemsize > member.file_size:
                 raise ValueError(f"{member.filename} says {shape}, but holds {member.file_size} bytes")
 
@@ -88,11 +98,15 @@ def decode_images(path: Path, arrays: Mapping[str, NDArray[Any]]) -> list[Image.
         raise DatasetError(f"{path} has no offset, the places where each image of blob begins and the last one ends")
     try:
         data, offset = arrays["blob"].tobytes(), arrays["offset"]
-        images: list[Image.Image] = [Image.open(io.BytesIO(data[start:stop])) for start, stop in pairwise(offset)]
-        for image in images:
-            image.load()
-    except (UnidentifiedImageError, OSError, TypeError, ValueError, Image.DecompressionBombError) as error:
-        raise DatasetError(f"{path}: blob does not hold images: {error}") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of images so large that they may be meant to fill the memory
+            images: list[Image.Image] = [Image.open(io.BytesIO(data[start:stop])) for start, stop in pairwise(offset)]
+            for image in images:
+                image.load()
+    except Exception as error:  # damaged images may raise whatever their formats raise
+        raise DatasetError(f"{path}: blob does not hold images: {_one_line(error)}") from None
+    if not images:
+        raise DatasetError(f"{path}: blob does not hold images: offset {offset.tolist()} cuts out none")
     return images
 
 

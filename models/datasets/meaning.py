@@ -19,6 +19,7 @@ CHANNELS = (1, 3)
 PIXELS = Standardisation()
 BRIGHT = 128  # bytes of many images that are all darker are no bytes, but numbers that end at 16 or 1
 ROUNDING = 1e-3
+CLASSES = 2**31  # more are none
 
 
 class DatasetError(ValueError):
@@ -86,7 +87,7 @@ def _turned_back(source: str, x: NDArray[Any], said: Standardisation) -> Array:
     except StandardisationError as error:
         raise DatasetError(f"{source}: {error}") from None
     low, high = pixels.min(), pixels.max()
-    if low < -ROUNDING or high > 1 + ROUNDING:
+    if not (low >= -ROUNDING and high <= 1 + ROUNDING):
         told = ", ".join(f"{name} {value if np.ndim(value) == 0 else '...'}" for name, value in said.said.items())
         raise DatasetError(
             f"{source}: x reaches from {x.min():g} to {x.max():g}, which by {told} are pixels from {low:g} to "
@@ -145,9 +146,14 @@ def flat(source: str, x: NDArray[Any], shape: Shape) -> NDArray[Any]:
 def as_labels(source: str, y: NDArray[Any], count: int) -> Labels:
     """One class 0, 1, ... for each of `count` images: as (N,), as a column, or as one 1 among zeros in each row."""
     numbers = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-    if numbers.ndim == 2 and numbers.dtype.kind in "biuf" and np.all((y == 0) | (y == 1)) and np.all(y.sum(1) == 1):
+    is_table = numbers.ndim == 2 and len(numbers) == count and numbers.size > 0 and numbers.dtype.kind in "biuf"
+    if is_table and np.all((y == 0) | (y == 1)) and np.all(y.sum(1) == 1):
         numbers = y.argmax(axis=1)
-    known = numbers.shape == (count,) and numbers.dtype.kind in "biuf" and np.all(numbers >= 0)
+    known = (
+        numbers.shape == (count,)
+        and numbers.dtype.kind in "biuf"
+        and np.all((numbers >= 0) & (numbers.astype(float) < CLASSES))
+    )
     if not known or not np.isfinite(numbers).all() or np.any(numbers != np.floor(numbers)):
         raise DatasetError(
             f"{source}: y is {y.dtype} of shape {y.shape}; {count} images need as many classes from 0, or boxes "

@@ -53,10 +53,13 @@ def boxes_of(path: Path, arrays: Mapping[str, NDArray[Any]], count: int) -> list
     """The boxes `gt` of each photograph, cut at `gt_offset`; raises `DatasetError`."""
     if "gt" not in arrays:
         return [np.empty((0, COLUMNS), np.float32)] * count
-    ends = arrays.get("gt_offset")
+    boxes, ends = arrays["gt"], arrays.get("gt_offset")
     if ends is None or ends.ndim != 1 or ends.dtype.kind not in "iu":
         raise DatasetError(f"{path} has no gt_offset, whole numbers: where the boxes of each photograph begin and end")
-    parts = [arrays["gt"][start:stop] for start, stop in pairwise(ends)]
-    if arrays["gt"].ndim != 2 or arrays["gt"].shape[1] != COLUMNS or len(parts) != count:
-        raise DatasetError(f"{path}: gt has shape {arrays['gt'].shape} for {len(parts)} of {count} photographs")
-    return parts
+    if boxes.ndim != 2 or boxes.shape[1] != COLUMNS or len(ends) != count + 1:
+        raise DatasetError(f"{path}: gt has shape {boxes.shape} for {max(len(ends) - 1, 0)} of {count} photographs")
+    if boxes.dtype.kind not in "iuf" or not np.all(np.isfinite(boxes)):
+        raise DatasetError(f"{path}: gt is not all finite numbers")
+    if np.any(np.diff([0, *ends.tolist(), len(boxes)]) < 0):
+        raise DatasetError(f"{path}: gt_offset is {ends.tolist()[:9]}; it cuts {len(boxes)} boxes, from 0 on, in order")
+    return [boxes[start:stop] for start, stop in pairwise(ends)]

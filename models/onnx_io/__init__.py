@@ -3,13 +3,13 @@
 Most need `load`, `save`, `predict` and `activations`; the rest is for the tailor, which follows a file node by node.
 """
 
-from models.onnx_io.content import content_hash, files_of
+from models.onnx_io.content import content_hash, files_of, opset_of
 from models.onnx_io.editing import cut, to_half, without_unread
 from models.onnx_io.names import free_name
 from models.onnx_io.node import BehindLogits, Missing, Node, Rounded, Value, attributes_of, operator_of
 from models.onnx_io.operators import FOLLOWERS, NORMS, QUANTISED, SMOOTH, UNBOUNDED
-from models.onnx_io.reading import evaluate, finish, follow, input_shape, load, opset_of, read, require_runnable
-from models.onnx_io.running import activations, activations_in_turn, open_session, predict
+from models.onnx_io.reading import evaluate, finish, follow, input_shape, load, read
+from models.onnx_io.running import activations, activations_in_turn, open_session, predict, require_runnable
 from models.onnx_io.signals import OnnxError, Signal, naming, one_line
 from models.onnx_io.trace import Trace
 from models.onnx_io.writing import save, to_onnx

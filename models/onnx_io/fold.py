@@ -98,7 +98,7 @@ def _response(layer: Conv2d, offset: Affine, shape: Shape) -> NDArray[Any]:
     size = shape[1:]
     if offset.shape[1:] == (1, 1) and not any(layer.padding):
         size = tuple(d * (k - 1) + 1 for d, k in zip(layer.dilation, layer.weight.shape[2:], strict=True))
-    image = np.broadcast_to(offset, (shape[0], *size)).astype(np.float32)
+    image = to_single(np.broadcast_to(offset, (shape[0], *size)))
     bare = replace(layer, inputs=(INPUT,), bias=None, activation=LINEAR)
     return predict(Graph(image.shape, (bare,)), image[None])[0].astype(float)
 

@@ -20,24 +20,14 @@ from models.onnx_io.signals import OnnxError, Signal, require_size
 from models.standardisation import Standardisation
 
 VALUE_BY_VALUE = (
-    "Abs",
-    "Add",
-    "Cast",
-    "CastLike",
-    "Clip",
-    "Div",
-    "Dropout",
-    "Identity",
-    "Mul",
-    "Neg",
-    "Pad",
-    "Relu",
-    "Sub",
-)
-SCALES = {
-    TensorProto.FLOAT: 1.0, TensorProto.DOUBLE: 1.0, TensorProto.FLOAT16: 1.0, TensorProto.BFLOAT16: 1.0,
-    TensorProto.UINT8: 255.0,
-}  # fmt: skip
+    "Abs", "Add", "Cast", "CastLike", "Clip", "Div", "Dropout", "Identity", "Mul", "Neg", "Pad", "Relu", "Sub",
+)  # fmt: skip
+FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
+WHOLE = (
+    TensorProto.INT8, TensorProto.INT16, TensorProto.INT32, TensorProto.INT64, TensorProto.UINT16, TensorProto.UINT32,
+    TensorProto.UINT64,
+)  # fmt: skip
+SCALES = {**dict.fromkeys(FLOATS, 1.0), **dict.fromkeys(WHOLE), TensorProto.UINT8: 255.0}
 ANY_ORDER = ("Flatten", "Gemm", "MatMul", "Reshape")
 ALONG_CHANNELS = (
     "AveragePool", "BatchNormalization", "Conv", "GlobalAveragePool", "GlobalMaxPool", "MaxPool", "PRelu",
@@ -65,6 +55,10 @@ def input_of(model: onnx.ModelProto, constants: Container[str]) -> Input:
     if len(inputs) != 1:
         raise OnnxError(f"the network has {len(inputs)} inputs, {[value.name for value in inputs]}; one is possible")
     name, tensor = inputs[0].name, inputs[0].type.tensor_type
+    if tensor.elem_type not in SCALES:
+        known = tensor.elem_type in TensorProto.DataType.values()
+        kind = TensorProto.DataType.Name(tensor.elem_type).lower() if known else tensor.elem_type
+        raise OnnxError(f"input {name!r} is of type {kind}; images are floats or whole numbers")
     dims = [dim.dim_param or dim.dim_value for dim in tensor.shape.dim]
     if len(dims) not in (2, 3, 4):
         raise OnnxError(f"input {name!r} has shape {dims}, not (batch, channels, height, width) or (batch, features)")
@@ -72,7 +66,7 @@ def input_of(model: onnx.ModelProto, constants: Container[str]) -> Input:
     if free:
         raise OnnxError(f"input {name!r} has the dynamic dimension {', '.join(free)}; only the batch may be free")
     shape, places = _layout(tuple(dims[1:]), _first_reader(model.graph, name))
-    return Input(name, dims[0] if _is_fixed(dims[0]) else 1, shape, places, SCALES.get(tensor.elem_type))
+    return Input(name, dims[0] if _is_fixed(dims[0]) else 1, shape, places, SCALES[tensor.elem_type])
 
 
 def standardised(given: Input, signal: Signal, standardisation: Standardisation) -> Signal:

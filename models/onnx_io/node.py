@@ -108,6 +108,27 @@ class Node:
             raise OnnxError(f"{name} depends on the images; it must be a constant")
         return default if value is None else value
 
+    def number(self, name: str, position: int, default: float) -> float:
+        """A setting that is one number."""
+        value = np.asarray(self.setting(name, position, default))
+        if value.size != 1 or value.dtype.kind not in "fiub":
+            raise OnnxError(f"{name} is {_short(value)}; one number is possible")
+        return float(value.reshape(()))
+
+    def whole_numbers(self, name: str, position: int) -> list[int] | None:
+        """A setting that is a row of whole numbers, or None if it was left out."""
+        value = self.setting(name, position)
+        if value is None:
+            return None
+        row = np.asarray(value)
+        if row.ndim > 1 or (row.size and row.dtype.kind not in "iu"):
+            raise OnnxError(f"{name} is {_short(row)}; a row of whole numbers is possible")
+        return [int(number) for number in np.atleast_1d(row)]
+
+
+def _short(values: NDArray[Any]) -> str:
+    return repr(values.tolist()) if values.size <= 8 else f"of type {values.dtype} and shape {values.shape}"
+
 
 def operator_of(proto: NodeProto) -> str:
     """The operator; one of a domain that is not ONNX's own with this domain, since it may mean anything."""

@@ -20,22 +20,28 @@ from google.protobuf.message import DecodeError
 from onnx import external_data_helper, inliner, numpy_helper
 
 from models.graph import INPUT, Graph, GraphError, Shape
-from models.onnx_io.content import require_file
+from models.onnx_io.content import OLDEST_OPSET, opset_of, require_file, require_parts, require_unique_names
 from models.onnx_io.editing import cut
 from models.onnx_io.inputs import input_of, standardised
 from models.onnx_io.node import BehindLogits, Missing, Node, Rounded, Value, attributes_of, label_of
-from models.onnx_io.operators import ADVICE, OPERATORS, ROUNDS, clip_rounded, evaluate_constants, follow_logits
+from models.onnx_io.operators import (
+    ADVICE,
+    OPERATORS,
+    ROUNDS,
+    clip_rounded,
+    evaluate_constants,
+    follow_logits,
+    require_real,
+)
 from models.onnx_io.places import is_in_order
-from models.onnx_io.running import open_session
+from models.onnx_io.running import require_runnable
 from models.onnx_io.signals import OnnxError, Signal, naming, one_line
 from models.onnx_io.trace import Trace
 from models.onnx_io.writing import PRODUCER
 from models.standardisation import Standardisation, StandardisationError
 
 UNTIL = "where it stands behind the network, `brianize tailor FILE --until NAME --output NEW.onnx` cuts it off"
-OLDEST_OPSET = 7  # before it, Add and Mul spread their operands by other rules
-
-
+UNSOUND = (onnx.checker.ValidationError, onnx.shape_inference.InferenceError)
 PIXELS = Standardisation()  # the network reads them as they are
 
 
@@ -88,35 +94,19 @@ def read(path: str | Path, until: str | None = None) -> onnx.ModelProto:
     try:
         model = onnx.load_model_from_string(path.read_bytes())
         external_data_helper.load_external_data_for_model(model, str(path.parent))
+        require_parts(model)
         if not all(output.type.tensor_type.HasField("shape") for output in model.graph.output):
             model = onnx.shape_inference.infer_shapes(model)  # tools that cut networks leave it out
         onnx.checker.check_model(model)
         model = inliner.inline_local_functions(model) if model.functions else model
+        require_unique_names(model.graph)
+        return model if until is None else cut(model, until)
     except DecodeError:
         raise OnnxError("not an ONNX file, or one that is cut short") from None
-    except (onnx.checker.ValidationError, OSError, ValueError, RuntimeError) as error:
+    except OnnxError:
+        raise
+    except (*UNSOUND, OSError, ValueError, RuntimeError) as error:
         raise OnnxError(f"not a sound ONNX file: {one_line(error)}") from None
-    _require_unique_names(model.graph)
-    return model if until is None else cut(model, until)
-
-
-def _require_unique_names(graph: onnx.GraphProto) -> None:
-    """Names of nodes and of tensors; the checker lets some that are borne twice pass."""
-    nodes = Counter(node.name for node in graph.node if node.name)
-    tensors = Counter(name for node in graph.node for name in node.output if name)
-    tensors.update(tensor.name for tensor in graph.initializer)
-    tensors.update({value.name for value in graph.input} - {tensor.name for tensor in graph.initializer})
-    for kind, names in (("nodes", nodes), ("tensors", tensors)):
-        if twice := [name for name, count in names.items() if count > 1]:
-            raise OnnxError(f"two {kind} are called {twice[0]!r}; give each a name of its own, or export again")
-
-
-def require_runnable(model: onnx.ModelProto | str | Path) -> None:
-    """Raise an `OnnxError` if onnxruntime refuses a model or a file, as it does types of tensors that do not fit."""
-    try:
-        open_session(model, optimised=False)
-    except Exception as error:  # its exceptions share no base class
-        raise OnnxError(f"onnxruntime refuses the file: {one_line(error)}; export the network again") from error
 
 
 Visit = Callable[[Trace, Node, onnx.ModelProto], Value | tuple[Signal, ...]]
@@ -147,7 +137,9 @@ def follow(
     values: dict[str, Value] = {}
     for tensor in model.graph.initializer:
         with naming(f"tensor {tensor.name!r}"):
-            values[tensor.name] = numpy_helper.to_array(tensor)
+            if tensor.data_type not in onnx.TensorProto.DataType.values():
+                raise OnnxError(f"is of type {tensor.data_type}, which ONNX has not; export the network again")
+            values[tensor.name] = require_real(numpy_helper.to_array(tensor))
     given = input_of(model, values)
     trace = Trace(given.shape)
     pixels = trace.signal(INPUT)
@@ -194,10 +186,6 @@ def evaluate(trace: Trace, node: Node, model: onnx.ModelProto) -> Value | tuple[
         return OPERATORS[node.operator](trace, node)
 
 
-def opset_of(model: onnx.ModelProto) -> int:
-    return next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), OLDEST_OPSET)
-
-
 def _reads(graph: onnx.GraphProto) -> Counter[str]:
     """How many nodes and outputs read the values of each tensor, not just its shape or type."""
     reads = Counter(output.name for output in graph.output)
@@ -219,6 +207,8 @@ def finish(model: onnx.ModelProto, trace: Trace, values: Mapping[str, Value]) ->
         if isinstance(value, Rounded):
             raise OnnxError(f"output {name!r}: {ROUNDS}")
         signals[name] = value.signal if isinstance(value, BehindLogits) else value
+    if not signals:
+        raise OnnxError("the network has no output; export it again")
     if len({signal.layer for signal in signals.values()}) != 1:
         raise OnnxError(
             f"the outputs {', '.join(map(repr, signals))} come from different layers; `brianize tailor FILE --until "

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
+from numpy.typing import NDArray
+from onnx import TensorProto
 
 from models.graph import INPUT, Array, Graph, GraphError
+from models.onnx_io.signals import OnnxError, one_line
 from models.onnx_io.writing import to_onnx
 
 BATCH = 500  # images that onnxruntime gets at once
@@ -79,3 +83,23 @@ def open_session(model: onnx.ModelProto | bytes | str | Path, optimised: bool = 
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     source = model.SerializeToString() if isinstance(model, onnx.ModelProto) else model
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+
+def require_runnable(model: onnx.ModelProto | str | Path) -> None:
+    """Raise an `OnnxError` if onnxruntime refuses a model or a file, as it does types of tensors that do not fit.
+
+    Some of what it refuses, such as shapes and padding, it finds only when it runs; a single black image shows it.
+    """
+    try:
+        session = open_session(model, optimised=False)
+        session.run(None, {given.name: _black(given.type, given.shape) for given in session.get_inputs()})
+    except Exception as error:  # its exceptions share no base class
+        raise OnnxError(f"onnxruntime refuses the file: {one_line(error)}; export the network again") from error
+
+
+def _black(kind: str, shape: list[int | str | None]) -> NDArray[Any] | onnxruntime.OrtValue:
+    """One black image, or as many as the batch is fixed to, of a type such as "tensor(float)"."""
+    name, sizes = kind[len("tensor(") : -1], [size if isinstance(size, int) else 1 for size in shape]
+    if name == "bfloat16":  # which NumPy has not
+        return onnxruntime.OrtValue.ortvalue_from_numpy_with_onnx_type(np.zeros(sizes, np.uint16), TensorProto.BFLOAT16)
+    return np.zeros(sizes, {"float": "float32", "double": "float64"}.get(name, name))

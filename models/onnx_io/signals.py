@@ -65,5 +65,6 @@ def naming(thing: object, *known: type[Exception]) -> Iterator[None]:
 
 
 def one_line(error: Exception) -> str:
-    """The text of an error without its line breaks."""
-    return " ".join(str(error).split())
+    """The text of an error without its line breaks, and with what a terminal would take as a command written out."""
+    text = " ".join(str(error).split())
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

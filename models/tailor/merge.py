@@ -42,12 +42,14 @@ def _merge(file: File, first: NodeProto, nodes: list[NodeProto]) -> list[NodePro
 
 
 def _alone_before(file: File, node: NodeProto, operators: tuple[str, ...]) -> NodeProto | None:
-    """The node in front, if it is of these operators, this one alone reads it, and all weights are constants."""
+    """The node in front, if it is of these operators, this one alone reads it, and all weights are finite constants."""
     first = file.producer(node.input[0])
     if first is None or operator_of(first) not in operators or first.output[0] in file.outputs:
         return None
     weights = [name for layer in (first, node) for name in layer.input[1:] if name]
     if any(map(file.is_signal, weights)) or file.readers(first.output[0]) != [node]:
+        return None
+    if not all(np.all(np.isfinite(file.value(name))) for name in weights):
         return None
     if any(file.value(layer.input[1]).ndim != file.value(node.input[1]).ndim for layer in (first, node)):
         return None

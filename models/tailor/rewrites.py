@@ -46,9 +46,9 @@ def _clip(file: File, node: NodeProto) -> list[NodeProto] | None:
     """Clip(x, low, high) = low + Clip(x - low, 0, high - low)."""
     settings = {"min": -math.inf, "max": math.inf, **attributes_of(node)}
     for key, name in zip(("min", "max"), node.input[1:], strict=False):
-        if name and file.is_signal(name):
+        if name and (file.is_signal(name) or file.value(name).size != 1):
             return None
-        settings[key] = float(file.value(name)) if name else settings[key]
+        settings[key] = float(file.value(name).reshape(())) if name else settings[key]
     low, high = settings["min"], settings["max"]
     if low == 0 or not -UNBOUNDED < low < high:
         return None

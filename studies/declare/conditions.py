@@ -24,6 +24,7 @@ Readout = Literal["count", "potential", "first_spike", "k_th_spike"]
 Normalization = Scheme | Literal["spike"]
 NORMALIZATIONS: tuple[Normalization, ...] = (*get_args(Scheme), "spike")
 SIGNED = ("signed", "balanced")
+MOST_STEPS = 10_000_000
 Takes = Mapping[str, Any]
 
 
@@ -203,7 +204,8 @@ def check_value(name: str, value: Any) -> None:
     """Raise `StudyError` unless `name` is a key and `value` one that it takes."""
     require_known("key", name, KEYS)
     valid = KEYS[name].metadata
-    if isinstance(value, bool) or not isinstance(value, valid["kinds"]) or not valid["accepts"](value):
+    unknown = isinstance(value, bool) or not isinstance(value, valid["kinds"])
+    if unknown or (isinstance(value, int) and abs(value) >= 2**63) or not valid["accepts"](value):
         raise StudyError(f"{name} is {value!r}; it must be {valid['valid']}")
 
 
@@ -248,6 +250,8 @@ def _check_together(c: Condition) -> None:
         raise StudyError("tau_m_ms is missing; neuron 'lif' needs a membrane time constant, a number above 0, in ms")
     for name in ("duration_ms", "readout_ms", "residual_ms", "calibration_ms", "evaluation_delay_ms"):
         value = getattr(c, name) or None
+        if value is not None and value / c.dt_ms > MOST_STEPS:
+            raise StudyError(f"{name} is {value:g}; it can be at most {MOST_STEPS} steps of dt_ms = {c.dt_ms:g}")
         if value is not None and (value < c.dt_ms or abs(value / c.dt_ms - round(value / c.dt_ms)) > 1e-6):
             raise StudyError(f"{name} is {value:g}; it must be a whole number of steps of dt_ms = {c.dt_ms:g}")
     if c.readout_ms is not None and c.readout_ms > c.duration_ms:

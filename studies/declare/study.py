@@ -97,7 +97,7 @@ def load_study(name_or_path: str | Path, quick: bool = False) -> Study:
     try:
         text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte-order mark
         return parse_study(tomllib.loads(text), path.stem, path.resolve().parent, quick)
-    except (StudyError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # StudyError, and what the parser says of bytes, of TOML and of numbers of 5000 digits
         raise StudyError(f"{path}: {error}") from None
     except RecursionError:
         raise StudyError(f"{path}: its values are nested too deeply to be read") from None

@@ -42,6 +42,23 @@ def test_numbers_that_are_none(values, message):
         Standardisation(**values)
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"std": 5e-324}, r"\(scale \* pixel - mean\) / std is out of range, by std 5e-324; give other numbers"),
+        ({"mean": 1e300, "std": 1e-300}, "by mean 1e\\+300, std 1e-300"),
+        ({"scale": 1e-200, "std": 1e200}, "by scale 1e-200, std 1e"),
+    ],
+)
+def test_numbers_that_together_are_none(values, message):
+    with pytest.raises(StandardisationError, match=message):
+        Standardisation(**values).affine((3, 2, 2))
+
+
+def test_what_no_pixel_can_be_is_infinite_and_nothing_is_said_about_it():
+    assert np.isposinf(Standardisation(scale=1e-300).pixels(np.full((1, 1), 1e300))).all()
+
+
 def test_what_two_places_say_is_said_together_unless_they_differ():
     both = together(Standardisation(mean=0.5), Standardisation(mean=0.5, std=0.25))
     assert both == Standardisation(mean=0.5, std=0.25)

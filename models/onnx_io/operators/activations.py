@@ -36,7 +36,7 @@ def prelu(trace: Trace, node: Node) -> Value:
 
 
 def clip(trace: Trace, node: Node) -> Value:
-    low, high = float(node.setting("min", 1, -math.inf)), float(node.setting("max", 2, math.inf))
+    low, high = node.number("min", 1, -math.inf), node.number("max", 2, math.inf)
     if low != 0 and low > -UNBOUNDED:
         raise OnnxError(
             f"the lower bound is {low}; only 0 (ReLU) or none is possible, and `brianize tailor` shifts it to 0"
@@ -51,7 +51,10 @@ def minimum(trace: Trace, node: Node) -> Value:
         raise OnnxError("only the minimum of a signal and a constant is possible")
     if isinstance(node.inputs[0], np.ndarray):
         node = replace(node, inputs=node.inputs[::-1])
-    return _activate(trace, node, Activation(1.0, _channelwise(trace, node, node.required(1, "ceiling"))))
+    ceiling = _channelwise(trace, node, node.required(1, "ceiling"))
+    if not np.all(np.asarray(ceiling) > 0):
+        raise OnnxError(f"the upper bound is {np.min(ceiling):g}; it must be positive")
+    return _activate(trace, node, Activation(1.0, ceiling))
 
 
 def maximum(trace: Trace, node: Node) -> Value:
@@ -111,7 +114,7 @@ def clip_rounded(trace: Trace, node: Node) -> Value:
 def _bounds(node: Node, constant: NDArray[Any]) -> tuple[float, float]:
     """The bounds of a node that clips."""
     if node.operator == "Clip":
-        return float(node.setting("min", 1, -math.inf)), float(node.setting("max", 2, math.inf))
+        return node.number("min", 1, -math.inf), node.number("max", 2, math.inf)
     if node.operator == "Min" and constant.size == 1:
         return -math.inf, float(constant.reshape(()))
     raise OnnxError(ROUNDS)

@@ -23,7 +23,7 @@ EVALUATE = "export the network for inference, in PyTorch after model.eval()"
 def gemm(trace: Trace, node: Node) -> Value:
     if node.attributes.get("transA", 0):
         raise OnnxError("transA=1 is not supported")
-    weight = node.required(1, "weight").astype(float) * node.attributes.get("alpha", 1.0)
+    weight = _matrix(node).astype(float) * node.attributes.get("alpha", 1.0)
     weight = weight if node.attributes.get("transB", 0) else weight.T
     bias = node.constant(2, "bias")
     if bias is not None:
@@ -32,10 +32,14 @@ def gemm(trace: Trace, node: Node) -> Value:
 
 
 def matmul(trace: Trace, node: Node) -> Value:
+    return _dense(trace, node, _matrix(node).T, None)
+
+
+def _matrix(node: Node) -> NDArray[Any]:
     weight = node.required(1, "weight")
     if weight.ndim != 2:
         raise OnnxError(f"the weight has {weight.ndim} axes; only a matrix is possible")
-    return _dense(trace, node, weight.T, None)
+    return weight
 
 
 def _dense(trace: Trace, node: Node, weight: NDArray[Any], bias: NDArray[Any] | None) -> Value:

@@ -44,7 +44,14 @@ def evaluate_constants(node: Node, model: onnx.ModelProto) -> NDArray[Any]:
             results: Any = ReferenceEvaluator(alone).run(None, given)
     except Exception as error:  # whatever an evaluator of hundreds of operators may raise
         results = _by_onnxruntime(alone, given, error)
-    return np.asarray(results[0])
+    return require_real(np.asarray(results[0]))
+
+
+def require_real(values: NDArray[Any]) -> NDArray[Any]:
+    """The same values; raises an `OnnxError` about complex numbers, of which NumPy would drop a part."""
+    if values.dtype.kind == "c":
+        raise OnnxError(f"holds numbers of type {values.dtype}; only real ones are possible")
+    return values
 
 
 def _by_onnxruntime(alone: onnx.ModelProto, given: Mapping[str, Any], error: Exception) -> Any:

@@ -83,8 +83,8 @@ def reduce_sum(trace: Trace, node: Node) -> Value:
 def _reduce(trace: Trace, node: Node, kind: type[AvgPool2d] | type[MaxPool2d]) -> tuple[Signal, int]:
     """The mean or maximum over all pixels of each channel, or of each row or column, and of how many pixels it is."""
     signal, places = trace.unpadded(node.signal())
-    given, shape = node.setting("axes", 1), trace.shapes[signal.layer]
-    axes = sorted({int(axis) % (places.ndim + 1) for axis in np.atleast_1d([] if given is None else given)})
+    given, shape = node.whole_numbers("axes", 1), trace.shapes[signal.layer]
+    axes = sorted({axis % (places.ndim + 1) for axis in given or ()})
     kept = [axis for axis in range(1, places.ndim + 1) if axis not in axes]
     size = [places.shape[axis - 1] for axis in kept]
     rows = places.transpose([axis - 1 for axis in (*kept, *axes) if axis]).reshape(math.prod(size), -1)
@@ -136,16 +136,17 @@ def _with_rows(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 def pad(trace: Trace, node: Node) -> Value:
     """Zeros around maps, and channels of zeros; where the amounts are negative, rows and columns are cut off."""
-    value, amounts = node.setting("value", 2, 0.0), _amounts(trace, node)
-    if node.attributes.get("mode", "constant") != "constant" or np.any(np.asarray(value) != 0.0):
+    if node.attributes.get("mode", "constant") != "constant" or node.number("value", 2, 0.0) != 0:
         raise OnnxError("only padding with zeros is possible; train with zeros around the maps")
+    amounts = _amounts(trace, node)
     shape = trace.shape(node.signal())
     require_size([size + before + after for size, (before, after) in zip(shape, amounts, strict=True)])
     if len(shape) != 3 or min(map(min, amounts)) < 0:
         signal, places = trace.unpadded(node.signal())
         kept = [slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(shape, amounts, strict=True)]
         around = [(max(a, 0), max(b, 0)) for a, b in amounts]
-        return trace.arrange(signal, np.pad(places[tuple(kept)], around, constant_values=ZERO), "")
+        padded = np.pad(places[tuple(kept)], around, constant_values=ZERO)
+        return trace.arrange(signal, padded, node.name("flatten", trace.shapes))
     channels, (top, bottom), (left, right) = amounts
     signal = trace.settle(node.signal())
     signal = zero_channels(trace, node, signal, *channels) if any(channels) else signal
@@ -154,10 +155,15 @@ def pad(trace: Trace, node: Node) -> Value:
 
 def _amounts(trace: Trace, node: Node) -> list[tuple[int, int]]:
     """How many zeros go before and behind each axis of an image."""
-    count, axes = len(trace.shape(node.signal())) + 1, node.setting("axes", 3)
-    before, after = np.reshape([int(n) for n in node.setting("pads", 1)], (2, -1)).tolist()
-    named = range(len(before)) if axes is None else [int(axis) % count for axis in axes]
-    amounts = dict(zip(named, zip(before, after, strict=True), strict=True))
+    count, axes, pads = (
+        len(trace.shape(node.signal())) + 1,
+        node.whole_numbers("axes", 3),
+        node.whole_numbers("pads", 1),
+    )
+    named = list(range(count)) if axes is None else [axis % count for axis in axes]
+    if pads is None or len(pads) != 2 * len(named):
+        raise OnnxError(f"pads by {pads}; {len(named)} axes need two numbers each")
+    amounts = dict(zip(named, zip(pads, pads[len(named) :], strict=False), strict=True))
     if any(amounts.pop(0, ())):
         raise OnnxError("pads the batch; only each image can be padded")
     return [amounts.get(axis, (0, 0)) for axis in range(1, count)]
@@ -168,9 +174,11 @@ def _pool(trace: Trace, node: Node) -> dict[str, object]:
     kernel, stride = _pair(node, "kernel_shape"), _pair(node, "strides")
     if _pair(node, "dilations") != (1, 1):
         raise OnnxError("dilated pooling is not supported")
+    if (rounding := node.attributes.get("ceil_mode", 0)) not in (0, 1):
+        raise OnnxError(f"ceil_mode is {rounding}; 0 and 1 are possible")
     return {
         "name": node.name("pool", trace.shapes), "inputs": (), "kernel": kernel, "stride": stride,
-        "padding": _padding(node, size, kernel, stride, (1, 1)), "ceil_mode": bool(node.attributes.get("ceil_mode", 0)),
+        "padding": _padding(node, size, kernel, stride, (1, 1)), "ceil_mode": bool(rounding),
     }  # fmt: skip
 
 

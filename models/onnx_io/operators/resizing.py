@@ -12,7 +12,7 @@ from models.graph import Upsample2d
 from models.onnx_io.node import Node, Value
 from models.onnx_io.places import Places, in_order
 from models.onnx_io.running import open_session
-from models.onnx_io.signals import OnnxError, require_size
+from models.onnx_io.signals import OnnxError, one_line, require_size
 from models.onnx_io.trace import Trace
 
 
@@ -50,19 +50,22 @@ def _nearest(node: Node, places: Places) -> Places:
     body = helper.make_graph([node.proto], "resize", inputs, [output], weights)
     model = helper.make_model(body, opset_imports=[helper.make_opsetid("", node.opset)], ir_version=8)
     image = np.broadcast_to(places.astype(np.int32), (node.batch, *places.shape))
-    made = open_session(model).run(None, {node.proto.input[0]: np.ascontiguousarray(image)})[0]
+    try:
+        made = open_session(model).run(None, {node.proto.input[0]: np.ascontiguousarray(image)})[0]
+    except Exception as error:  # its exceptions share no base class
+        raise OnnxError(f"onnxruntime refuses it: {one_line(error)}") from error
     if len(made) != node.batch:
         raise OnnxError(f"makes {len(made)} images of {node.batch}; only the shape of each image can change")
     return made[0].astype(np.int64)
 
 
 def _require_moderate(node: Node, shape: tuple[int, ...]) -> None:
-    """Before onnxruntime takes the memory."""
-    scales, sizes = node.attributes.get("scales"), None
-    for value in node.inputs[1:]:
-        if isinstance(value, np.ndarray) and value.shape == (4,):
-            scales, sizes = (value, sizes) if value.dtype.kind == "f" else (scales, value)
-    if sizes is not None:
-        require_size([int(n) for n in sizes])
-    if scales is not None:
-        require_size([int(n * float(factor)) for n, factor in zip((node.batch, *shape), scales, strict=True)])
+    """Before onnxruntime takes the memory, or ends the process at numbers that are too few."""
+    here, first = (node.batch, *shape), 1 if node.opset < 11 else 2
+    axes = [axis % len(here) for axis in node.attributes.get("axes", range(len(here)))]
+    for position, name in enumerate(("scales", "sizes"), first):
+        given = np.ravel(node.setting(name, position, ()))
+        if given.size and (given.size != len(axes) or not np.all(np.isfinite(given))):
+            raise OnnxError(f"{name} is {given.tolist()}; {len(axes)} numbers are possible, one of each axis")
+        of_axis = dict(zip(axes, given.tolist(), strict=False))
+        require_size([int(of_axis.get(i, n) if name == "sizes" else n * of_axis.get(i, 1)) for i, n in enumerate(here)])

@@ -14,13 +14,12 @@ from onnx import TensorProto
 
 from models.graph import LINEAR, Array, Conv2d
 from models.onnx_io.fold import identity
+from models.onnx_io.inputs import FLOATS
 from models.onnx_io.node import BehindLogits, Node, Value
 from models.onnx_io.operators.arithmetic import EVALUATE
 from models.onnx_io.places import Places
 from models.onnx_io.signals import OnnxError, Signal
 from models.onnx_io.trace import Trace
-
-FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.BFLOAT16)
 
 
 def flatten(trace: Trace, node: Node) -> Value:
@@ -33,7 +32,7 @@ def flatten(trace: Trace, node: Node) -> Value:
 def reshape(trace: Trace, node: Node) -> Value:
     shape = (node.batch, *trace.shape(node.signal()))
     keeps_zero = node.attributes.get("allowzero", 0)
-    entries = [int(n) for n in np.atleast_1d(node.setting("shape", 1))]
+    entries = node.whole_numbers("shape", 1) or []
     wanted = [shape[i] if n == 0 and not keeps_zero and i < len(shape) else n for i, n in enumerate(entries)]
     return _reshape_to(trace, node, [_left_over(wanted, shape) if n == -1 else n for n in wanted])
 
@@ -61,16 +60,16 @@ def _arrange(trace: Trace, node: Node, signal: Signal, places: Places) -> Signal
 
 def squeeze(trace: Trace, node: Node) -> Value:
     shape = (node.batch, *trace.shape(node.signal()))
-    axes = node.setting("axes", 1)
+    axes = node.whole_numbers("axes", 1)
     if axes is None:
         raise OnnxError("names no axes, so a batch of one image would lose its batch; write the axes")
-    gone = [_axis(axis, len(shape)) for axis in np.atleast_1d(axes)]
+    gone = [_axis(axis, len(shape)) for axis in axes]
     return _reshape_to(trace, node, [n for i, n in enumerate(shape) if not (i in gone and n == 1 and i > 0)])
 
 
 def unsqueeze(trace: Trace, node: Node) -> Value:
     shape = [node.batch, *trace.shape(node.signal())]
-    axes = np.atleast_1d(node.setting("axes", 1))
+    axes = node.whole_numbers("axes", 1) or []
     if 0 in (_axis(axis, len(shape) + len(axes)) for axis in axes):
         raise OnnxError("puts an axis in front of the batch; only the shape of each image can change")
     for axis in sorted(_axis(axis, len(shape) + len(axes)) for axis in axes):
@@ -95,7 +94,10 @@ def gather(trace: Trace, node: Node) -> Value:
     axis = _axis(node.attributes.get("axis", 0), places.ndim + 1)
     if axis == 0:
         raise OnnxError("takes some images out of the batch; only parts of each image are possible")
-    return _arrange(trace, node, signal, np.take(places, node.required(1, "indices"), axis - 1))
+    chosen, size = node.required(1, "indices"), places.shape[axis - 1]
+    if chosen.dtype.kind not in "iu" or np.any((chosen < -size) | (chosen >= size)):
+        raise OnnxError(f"takes {chosen.tolist()} of {size}; whole numbers from {-size} to {size - 1} are possible")
+    return _arrange(trace, node, signal, np.take(places, chosen, axis - 1))
 
 
 def split(trace: Trace, node: Node) -> tuple[Signal, ...]:
@@ -105,8 +107,8 @@ def split(trace: Trace, node: Node) -> tuple[Signal, ...]:
     if axis == 0:
         raise OnnxError("splits the batch; only parts of each image are possible")
     size = places.shape[axis - 1]
-    sizes = node.setting("split", 1)
-    sizes = [math.ceil(size / parts)] * (parts - 1) if sizes is None else [int(n) for n in sizes][:-1]
+    sizes = node.whole_numbers("split", 1)
+    sizes = [math.ceil(size / parts)] * (parts - 1) if sizes is None else sizes[:-1]
     trace.shared.add(signal.layer)  # all parts read it
     return tuple(_arrange(trace, node, signal, part) for part in np.split(places, np.cumsum(sizes), axis - 1))
 
@@ -190,12 +192,12 @@ def _parts(trace: Trace, node: Node) -> Value:
 
 def _ranges(node: Node, axes: int) -> list[tuple[int, int, int, int]]:
     """(axis, start, end, step) of each axis that a slice names."""
-    starts, ends = (np.atleast_1d(node.setting(name, place)) for place, name in ((1, "starts"), (2, "ends")))
-    named = np.atleast_1d(node.setting("axes", 3, np.arange(len(starts))))
-    steps = np.atleast_1d(node.setting("steps", 4, np.ones(len(starts), int)))
-    return [
-        (int(axis) % axes, int(a), int(b), int(n)) for axis, a, b, n in zip(named, starts, ends, steps, strict=True)
-    ]
+    starts, ends, named, steps = (
+        node.whole_numbers(name, place) for place, name in enumerate(("starts", "ends", "axes", "steps"), 1)
+    )
+    starts, ends = starts or [], ends or []
+    named, steps = named or list(range(len(starts))), steps or [1] * len(starts)
+    return [(_axis(axis, axes), a, b, n) for axis, a, b, n in zip(named, starts, ends, steps, strict=True)]
 
 
 def _stride(trace: Trace, node: Node, signal: Signal, stride: tuple[int, int], first: tuple[int, int]) -> Value:

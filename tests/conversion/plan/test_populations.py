@@ -192,6 +192,12 @@ def test_the_output_may_be_negative_even_behind_a_flattening() -> None:
     assert make_plan(graph).output.name == "conv"
 
 
+def test_a_network_without_neurons_is_refused() -> None:
+    flat = Graph((1, 2, 3), (Flatten(name="flat", inputs=(INPUT,)),))
+    with pytest.raises(ConversionError, match="hands on its input as it is; there is nothing in it that spikes"):
+        make_plan(flat)
+
+
 def test_a_layer_of_another_kind_is_named() -> None:
     class Other(Layer):
         def output_shape(self, *shapes):

@@ -163,6 +163,11 @@ def test_values_that_are_no_pixels_whatever_is_said() -> None:
     )
 
 
+def test_pixels_that_what_is_said_makes_infinite_are_refused() -> None:
+    said = Standardisation(scale=1e-300)
+    refused(lambda: as_images("some", np.full((4, 5, 6), 1e300), said=said), "pixels from inf to inf, not in [0, 1]")
+
+
 # Labels and boxes
 
 
@@ -182,6 +187,7 @@ def test_classes_in_any_form(y: np.ndarray) -> None:
     [
         Y[:3], Y - 1, Y.astype(str), np.array(3), Y + 0.5, np.where(Y == 0, np.nan, Y), np.where(Y == 0, np.inf, Y),
         np.eye(3)[Y] * 2, np.ones((4, 3)), np.zeros((4, 3)), np.eye(3)[Y][:3], np.full((4, 3), 1 / 3),
+        Y + 2.0**63, np.uint64(Y) + np.uint64(2**63), Y + 2**31, np.zeros((4, 0)), np.zeros((10**11, 0)),
     ],
 )  # fmt: skip
 def test_labels_that_are_no_classes(y: np.ndarray) -> None:

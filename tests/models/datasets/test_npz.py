@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -236,6 +238,77 @@ def images_or_message(path: Path):
         return read_npz(path)
     except DatasetError as error:
         return str(error)
+
+
+def zipped(path: Path, members: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> Path:
+    with zipfile.ZipFile(path, "w", compression) as file:
+        for name, content in members.items():
+            file.writestr(name, content)
+    return path
+
+
+def npy(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content.replace(b"(4,", b"((4,", 1),
+        lambda content: content.replace(b"(4,)", b"(x4,)", 1),
+        lambda content: content.replace(b"(4,)", b"(9999999999999,)", 1),
+        lambda content: content.replace(b"descr", b"d\x1b[2J", 1),
+        lambda content: content[:-3],
+    ],
+    ids=["open", "no number", "no memory holds it", "a command of terminals", "cut short"],
+)
+def test_headers_that_lie(tmp_path: Path, damage) -> None:
+    members = {"x.npy": npy(PIXELS), "y.npy": damage(npy(Y))}
+    path = zipped(tmp_path / "x.npz", members)
+    assert members["y.npy"] != npy(Y)
+    refused(lambda: read_npz(path), f"{path} cannot be read as npz without pickles: ")
+
+
+def test_a_compression_that_is_damaged(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "x.npz", {"x.npy": npy(PIXELS), "y.npy": npy(Y)}, zipfile.ZIP_LZMA)
+    content = path.read_bytes()
+    path.write_bytes(content[:60] + bytes(40) + content[100:])
+    refused(lambda: read_npz(path), str(path), "cannot be read as npz without pickles")
+
+
+@pytest.mark.parametrize("name", ["x", "y", "blob"])
+def test_members_that_are_no_arrays(tmp_path: Path, name: str) -> None:
+    """NumPy hands them over as bytes."""
+    arrays = {"x": PIXELS, "y": Y} | ({"offset": Y, "blob": Y} if name == "blob" else {})
+    members = {f"{key}.npy": npy(array) for key, array in arrays.items() if key != name}
+    path = zipped(tmp_path / "x.npz", {**members, name: b"text"})
+    if name == "blob":
+        np.testing.assert_array_equal(read_npz(path)[1], Y)
+    else:
+        refused(lambda: read_npz(path), f"{path} has no {name}; it holds {'y' if name == 'x' else 'x'}")
+
+
+def png(side: int) -> bytes:
+    """A picture in grey that says it is that wide and high."""
+    header, body = b"IHDR" + struct.pack(">2I5B", side, side, 8, 0, 0, 0, 0), b"IDAT" + zlib.compress(bytes(99))
+    parts = [struct.pack(">I", len(c) - 4) + c + struct.pack(">I", zlib.crc32(c)) for c in (header, body, b"IEND")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+@pytest.mark.parametrize("side", [10_000, 60_000, 2**31 - 1])
+def test_pictures_that_would_fill_the_memory(tmp_path: Path, side: int) -> None:
+    """Pillow warns of some and refuses the others."""
+    blob = np.frombuffer(png(side), np.uint8)
+    path = npz(tmp_path / "x.npz", blob=blob, offset=np.array([0, blob.size]), y=Y[:1])
+    refused(lambda: read_npz(path), f"{path}: blob does not hold images: ", "pixels" if side < 2**31 - 1 else "")
+
+
+@pytest.mark.parametrize("offset", [np.zeros(0, int), np.zeros(1, int)])
+def test_no_pictures_at_all(tmp_path: Path, offset: np.ndarray) -> None:
+    path = npz(tmp_path / "x.npz", blob=np.zeros(9, np.uint8), offset=offset, y=Y)
+    refused(lambda: read_npz(path), f"{path}: blob does not hold images: offset {offset.tolist()} cuts out none")
 
 
 # JPEG and PNG bytes in npz

@@ -63,6 +63,12 @@ def test_photographs_without_boxes_have_none(tmp_path: Path, arrays) -> None:
     [
         ({"gt": GT[:, :5]}, r"gt has shape \(3, 5\)"),
         ({"gt_offset": np.array([0, 3])}, "1 of 3 photographs"),
+        ({"gt_offset": np.array([0, 2, 1, 3])}, r"gt_offset is \[0, 2, 1, 3\]; it cuts 3 boxes, from 0 on, in order"),
+        ({"gt_offset": np.array([0, 2, 2, 4])}, r"gt_offset is \[0, 2, 2, 4\]; it cuts 3 boxes"),
+        ({"gt_offset": np.array([-1, 2, 2, 3])}, r"gt_offset is \[-1, 2, 2, 3\]"),
+        ({"gt_offset": np.array([0.0, 2, 2, 3])}, "has no gt_offset, whole numbers"),
+        ({"gt": GT * np.nan}, "gt is not all finite numbers"),
+        ({"gt": GT.astype(str)}, "gt is not all finite numbers"),
         ({"blob": np.zeros(9, np.uint8)}, "blob does not hold images"),
     ],
 )

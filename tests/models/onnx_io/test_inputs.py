@@ -102,6 +102,13 @@ def test_declared_bytes_are_pixels_of_255(tmp_path: Path, kind: str) -> None:
     np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5 * np.abs(wanted).max())
 
 
+def test_pixels_of_a_type_that_numpy_has_not(tmp_path: Path) -> None:
+    nodes = [node("Cast", "x", "z", to=TensorProto.FLOAT), node("Flatten", "z", "f"), node("MatMul", "f m3")]
+    path = written(tmp_path / "n.onnx", model(nodes, kind=TensorProto.BFLOAT16))
+    x = (BYTES / 256).astype(np.float32)  # which bfloat16 holds exactly
+    np.testing.assert_allclose(predict(load(path), x), x.reshape(5, -1) @ WEIGHTS["m3"], rtol=1e-4, atol=1e-4)
+
+
 def test_a_type_that_says_no_scale_needs_one(tmp_path: Path) -> None:
     nodes = [node("Cast", "x", "z", to=TensorProto.FLOAT), node("Flatten", "z", "f"), node("MatMul", "f m3")]
     made = model(nodes, kind=TensorProto.INT32)
@@ -120,3 +127,10 @@ def test_a_mean_for_each_channel_there_is(tmp_path: Path) -> None:
     with pytest.raises(OnnxError, match=r"n\.onnx: mean has 2 values, but the network reads 3 channels; give one numb"):
         load(path, standardisation=Standardisation(mean=(0.1, 0.2)))
     load(path, standardisation=Standardisation(mean=(0.1, 0.2, 0.3)))
+
+
+@pytest.mark.parametrize("said", [Standardisation(mean=1e50), Standardisation(scale=1e100), Standardisation(std=1e-60)])
+def test_numbers_that_no_weight_holds(tmp_path: Path, said: Standardisation) -> None:
+    path = written(tmp_path / "n.onnx", model(KINDS["padded convolution"]))
+    with pytest.raises(OnnxError, match=r"\(Conv\): the (weight|bias) holds .*; only finite values are possible"):
+        load(path, standardisation=said)

@@ -101,6 +101,27 @@ def test_images_of_bytes_are_compared_as_bytes(tmp_path: Path) -> None:
     check.require_same_function(path, tailor(path)[1])
 
 
+def test_numbers_out_of_range_are_alike(tmp_path: Path) -> None:
+    nodes = [node("Mul", "x big", "m"), node("Mul", "m big", "n"), node("Abs", "n")]
+    path = written(tmp_path / "x.onnx", network(nodes, {"big": np.float32(1e30)}, MAPS, axes=4))
+    check.require_same_function(path, onnx.load(path))
+
+
+def test_a_clip_with_a_bound_of_several_numbers_stays(tmp_path: Path) -> None:
+    model = network([node("Clip", "x low", name="it")], {"low": np.float32([-1, -2])}, MAPS, axes=4)
+    table, new = tailor(written(tmp_path / "x.onnx", model))
+    assert "one number is possible" in table["explanation"].iloc[0]
+    assert new.graph.node == model.graph.node
+
+
+def test_layers_with_weights_out_of_range_are_not_merged(tmp_path: Path) -> None:
+    weights = {"w": floats(4, 3), "v": np.float32([[np.inf, 1], [0, 1], [1, 2]])}
+    model = network([node("MatMul", "x w", "h"), node("MatMul", "h v", name="it")], weights)
+    table, new = tailor(written(tmp_path / "x.onnx", model))
+    assert "the weight holds inf" in table["explanation"].iloc[1]
+    assert new.graph.node == model.graph.node
+
+
 def test_all_that_stands_in_the_way_is_marked_where_no_graph_can_be_built(tmp_path: Path) -> None:
     """Leaky ReLUs before max pooling, as in YOLO, and at the end an operator that nothing is known of."""
     nodes, before = [], "x"

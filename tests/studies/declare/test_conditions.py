@@ -145,6 +145,20 @@ def test_values_that_do_not_go_together(values, message):
         made(**values)
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"dt_ms": 1e-300}, "duration_ms is 100; it can be at most 10000000 steps of dt_ms = 1e-300"),
+        ({"duration_ms": 1e12}, r"duration_ms is 1e\+12; it can be at most 10000000 steps of dt_ms = 1"),
+        ({"residual_ms": 1e12}, "residual_ms is"),
+        ({"v_th": 10**400}, "v_th is 10+; it must be a number above 0"),
+    ],
+)
+def test_numbers_that_nobody_has_the_time_for(values, message):
+    with pytest.raises(StudyError, match=message):
+        made(**values)
+
+
 def test_constant_current_may_be_faster_than_a_spike_a_step():
     assert made(encoder="constant", max_rate_hz=5000).max_rate_hz == 5000
 

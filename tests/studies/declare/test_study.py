@@ -295,6 +295,13 @@ def test_values_that_are_nested_too_deeply_are_one_line(study_file, values):
         load_study(study_file)
 
 
+@pytest.mark.parametrize("digits", [30, 5000])
+def test_a_number_of_many_digits_is_one_line(study_file, digits):
+    study_file.write_text(STUDY.replace("images = 12", f"images = 1{'0' * digits}"))
+    with pytest.raises(StudyError, match=r"tiny\.toml: (images is 10*; it must be|Exceeds the limit)"):
+        load_study(study_file)
+
+
 def test_a_file_that_is_too_large_for_a_study_is_not_read(study_file):
     with study_file.open("r+b") as file:
         file.truncate(10**12)  # of which the disk holds a page

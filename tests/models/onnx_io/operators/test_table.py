@@ -258,6 +258,16 @@ def test_zero_padding_in_front_of(tmp_path: Path, operator: str, nodes: list, po
     same(tmp_path, network([start, node("Pad", "r pads", "p"), *nodes], weights, MAPS, axes=4))
 
 
+def test_padding_by_nothing_between_a_flattening_and_a_concatenation(tmp_path: Path) -> None:
+    nodes = [
+        node("Relu", "x", "r"),
+        node("Flatten", "r", "f"),
+        node("Pad", "f pads", "p"),
+        node("Concat", "p p", axis=1),
+    ]
+    same(tmp_path, network(nodes, {"pads": np.zeros(4, np.int64)}, MAPS))
+
+
 def test_zero_padding_joins_the_pooling_where_it_cannot_win(tmp_path: Path) -> None:
     weights = {"pads": np.array([0, 0, 1, 0, 0, 0, 0, 1], np.int64)}
     for operator in ("MaxPool", "AveragePool"):
@@ -330,6 +340,7 @@ def test_a_convolution_without_a_bias_has_none(tmp_path: Path) -> None:
         ([node("Pad", "x rows one")], "only padding with zeros is possible"),
         ([node("Pad", "x rows", mode="reflect")], "only padding with zeros is possible"),
         ([node("MaxPool", "x", kernel_shape=[2, 2], dilations=[2, 2])], "dilated pooling is not supported"),
+        ([node("MaxPool", "x", kernel_shape=[2, 2], ceil_mode=3)], "ceil_mode is 3; 0 and 1 are possible"),
         ([node("MaxPool", "x", kernel_shape=[2])], r"kernel_shape is \[2\]; two positive numbers"),
         ([node("MaxPool", "x", kernel_shape=[9, 9])], "a kernel of 9 is larger than the padded map of 6"),
         ([node("Cast", "x", to=TensorProto.INT64)], "casts a signal to INT64; only"),
