@@ -35,6 +35,8 @@ class Neuron:
         The variable that a presynaptic spike raises by the synaptic weight.
     input_unit : Quantity or float
         What a weight of 1 adds to it; also the unit of `drive` (times 1/s) and of `v_th`.
+    background : float
+        A constant current on top of the `drive` of every neuron that spikes, in base units of `drive`.
     potential : str
         The variable that is read as the membrane potential; by default the input variable.
     initial : mapping of str to str
@@ -63,6 +65,7 @@ class Neuron:
     source: str
     input_variable: str = "v"
     input_unit: Quantity | float = 1.0
+    background: float = 0.0
     potential: str = ""
     initial: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Quantity | float] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from conversion.brian.collect import make_recording
 from conversion.brian.encoding import check_encoder, max_rate
 from conversion.brian.network import SpikingNetwork, build, members_of
 from conversion.brian.presentation import Batch, run
+from conversion.brian.rates import measure_rates
 from conversion.brian.standalone import device_network
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "device_network",
     "make_recording",
     "max_rate",
+    "measure_rates",
     "members_of",
     "run",
 ]

@@ -24,13 +24,13 @@ from conversion.brian.events import Cutter, Events
 from conversion.brian.groups import (
     NEGATIVE_SPIKE,
     SCHEDULE,
+    InitialState,
     check_variables,
     make_group,
     make_signed,
     relay,
     write_slopes,
 )
-from conversion.brian.initial import InitialState
 from conversion.brian.monitors import Conductor, Counter, Window, WindowOpener
 from conversion.brian.projections import Place, Sender, SharedProjection, unroll_synapses
 from conversion.compiled import GroupLoop
@@ -99,6 +99,8 @@ def build(plan: Plan, simulation: Simulation, batch_size: int) -> SpikingNetwork
     factors = _v_th_factors(simulation.thresholds, plan, places)
     if simulation.half_threshold_offset:
         _require_variables(groups, "drive", "v_th")
+    if simulation.neuron.background and "neurons" in groups and "drive" not in groups["neurons"].variables:
+        raise ConversionError("a background needs neurons whose equations declare `drive`")
     return SpikingNetwork(
         plan, simulation, network, clock, neurons, groups, loops, places, projections, conductor, opener, counter,
         {name: InitialState(groups[name], neurons[name], factors.get(name)) for name in neurons.keys() & groups.keys()},
@@ -119,7 +121,8 @@ def _counter(plan: Plan, simulation: Simulation, places: Mapping[str, Place], cl
 
 def _is_driven(plan: Plan, simulation: Simulation) -> bool:
     """Whether some neuron receives a constant current."""
-    return not simulation.encoder.spikes_at_input or any(np.any(bias) for bias in plan.biases.values())
+    driven = simulation.neuron.background or not simulation.encoder.spikes_at_input
+    return bool(driven) or any(np.any(bias) for bias in plan.biases.values())
 
 
 def members_of(plan: Plan, output: Output) -> dict[str, list[Population]]:

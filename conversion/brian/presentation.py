@@ -129,6 +129,8 @@ def _begin(network: SpikingNetwork, batch: Batch) -> None:
         initial_state.restore()
     if network.simulation.half_threshold_offset and "neurons" in network.groups:
         _offset_by_half_a_threshold(network)
+    if network.simulation.neuron.background and "neurons" in network.groups:
+        network.groups["neurons"].variables["drive"].get_value()[:] += network.simulation.neuron.background
     for name, silent in batch.silent.items():
         place = network.places[name]
         place.array("v_th")[place.start : place.stop][: silent.size][silent.ravel()] = np.inf

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any, Literal, get_args
@@ -14,62 +14,32 @@ from numpy.typing import NDArray
 from conversion.options import CALIBRATED, Connectivity, Scheme
 from models.options import InitialPotential, Reset
 from models.standardisation import Values, as_values
-
-
-class StudyError(ValueError):
-    """A study that cannot be run as it is written; the message names the key, its value and the valid ones."""
-
+from studies.declare.kinds import (
+    CLAMP,
+    COUNT,
+    DATASET,
+    FACTOR,
+    MEMORY,
+    MODEL,
+    PAUSE,
+    PERCENTILE,
+    PERIOD,
+    RATE,
+    SEED,
+    SHARE,
+    THRESHOLD,
+    TIME,
+    TIME_CONSTANT,
+    StudyError,
+    one_of,
+    says_what_is_read,
+)
 
 Readout = Literal["count", "potential", "first_spike", "k_th_spike"]
 Normalization = Scheme | Literal["spike"]
 NORMALIZATIONS: tuple[Normalization, ...] = (*get_args(Scheme), "spike")
 SIGNED = ("signed", "balanced")
 MOST_STEPS = 10_000_000
-Takes = Mapping[str, Any]
-
-
-def _takes(kinds: tuple[type, ...], valid: str, accepts: Callable[[Any], bool]) -> Takes:
-    return {"kinds": kinds, "valid": valid, "accepts": accepts}
-
-
-def _one_of(choices: Iterable[str]) -> Takes:
-    known = tuple(choices)
-    return _takes((str,), f"one of {', '.join(map(repr, known))}", lambda value: value in known)
-
-
-def _number(valid: str, accepts: Callable[[float], bool] = lambda value: 0 < value < math.inf) -> Takes:
-    return _takes((int, float), valid, accepts)
-
-
-def _says_what_is_read(name: str, valid: str) -> Takes:
-    """One number, or a list of one per channel."""
-
-    def accepts(value: Any) -> bool:
-        values = value if isinstance(value, list | tuple) else [value]
-        numbers = all(isinstance(number, int | float) and not isinstance(number, bool) for number in values)
-        return bool(values) and numbers and all(_is_possible(name, float(number)) for number in values)
-
-    return _takes((int, float, list, tuple), f"one number or a list of one per channel, {valid}", accepts)
-
-
-def _is_possible(name: str, number: float) -> bool:
-    return math.isfinite(number) and (number > 0 or name == "mean")
-
-
-DATASET = _takes((str,), "the name of a dataset or the path of an .npz file", bool)
-MODEL = _takes((str,), "the name of a shipped network or the path of an .onnx file", bool)
-COUNT = _takes((int,), "a whole number from 1 on", lambda value: value >= 1)
-SEED = _takes((int,), "a whole number from 0 to 2^63 - 1", lambda value: 0 <= value < 2**63)
-TIME = _number("a number above 0, in ms")
-TIME_CONSTANT = _number("a number above 0, in ms; inf is no leak", lambda value: value > 0)
-PAUSE = _number("a number from 0 on, in ms", lambda value: 0 <= value < math.inf)
-RATE = _number("a number above 0, in Hz")
-MEMORY = _number("a number above 0, in GB")
-THRESHOLD = _number("a number above 0")
-FACTOR = _number("a number above 0")
-PERIOD = _takes((int,), "a whole number from 1 to 16", lambda value: 1 <= value <= 16)
-CLAMP = _number("a number up to 0; -inf is no clamp", lambda value: value <= 0)
-PERCENTILE = _number("a number in (0, 100]", lambda value: 0 < value <= 100)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +80,10 @@ class Condition:
         `duration_ms` is that of the second, and `time_ms` counts both. Not while calibrating.
     v_min : float
         The potential is never below it (Cao 2015, with 0).
+    matching, onset_share : str, float
+        "fi" gives every neuron the gain and the background current that make its f-I curve, as measured, that of a
+        ReLU (`conversion.normalize.fi_matching`); the background is this share of the current at which it begins to
+        fire.
     pooling : str
         Whether average pooling has neurons of its own or becomes part of the next layer's weights.
     encoder, max_rate_hz, phase_period : str, float, int
@@ -128,34 +102,36 @@ class Condition:
     model: str = field(metadata=MODEL)
     dataset: str = field(metadata=DATASET)
     images: int = field(metadata=COUNT)
-    scale: Values | None = field(default=None, metadata=_says_what_is_read("scale", "above 0"))
-    mean: Values | None = field(default=None, metadata=_says_what_is_read("mean", "finite"))
-    std: Values | None = field(default=None, metadata=_says_what_is_read("std", "above 0"))
+    scale: Values | None = field(default=None, metadata=says_what_is_read("scale", "above 0"))
+    mean: Values | None = field(default=None, metadata=says_what_is_read("mean", "finite"))
+    std: Values | None = field(default=None, metadata=says_what_is_read("std", "above 0"))
     calibration: int | None = field(default=1000, metadata=COUNT)
     calibration_dataset: str | None = field(default=None, metadata=DATASET)
     calibration_ms: float | None = field(default=None, metadata=TIME)
     duration_ms: float = field(default=100.0, metadata=TIME)
     dt_ms: float = field(default=1.0, metadata=TIME)
-    encoder: str = field(default="poisson", metadata=_one_of(("poisson", "on_off", "constant", "phase", "burst")))
+    encoder: str = field(default="poisson", metadata=one_of(("poisson", "on_off", "constant", "phase", "burst")))
     max_rate_hz: float | None = field(default=1000.0, metadata=RATE)
     phase_period: int | None = field(default=8, metadata=PERIOD)
-    neuron: str = field(default="if", metadata=_one_of(("if", "lif", *SIGNED)))
+    neuron: str = field(default="if", metadata=one_of(("if", "lif", *SIGNED)))
     tau_m_ms: float | None = field(default=None, metadata=TIME_CONSTANT)
     refractory_ms: float = field(default=0.0, metadata=PAUSE)
-    reset: Reset = field(default="subtract", metadata=_one_of(get_args(Reset)))
+    reset: Reset = field(default="subtract", metadata=one_of(get_args(Reset)))
     v_th: float = field(default=1.0, metadata=THRESHOLD)
     v_min: float = field(default=-math.inf, metadata=CLAMP)
-    v_init: InitialPotential = field(default="zero", metadata=_one_of(get_args(InitialPotential)))
-    negative_slope: str | None = field(default="keep", metadata=_one_of(("keep", "drop")))
-    current_offset: str = field(default="none", metadata=_one_of(("none", "half")))
+    v_init: InitialPotential = field(default="zero", metadata=one_of(get_args(InitialPotential)))
+    negative_slope: str | None = field(default="keep", metadata=one_of(("keep", "drop")))
+    current_offset: str = field(default="none", metadata=one_of(("none", "half")))
     residual_ms: float = field(default=0.0, metadata=PAUSE)
-    normalization: Normalization = field(default="none", metadata=_one_of(NORMALIZATIONS))
+    normalization: Normalization = field(default="none", metadata=one_of(NORMALIZATIONS))
     percentile: float | None = field(default=None, metadata=PERCENTILE)
     headroom: float | None = field(default=1.0, metadata=FACTOR)
-    bias_calibration: str = field(default="none", metadata=_one_of(("none", "mean")))
-    pooling: str = field(default="spiking", metadata=_one_of(("spiking", "folded")))
-    connectivity: Connectivity = field(default="shared", metadata=_one_of(get_args(Connectivity)))
-    readout: Readout = field(default="count", metadata=_one_of(get_args(Readout)))
+    bias_calibration: str = field(default="none", metadata=one_of(("none", "mean")))
+    pooling: str = field(default="spiking", metadata=one_of(("spiking", "folded")))
+    connectivity: Connectivity = field(default="shared", metadata=one_of(get_args(Connectivity)))
+    matching: str = field(default="none", metadata=one_of(("none", "fi")))
+    onset_share: float | None = field(default=1.0, metadata=SHARE)
+    readout: Readout = field(default="count", metadata=one_of(get_args(Readout)))
     readout_k: int | None = field(default=3, metadata=COUNT)
     readout_ms: float | None = field(default=None, metadata=TIME)
     evaluation_delay_ms: float | None = field(default=0.0, metadata=PAUSE)
@@ -174,6 +150,7 @@ MATTERS_ONLY_IF: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "negative_slope": {"neuron": ("if", "lif")},
     "headroom": {"normalization": CALIBRATED},
     "percentile": {"normalization": ("percentile", "channel", "spike")},
+    "onset_share": {"matching": ("fi",)},
     "calibration": _LOOKS_AT_IMAGES,
     "calibration_dataset": _LOOKS_AT_IMAGES,
     "calibration_ms": {"normalization": ("spike",), "bias_calibration": ("mean",)},
@@ -276,11 +253,26 @@ def _check_together(c: Condition) -> None:
         raise StudyError(
             "normalization is 'spike'; Spike-Norm looks at positive input only; neuron must be 'if' or 'lif'"
         )
+    if c.matching == "fi":
+        _check_matching(c)
     if c.encoder == "burst" and c.dt_ms > 1:
         raise StudyError(f"dt_ms is {c.dt_ms:g}; the Izhikevich neurons of encoder 'burst' need at most 1 ms")
     if c.encoder in ("poisson", "on_off") and c.max_rate_hz is not None and c.max_rate_hz * c.dt_ms > 1000 * (1 + 1e-9):
         highest = f"a Poisson input spikes once a step at most, {1000 / c.dt_ms:g} Hz"
         raise StudyError(f"max_rate_hz is {c.max_rate_hz:g}; with dt_ms = {c.dt_ms:g} {highest}")
+
+
+def _check_matching(c: Condition) -> None:
+    """The f-I curve of a neuron with one threshold, which nothing else moves, from 0 to the rate of activation 1."""
+    if c.neuron in SIGNED:
+        raise StudyError(f"matching is 'fi'; neuron is {c.neuron!r}, which needs none; it must be 'if' or 'lif'")
+    if c.encoder == "phase":
+        raise StudyError("matching is 'fi'; the neurons of encoder 'phase' have no rate; use another encoder")
+    if c.normalization == "spike":
+        raise StudyError(
+            "matching is 'fi'; Spike-Norm moves the thresholds that it rests on; use another normalization"
+        )
+    _check_model("matching 'fi'", c, current_offset="none", residual_ms=0)
 
 
 def _check_model(cause: str, c: Condition, **needed: Any) -> None:

@@ -95,13 +95,14 @@ def check_job(job: Job) -> None:
 
 
 def check_reach(job: Job) -> None:
-    """Raise if neurons would exceed the ceilings of a network, where no thresholds have to be simulated to know it.
+    """Raise if neurons cannot be matched, or would exceed the ceilings of a network where that is known already.
 
     Raises
     ------
     ConversionError
     """
     c, graph = job.condition, network(job)
+    neuron_of(c)  # raises where an f-I curve cannot be matched
     reduced = _reduced(graph, c)
     if c.normalization == "spike" or not has_ceilings(reduced):
         return

@@ -94,7 +94,10 @@ def _check(jobs: list[Job]) -> None:
     """Check each different combination of files, and of what has to fit them, once."""
     files = ("model", "dataset", "images", "calibration", "calibration_dataset", "scale", "mean", "std")
     names = (*files, "pooling", "encoder", "readout", "neuron", "negative_slope")
-    rates = ("normalization", "percentile", "headroom", "max_rate_hz", "phase_period", "dt_ms", "refractory_ms")
+    rates = (
+        "normalization", "percentile", "headroom", "max_rate_hz", "phase_period", "dt_ms", "refractory_ms", "matching",
+        "tau_m_ms", "v_th", "v_min", "reset",
+    )  # fmt: skip
     for check, keys in ((check_job, names), (check_reach, (*names, *rates))):
         different = {tuple(getattr(job.condition, key) for key in keys): job for job in jobs}
         for job in different.values():

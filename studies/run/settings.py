@@ -9,6 +9,8 @@ from typing import Any
 
 from brian2 import Hz, Quantity, ms
 
+from conversion.brian import max_rate
+from conversion.normalize import match_fi
 from conversion.options import Output
 from conversion.settings import Simulation
 from models.encoders import Burst, ConstantCurrent, Encoder, OnOff, Phase, Poisson
@@ -50,11 +52,18 @@ def output_of(c: Condition) -> Output:
 
 def is_random(c: Condition) -> bool:
     """Whether the seed has an effect."""
-    return encoder_of(c).is_random or neuron_of(c).is_random
+    return encoder_of(c).is_random or _unmatched(c).is_random
 
 
 def neuron_of(c: Condition) -> Neuron:
-    """The neuron model of a condition."""
+    """The neuron model of a condition, with the background and the gain of `matching`."""
+    if c.matching == "none":
+        return _unmatched(c)
+    rate = float(max_rate(encoder_of(c), c.dt_ms * ms))
+    return match_fi(_unmatched(c), rate, c.dt_ms * ms, 1.0 if c.onset_share is None else c.onset_share)
+
+
+def _unmatched(c: Condition) -> Neuron:
     if c.phase_period is not None:
         return phase_coded(c.phase_period, v_th=c.v_th, v_init=c.v_init)
     if c.neuron in SIGNED:
@@ -68,10 +77,12 @@ def neuron_of(c: Condition) -> Neuron:
 def rheobase(c: Condition, max_rate_hz: float) -> float:
     """The smallest activation that, as a constant current, lets a neuron spike: the drive times tau_m reaches v_th.
 
-    Without a leak it is 0 (Gerstner et al., Neuronal Dynamics, section 1.3). A current offset takes its part of it.
+    Without a leak it is 0 (Gerstner et al., Neuronal Dynamics, section 1.3). A current offset and the background of
+    `matching` take their parts of it.
     """
-    offset = 1 / (2 * c.duration_ms) if c.current_offset == "half" else 0.0
-    return max(0.0, c.v_th * (1 / _tau_m_ms(c) - offset) / (max_rate_hz * 1e-3))
+    neuron, offset = neuron_of(c), 1 / (2 * c.duration_ms) if c.current_offset == "half" else 0.0
+    missing = c.v_th * (1 / _tau_m_ms(c) - offset) * 1e3 - neuron.background
+    return max(0.0, missing / (max_rate_hz * float(neuron.input_unit)))
 
 
 def encoder_of(c: Condition) -> Encoder:

@@ -34,6 +34,8 @@ LABELS: Mapping[str, str] = {
     "normalization": "normalisation",
     "percentile": "percentile (%)",
     "headroom": "headroom (factor on the scales)",
+    "matching": "matching of the f-I curve",
+    "onset_share": "background (share of the onset)",
     "bias_calibration": "bias calibration",
     "calibration_ms": "window of calibrating simulations (ms)",
     "pooling": "average pooling",

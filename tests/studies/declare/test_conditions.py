@@ -50,6 +50,8 @@ def made(**values) -> Condition:
         ("current_offset", True, "'none', 'half'"),
         ("bias_calibration", "potential", "'none', 'mean'"),
         ("pooling", "max", "'spiking', 'folded'"),
+        ("matching", "f-I", "'none', 'fi'"),
+        ("onset_share", -0.1, "from 0 on"),
         ("connectivity", "dense", "'shared', 'synapses'"),
         ("readout", "rate", "'count', 'potential', 'first_spike', 'k_th_spike'"),
         ("readout_k", 0, "whole number from 1"),
@@ -136,6 +138,14 @@ def test_missing_key():
             {"neuron": "signed", "normalization": "spike"},
             "normalization is 'spike'; Spike-Norm looks at positive input only",
         ),
+        ({"matching": "fi", "neuron": "signed"}, "matching is 'fi'; neuron is 'signed', which needs none"),
+        ({"matching": "fi", "encoder": "phase"}, "matching is 'fi'; the neurons of encoder 'phase' have no rate"),
+        ({"matching": "fi", "normalization": "spike"}, "matching is 'fi'; Spike-Norm moves the thresholds"),
+        (
+            {"matching": "fi", "current_offset": "half"},
+            "current_offset is 'half'; with matching 'fi' it must be 'none'",
+        ),
+        ({"matching": "fi", "residual_ms": 8}, r"residual_ms is 8\.0; with matching 'fi' it must be 0"),
         ({"encoder": "phase", "reset": "zero"}, "reset is 'zero'; with encoder 'phase' it must be 'subtract'"),
         ({"encoder": "phase", "refractory_ms": 1}, r"refractory_ms is 1\.0; with encoder 'phase' it must be 0"),
     ],
@@ -176,6 +186,8 @@ def test_keys_without_effect_are_none():
     assert made(bias_calibration="mean", calibration=7).calibration == 7
     assert made(encoder="phase", max_rate_hz=5) == made(encoder="phase", phase_period=8)
     assert made(encoder="burst").max_rate_hz is None
+    assert made(onset_share=0.9) == made()
+    assert made(matching="fi", onset_share=0.9) != made(matching="fi")
     assert made(readout="k_th_spike").readout_k == 3
     assert made(neuron="lif", tau_m_ms=20).tau_m_ms == 20
     for normalization in ("channel", "spike"):

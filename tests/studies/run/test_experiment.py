@@ -43,7 +43,7 @@ CHANGES = {
     "refractory_ms": 3, "reset": "zero", "v_th": 0.7, "v_min": 0.0, "v_init": "half", "normalization": "none",
     "percentile": 50, "pooling": "folded", "readout": "first_spike", "readout_k": 2, "readout_ms": 8,
     "seed": 1, "current_offset": "half", "bias_calibration": "mean",
-    "headroom": 3, "scale": 3, "mean": 0.2, "std": 0.5,
+    "headroom": 3, "scale": 3, "mean": 0.2, "std": 0.5, "matching": "fi",
 }  # fmt: skip
 
 
@@ -72,7 +72,7 @@ def rows(job: Job):
 
 def test_changes_cover_every_key():
     others = {"connectivity", "phase_period", "negative_slope", "residual_ms", "calibration_ms", "evaluation_delay_ms"}
-    others |= {"memory_gb"}
+    others |= {"memory_gb", "onset_share"}
     assert {*CHANGES, *others} == KEYS.keys()
 
 
@@ -81,6 +81,11 @@ def test_every_key_changes_the_rows(folder):
     assert repr(rows(job(folder))) == base
     for name, value in CHANGES.items():
         assert repr(rows(job(folder, **{name: value}))) != base, name
+
+
+def test_where_the_background_lies_changes_the_rows(folder):
+    seen = [repr(rows(job(folder, matching="fi", onset_share=share))) for share in (1.0, 0.8)]
+    assert seen[0] != seen[1]
 
 
 def test_memory_changes_the_rows_where_initial_potentials_are_random(folder):

@@ -25,6 +25,18 @@ def test_only_above_the_rheobase_a_leaky_neuron_ever_spikes(offset: str) -> None
     assert rheobase(condition(BASE | {"current_offset": offset}), 200) == 0
 
 
+def test_the_background_of_a_matched_neuron_takes_its_part_of_the_rheobase() -> None:
+    """At the onset nothing is missing; at half of it, half of the current, in units of the gain."""
+    values = BASE | {"neuron": "lif", "tau_m_ms": 20, "reset": "zero", "matching": "fi", "dt_ms": 0.5}
+    assert rheobase(condition(values), 200) == pytest.approx(0, abs=1e-3)
+    c = condition(values | {"onset_share": 0.5, "duration_ms": 400})
+    activation = rheobase(c, 200) * np.array([0.5, 0.97, 1.03, 2], np.float32)
+    assert 0 < activation[0] < 0.2
+    graph = sequential((4,), Dense(name="fc", inputs=("",), weight=np.eye(4, dtype=np.float32)))
+    recording = simulate(graph, activation[None], simulation_of(c))
+    np.testing.assert_array_equal(recording.output_counts[-1, 0] > 0, [False, False, True, True])
+
+
 def test_every_setting_of_a_simulation_is_that_of_its_key() -> None:
     c = condition(BASE | {"duration_ms": 30, "dt_ms": 0.5, "seed": 3, "memory_gb": 2, "current_offset": "half"})
     settings = simulation_of(c)

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from brian2 import Clock, Hz, ms
 
-from conversion.brian.groups import make_group
-from conversion.brian.initial import InitialState
+from conversion.brian.groups import InitialState, make_group
 from models.neurons import Neuron, integrate_and_fire
 
 
