@@ -9,7 +9,7 @@ step of the spike. A population of depth d therefore does in step t + d what a l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -69,21 +69,10 @@ class SpikingNetwork:
 
 def build(plan: Plan, simulation: Simulation, batch_size: int) -> SpikingNetwork:
     """Make the Brian2 objects of a plan, for batches of `batch_size` images."""
-    encoder, clock = simulation.encoder, Clock(simulation.dt, name="network_clock")
-    neurons = {
-        "neurons": simulation.neuron,
-        "relays": relay(),
-        "outputs": output_accumulator(encoder, simulation.neuron),
-    }
-    members = members_of(plan, simulation.output)
-    sizes = {name: batch_size * sum(p.size for p in populations) for name, populations in members.items()}
-    neurons |= make_signed(plan, neurons, members)
-    groups = {name: make_group(name, neurons[name], sizes[name], clock) for name in neurons if sizes[name]}
-    for name, group in groups.items():
-        check_variables(group, neurons[name])
-    write_slopes(plan, neurons, groups, members, batch_size)
-    groups |= input_group(encoder, sizes["input"], clock)
-    neurons |= input_neurons(encoder)
+    clock, members = Clock(simulation.dt, name="network_clock"), members_of(plan, simulation.output)
+    neurons = _models(plan, simulation, members)
+    groups = _groups(plan, simulation, neurons, members, batch_size, clock)
+    _check_currents(groups, simulation)
     places = places_of(members, groups, neurons, batch_size, plan.slopes)
     projections = tuple(_projections(plan, places, neurons, simulation, clock))
     counter = _counter(plan, simulation, places, clock)
@@ -97,14 +86,42 @@ def build(plan: Plan, simulation: Simulation, batch_size: int) -> SpikingNetwork
     )
     network.schedule = SCHEDULE
     factors = _v_th_factors(simulation.thresholds, plan, places)
-    if simulation.half_threshold_offset:
-        _require_variables(groups, "drive", "v_th")
-    if simulation.neuron.background and "neurons" in groups and "drive" not in groups["neurons"].variables:
-        raise ConversionError("a background needs neurons whose equations declare `drive`")
     return SpikingNetwork(
         plan, simulation, network, clock, neurons, groups, loops, places, projections, conductor, opener, counter,
         {name: InitialState(groups[name], neurons[name], factors.get(name)) for name in neurons.keys() & groups.keys()},
     )  # fmt: skip
+
+
+def _models(plan: Plan, simulation: Simulation, members: Mapping[str, Iterable[Population]]) -> dict[str, Neuron]:
+    """The neuron model of each group, also of the input, where that is one."""
+    neurons = {
+        "neurons": simulation.neuron,
+        "relays": relay(),
+        "outputs": output_accumulator(simulation.encoder, simulation.neuron),
+    }
+    return {**neurons, **make_signed(plan, neurons, members), **input_neurons(simulation.encoder)}
+
+
+def _groups(
+    plan: Plan, simulation: Simulation, neurons: Mapping[str, Neuron],
+    members: Mapping[str, Sequence[Population]], batch_size: int, clock: Clock,
+) -> dict[str, brian2.Group]:  # fmt: skip
+    """The groups that are not empty, with the slopes of signed neurons; the input comes last."""
+    sizes = {name: batch_size * sum(p.size for p in populations) for name, populations in members.items()}
+    spiking = [name for name in neurons if name != "input" and sizes[name]]
+    groups: dict[str, brian2.Group] = {name: make_group(name, neurons[name], sizes[name], clock) for name in spiking}
+    for name, group in groups.items():
+        check_variables(group, neurons[name])
+    write_slopes(plan, neurons, groups, members, batch_size)
+    return groups | dict(input_group(simulation.encoder, sizes["input"], clock))
+
+
+def _check_currents(groups: Mapping[str, brian2.Group], simulation: Simulation) -> None:
+    """Raise if neurons should get a current that their equations do not know."""
+    if simulation.half_threshold_offset:
+        _require_variables("an offset of half a threshold", groups, "drive", "v_th")
+    if simulation.neuron.background:
+        _require_variables("a background", groups, "drive")
 
 
 def _counter(plan: Plan, simulation: Simulation, places: Mapping[str, Place], clock: Clock) -> Counter:
@@ -153,10 +170,10 @@ def _skip_idle_updates(groups: Mapping[str, brian2.Group], neurons: Mapping[str,
             groups[name].state_updater.active = False
 
 
-def _require_variables(groups: Mapping[str, brian2.Group], *names: str) -> None:
+def _require_variables(what: str, groups: Mapping[str, brian2.Group], *names: str) -> None:
     for name in names:
         if "neurons" in groups and name not in groups["neurons"].variables:
-            raise ConversionError(f"an offset of half a threshold needs neurons whose equations declare `{name}`")
+            raise ConversionError(f"{what} needs neurons whose equations declare `{name}`")
 
 
 def _v_th_factors(

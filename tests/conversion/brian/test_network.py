@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from brian2 import ms
+from brian2 import ms, second
 
 from conversion.brian.groups import SCHEDULE
 from conversion.brian.network import build, members_of
@@ -68,6 +70,13 @@ def test_only_neurons_that_nothing_drives_are_not_integrated(neuron, encoder, na
     network = built(networks()[name], neuron, encoder)
     (loop,) = (o for o in network.network.objects if o.name == "neurons_loop")
     assert (network.groups["neurons"].state_updater in loop.runners) is active
+
+
+def test_a_background_needs_a_drive() -> None:
+    neuron = replace(integrate_and_fire(), equations="dv/dt = -v / second : 1\nv_th : 1 (constant)", background=1.0)
+    neuron = replace(neuron, parameters={"second": second})
+    with pytest.raises(ConversionError, match="a background needs neurons whose equations declare `drive`"):
+        built(networks()["dense"], neuron, Poisson())
 
 
 def test_the_output_accumulates_or_spikes() -> None:
