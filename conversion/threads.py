@@ -42,7 +42,7 @@ class Together(BrianObject):
     """Runs objects of one slot at once, in as many tasks as do not depend on each other.
 
     Each thread takes what took longest in the last step of all that is left, so that none waits for one that begins
-    late because its core is busy elsewhere. As long as all takes too little time, this thread does it alone.
+    late because its core is busy elsewhere. This thread does all alone where that takes little, or less time.
 
     Parameters
     ----------
