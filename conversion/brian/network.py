@@ -38,9 +38,11 @@ from conversion.options import Output
 from conversion.plan import ConversionError, Plan, Population, Projection, fan_out
 from conversion.recording import check_probe
 from conversion.settings import Simulation
+from conversion.threads import Together, n_threads
 from models.neurons import Neuron
 
 EVENTS = ("spike", NEGATIVE_SPIKE)
+LARGE = 2**17  # neurons of a network, and of a group, from which on threads may share its step
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,12 +81,15 @@ def build(plan: Plan, simulation: Simulation, batch_size: int) -> SpikingNetwork
     opener, conductor = WindowOpener(clock), Conductor(clock, counter.steps + plan.output.depth)
     if not simulation.half_threshold_offset and not _is_driven(plan, simulation):
         _skip_idle_updates(groups, neurons)
-    loops = {name: GroupLoop(group, SCHEDULE) for name, group in groups.items() if group.contained_objects and is_own()}
+    looped = {name: group for name, group in groups.items() if group.contained_objects and is_own()}
+    loops = {name: GroupLoop(group, SCHEDULE, _n_parts(group)) for name, group in looped.items()}
     cutter = Cutter(list({id(s.events): s.events for place in places.values() for s in place.senders}.values()), clock)
     network = brian2.Network(
         *groups.values(), *loops.values(), *(p for _, p in projections), conductor, cutter, counter, opener
     )
     network.schedule = SCHEDULE
+    if n_threads() > 1 and sum(map(len, groups.values())) >= LARGE:
+        network.add(*_at_once(loops, projections))
     factors = _v_th_factors(simulation.thresholds, plan, places)
     return SpikingNetwork(
         plan, simulation, network, clock, neurons, groups, loops, places, projections, conductor, opener, counter,
@@ -160,6 +165,30 @@ def members_of(plan: Plan, output: Output) -> dict[str, list[Population]]:
             f"{plan.output.name!r} only relays spikes and has no potential to read; let the output spike"
         )
     return members
+
+
+def _n_parts(group: brian2.Group) -> int:
+    return n_threads() if len(group) >= LARGE else 1
+
+
+def _at_once(
+    loops: Mapping[str, GroupLoop], projections: Sequence[tuple[Projection, SharedProjection | Synapses]]
+) -> Iterator[Together]:
+    """All groups at once, and then all projections but those of the same target, which add to it in their order."""
+    if loops:
+        parts = [partial(loop.run_part, number) for loop in loops.values() for number in range(loop.n_parts)]
+        yield Together("loops", list(loops.values()), parts, [loop.finish for loop in loops.values()])
+    shared = [(p, o) for p, o in projections if isinstance(o, SharedProjection)]
+    by_target: dict[str, list[SharedProjection]] = {}
+    for projection, brian_object in sorted(shared, key=lambda pair: pair[0].name):
+        by_target.setdefault(projection.target, []).append(brian_object)
+    if shared:
+        yield Together("deliveries", [o for _, o in shared], [partial(_run, objects) for objects in by_target.values()])
+
+
+def _run(objects: Iterable[brian2.BrianObject]) -> None:
+    for brian_object in objects:
+        brian_object.run()
 
 
 def _skip_idle_updates(groups: Mapping[str, brian2.Group], neurons: Mapping[str, Neuron]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -15,8 +17,9 @@ from numpy.typing import NDArray
 
 from conversion.compiled.blocks import Block, make_block
 from conversion.compiled.rendering import NotCompilable
-from conversion.compiled.source import NAMESPACE, compile_source, write_source
+from conversion.compiled.source import NAMESPACE, PART, compile_source, write_source
 
+Step = Callable[[np.uint64, int], None]
 logger = get_logger(__name__)
 
 
@@ -24,7 +27,8 @@ class GroupLoop(BrianObject):
     """Runs, in one pass over the neurons, all that a group does from its state update to the last of its resets.
 
     It runs in the slot of the state update, so that whatever looks at the group before its resets sees what is there
-    after them. What it cannot compile runs as Brian2 has it, in the same slot.
+    after them. What it cannot compile runs as Brian2 has it, in the same slot. A step is `run`, or `run_part` of every
+    part, in any order or at once, and then `finish`.
 
     Parameters
     ----------
@@ -32,6 +36,8 @@ class GroupLoop(BrianObject):
         Such as a `NeuronGroup` or a `PoissonGroup`.
     schedule : sequence of str
         The network's; what the group runs before `groups` or after `resets` stays where it is.
+    n_parts : int
+        Into how many parts the neurons are divided; the results are the same.
 
     Attributes
     ----------
@@ -41,14 +47,14 @@ class GroupLoop(BrianObject):
         What the random numbers of a neuron depend on, beside the seed, the name of the group and the step.
     """
 
-    def __init__(self, group: Group, schedule: Sequence[str]) -> None:
+    def __init__(self, group: Group, schedule: Sequence[str], n_parts: int = 1) -> None:
         super().__init__(clock=group.clock, when="groups", order=group.order, name=f"{group.name}_loop")
-        self.group = group
+        self.group, self.n_parts = group, n_parts
         self.runners = _runners(group, schedule)
         for runner in self.runners:
             runner.active = False
         self.numbers = np.arange(len(group))
-        self.step: Callable[[np.uint64, int], None] | None = None
+        self.parts: list[_Part] = []
         self.is_random = False
         self.seed(np.random.randint(2**31))  # noqa: NPY002  (the state that `brian2.seed` seeds)
 
@@ -64,17 +70,26 @@ class GroupLoop(BrianObject):
         try:
             blocks = _blocks(codes)
             self.is_random = any(block.random for block in blocks)
-            self.step = _compile(self.group, blocks, self.numbers)
+            self.parts = _compile(self.group, blocks, self.numbers, self.n_parts)
         except NotCompilable as reason:
             logger.info(f"{self.group.name} runs as Brian2's own code: {reason}", "not_compiled")
 
     def run(self) -> None:
-        if self.step is None:
+        for number in range(self.n_parts):
+            self.run_part(number)
+        self.finish()
+
+    def run_part(self, number: int) -> None:
+        if number < len(self.parts):
+            self.parts[number].step(self.key, self.k)
+
+    def finish(self) -> None:
+        if self.parts:
+            _join(self.parts)
+        else:
             for runner in self.runners:
                 runner.run()
-        else:
-            self.step(self.key, self.k)
-            self.k += 1
+        self.k += 1
 
     def after_run(self) -> None:
         for runner in self.runners:
@@ -97,8 +112,20 @@ def _blocks(runners: Sequence[CodeRunner]) -> list[Block]:
     return blocks
 
 
-def _compile(group: Group, blocks: Sequence[Block], numbers: NDArray[np.int64]) -> Callable[[np.uint64, int], None]:
-    """A function that runs a step of all blocks, given a key and the number of the step."""
+class _Part(NamedTuple):
+    """What runs a step of the neurons from `start` on, given a key and its number, and where it writes each event.
+
+    The first part writes to `eventspaces`, those of the whole group, and the others to `spaces` of their own.
+    """
+
+    step: Step
+    start: int
+    spaces: list[NDArray[np.int32]]
+    eventspaces: list[NDArray[np.int32]]
+
+
+def _compile(group: Group, blocks: Sequence[Block], numbers: NDArray[np.int64], n_parts: int) -> list[_Part]:
+    """What runs a step of all blocks, in parts unless all write the same variable."""
     events = [block.event for block in blocks if block.template == "threshold"]
     if missing := {block.event for block in blocks if block.template == "reset"}.difference(events):
         raise NotCompilable(f"a reset follows {missing.pop()!r}, whose threshold is tested elsewhere")
@@ -109,7 +136,34 @@ def _compile(group: Group, blocks: Sequence[Block], numbers: NDArray[np.int64]) 
     arrays = {name: variables[name].get_value() for name in sorted(set().union(*(b.arrays for b in blocks)))}
     if clash := (NAMESPACE.keys() | {"range"}) & (constants.keys() | arrays.keys()):
         raise NotCompilable(f"a variable is called {clash.pop()!r}")
-    step = compile_source(write_source(blocks, list(constants), list(arrays), events))
-    spaces = [group.variables[f"_{event}space"].get_value() for event in events]
-    arguments = [*constants.values(), *arrays.values(), *spaces]
-    return lambda key, k: step(key, k, numbers, *arguments)
+    compiled = compile_source(write_source(blocks, list(constants), list(arrays), events))
+    eventspaces = [group.variables[f"_{event}space"].get_value() for event in events]
+
+    if any(block.shared_writes for block in blocks):
+        n_parts = 1
+
+    def part(start: int, stop: int) -> _Part:
+        own = [array if variables[name].scalar else array[start:stop] for name, array in arrays.items()]
+        spaces = [np.zeros(stop - start + 1, np.int32) if start else space[: stop + 1] for space in eventspaces]
+        arguments = [numbers[start:stop], *constants.values(), *own, *spaces]
+        return _Part(lambda key, k: compiled(key, k, *arguments), start, spaces, eventspaces)
+
+    return [part(start, stop) for start, stop in pairwise(_cuts(len(group), n_parts))]
+
+
+def _cuts(size: int, n_parts: int) -> list[int]:
+    """Where parts of a group begin and end: at multiples of what the loop does at once, so that it does the same."""
+    chunks = math.ceil(size / PART)
+    return sorted({min(size, PART * (number * chunks // n_parts)) for number in range(n_parts + 1)})
+
+
+def _join(parts: Sequence[_Part]) -> None:
+    """Write the events of all parts behind those of the first, and their number at the end, as Brian2 has it."""
+    first, *others = parts
+    for number, eventspace in enumerate(first.eventspaces):
+        found = first.spaces[number][-1]
+        for part in others:
+            own = part.spaces[number]
+            np.add(own[: own[-1]], part.start, out=eventspace[found : found + own[-1]])
+            found += own[-1]
+        eventspace[-1] = found

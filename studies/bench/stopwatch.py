@@ -23,6 +23,7 @@ from conversion.brian import SpikingNetwork, build, max_rate, run
 from conversion.plan import Population, make_plan
 from conversion.settings import Simulation
 from conversion.simulate import make_batch
+from conversion.threads import at_most
 from models.encoders import Poisson
 from models.graph import Array, Graph
 from models.neurons import Neuron, integrate_and_fire
@@ -106,7 +107,8 @@ def show(
     """
     simulation = replace(simulation, read_at=simulation.duration)
     plan, n_images = make_plan(graph, signed=simulation.neuron.is_signed), len(images)
-    network = build(plan, simulation, n_images)
+    with at_most(1):
+        network = build(plan, simulation, n_images)
     stopwatch = Stopwatch(network.clock)
     network.network.add(stopwatch)
     rate, part = float(max_rate(simulation.encoder, simulation.dt)), slice(0, n_images)

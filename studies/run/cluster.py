@@ -25,6 +25,7 @@ from distributed import Client, KilledWorker, Worker, WorkerPlugin, as_completed
 from distributed.comm import CommClosedError
 from numpy.typing import NDArray
 
+from conversion.threads import at_most
 from studies.declare import Condition
 from studies.run.board import Report, reported
 from studies.run.experiment import Rows, key_of, rows_of, sources_of
@@ -108,7 +109,7 @@ def compute(number: int, tasks: list[tuple[Job, str]], topic: str) -> tuple[int,
     for job, (_, key) in zip(jobs, tasks, strict=True):
         if _key_on(worker, job) != key:
             raise OtherRows(worker.address, job.condition, sources_of(job))
-    with reported(_events(worker, topic, number)):
+    with at_most(1), reported(_events(worker, topic, number)):
         return number, list(zip((job.condition for job in jobs), rows_of(jobs), strict=True))
 
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from joblib import Parallel, delayed
+from joblib import Parallel, cpu_count, delayed, effective_n_jobs
 
+from conversion.threads import at_most
 from studies.declare import KEYS, TABLES, Condition, Study, check_kinds
 from studies.progress import shown
 from studies.run.board import Board, open_board, reported, writer
@@ -111,7 +112,8 @@ def _computed(groups: list[list[Job]], keys: Keys, board: Board, jobs: int | Non
 
         return computed_on(scheduler, groups, keys, board.places)
     workers = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
-    return workers(delayed(_with_rows)(group, board.file, number) for number, group in enumerate(groups))
+    cores = max(1, cpu_count() // effective_n_jobs(jobs))
+    return workers(delayed(_with_rows)(group, board.file, number, cores) for number, group in enumerate(groups))
 
 
 def _store(finished: Finished, keys: Keys, folder: Path, board: Board) -> None:
@@ -130,8 +132,8 @@ def _by_simulation(todo: list[Job]) -> list[list[Job]]:
     return list(groups.values())
 
 
-def _with_rows(jobs: list[Job], board: Path, number: int) -> Answers:
-    with reported(writer(board, number)):
+def _with_rows(jobs: list[Job], board: Path, number: int, cores: int) -> Answers:
+    with at_most(cores), reported(writer(board, number)):
         return number, list(zip((job.condition for job in jobs), rows_of(jobs), strict=True))
 
 

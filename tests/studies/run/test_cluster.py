@@ -13,12 +13,15 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 
+from conversion.threads import n_threads
 from models.paths import ROOT
 from studies.declare.study import Study, load_study
 from studies.run import runner
+from studies.run.experiment import rows_of
 from studies.run.runner import run_study
 from studies.tables.store import write_rows
 
@@ -117,10 +120,18 @@ def test_a_worker_writes_the_same_bytes_and_says_how_far_it_is(
         original(places, event)
         heard.setdefault(event[1][0], []).append(places[event[1][0]])
 
+    def rows(jobs):
+        cores.append(n_threads())
+        return rows_of(jobs)
+
+    cores: list[int] = []
+    monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 4)
+    monkeypatch.setattr(cluster, "rows_of", rows)
     monkeypatch.setattr(cluster, "_hear", hear)
     monkeypatch.setattr(cluster, "INTERVAL", 0.0)
     monkeypatch.setattr(runner, "rows_of", lambda jobs: pytest.fail("computed here"))
     assert tables(run_study(study, tmp_path / "away", scheduler=threads)) == here
+    assert cores == [1] * len(study.conditions)
     assert sorted(heard) == list(range(len(study.conditions)))
     assert all(parts == sorted(parts) and (parts[0], parts[-1]) == (0, 1) for parts in heard.values())
 

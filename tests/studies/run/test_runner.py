@@ -13,6 +13,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numba
 import numpy as np
 import onnx
 import pandas as pd
@@ -20,6 +21,7 @@ import pytest
 
 from conversion.normalize.schemes import normalize
 from conversion.plan.populations import ConversionError
+from conversion.threads import n_threads
 from models.graph import Activation, sequential
 from models.onnx_io.reading import load as load_onnx
 from models.onnx_io.writing import save, to_onnx
@@ -188,6 +190,26 @@ def test_neurons_that_do_not_fit_the_network_are_refused_before_anything_is_simu
     with pytest.raises(ConversionError, match="use signed neurons"):
         run_study(load_study(study_file), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("jobs", "threads"), [(1, 8), (4, 2), (16, 1)])
+def test_workers_share_eight_cores(study_file, tmp_path, monkeypatch, jobs: int, threads: int) -> None:
+    """In this process, where a fake of joblib calls one worker after another."""
+
+    def parallel(**_):
+        return lambda calls: (function(*arguments) for function, arguments, _ in calls)
+
+    def rows(jobs):
+        seen.append(n_threads())
+        return rows_of(jobs)
+
+    seen: list[int] = []
+    monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 8)
+    for name, fake in {"cpu_count": lambda: 8, "Parallel": parallel, "rows_of": rows}.items():
+        monkeypatch.setattr(runner, name, fake)
+    run_study(load_study(study_file), tmp_path / "out", jobs=jobs)
+    assert seen == [threads] * CONDITIONS
+    assert n_threads() == 8
 
 
 @pytest.fixture(scope="module")
