@@ -138,7 +138,7 @@ def weights(model: str, dataset: str = "", digits: int = 2) -> str:
 def header(source: Source) -> str:
     """What a page begins with: the study's title, its question and its command."""
     account = _account(source)
-    return f"# {account['title']}\n\n{account['question']}\n\n    brianize run {source.study}"
+    return f"# {account['title']}\n\n{account['study']['question']}\n\n    brianize run {source.study}"
 
 
 def reading(source: Source, **where: Any) -> str:

@@ -32,6 +32,7 @@ from studies.declare.study import load_study
 from studies.run import runner
 from studies.run.experiment import rows_of
 from studies.run.runner import run_study
+from studies.tables.quoted import Source, functions
 from studies.tables.store import write_rows
 from tests.studies.conftest import STUDY, tiny_network
 
@@ -257,3 +258,7 @@ def test_stopped_in_the_middle_and_continued(study_file, tmp_path, never_stopped
     continued = tables(run_study(load_study(study_file), folder))
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert continued == never_stopped
+
+
+def test_a_page_begins_with_what_a_run_has_left(tmp_path, expected):
+    assert functions(Source(tmp_path, "expected"))["header"]().startswith("# Tiny\n\nDoes it run?\n\n    brianize run")

@@ -25,7 +25,7 @@ def places(tmp_path):
     templates.mkdir()
     rows = {"v_th": [1, 2], "seed": [0, 0], "time_ms": [5, 5], "accuracy": [0.25, 0.5]}
     pd.DataFrame(rows).to_csv(folder / "some" / "metrics.csv", index=False)
-    account = {"title": "Some", "question": "What?", "study": {"fixed": {"images": 100}}}
+    account = {"title": "Some", "study": {"question": "What?", "fixed": {"images": 100}}}
     (folder / "some" / "run.json").write_text(json.dumps(account))
     (templates / "some.md.j2").write_text('It is {{ value("accuracy", v_th=2) }}.\n')
     (templates / "README.md.j2").write_text('All: {{ value("accuracy", v_th=1, study="some") }}.\n')

@@ -25,7 +25,7 @@ def folder(tmp_path):
         "time_to_99_ms": [7.0, 7.0, 9.0, 9.0, None, None, 8.0, 8.0],
     }
     pd.DataFrame(rows).to_csv(tmp_path / "some" / "metrics.csv", index=False)
-    account = {"title": "T", "question": "Q?", "study": {"fixed": {"images": 1000}}}
+    account = {"title": "T", "study": {"question": "Q?", "fixed": {"images": 1000}}}
     (tmp_path / "some" / "run.json").write_text(json.dumps(account))
     return tmp_path
 

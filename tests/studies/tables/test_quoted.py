@@ -39,7 +39,7 @@ def folder(tmp_path):
     some.mkdir()
     pd.DataFrame(METRICS).to_csv(some / "metrics.csv", index=False)
     pd.DataFrame(LAYERS).to_csv(some / "layers.csv", index=False)
-    account = {"title": "Some", "question": "What?", "study": {"fixed": {"images": 100}}}
+    account = {"title": "Some", "study": {"question": "What?", "fixed": {"images": 100}}}
     (some / "run.json").write_text(json.dumps(account))
     return tmp_path
 
