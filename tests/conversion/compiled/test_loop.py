@@ -148,7 +148,7 @@ equations = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=5, deadline=None, phases=(Phase.generate,))
+@settings(max_examples=3, deadline=None, phases=(Phase.generate,))
 @given(equations)
 def test_random_equations_are_equal_to_the_bit(code: Mapping[str, Any]) -> None:
     require_equal(code)
