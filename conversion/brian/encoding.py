@@ -81,7 +81,8 @@ def max_rate(encoder: Encoder, dt: Quantity) -> Quantity:
         return known
     neuron = encoder.neuron
     assert neuron is not None, "a code without a known rate has neurons"
-    key = (neuron.equations, *map(float, neuron.parameters.values()), float(dt))
+    parameters = {name: float(value) for name, value in neuron.parameters.items()}
+    key = (neuron.equations, *parameters.items(), float(dt))
     if key not in _measured:
         _measured[key] = _measure_rate(neuron, dt)
     if _measured[key] == 0:

@@ -116,6 +116,10 @@ def _require_plain(simulation: Simulation) -> None:
     """Raise unless a simulation asks for nothing but Poisson spikes, neurons, a window and a step."""
     if type(simulation.encoder) is not Poisson:
         raise ConversionError(f"a device is fed with Poisson spikes, not with {type(simulation.encoder).__name__}")
+    if simulation.neuron.background:
+        raise ConversionError(
+            "the neurons have a background, which a device network does not give; use conversion.simulate"
+        )
     plain = Simulation(neuron=simulation.neuron, encoder=simulation.encoder, duration=simulation.duration)
     for name in ("output", "read_at", "probe", "thresholds", "half_threshold_offset"):
         if (value := getattr(simulation, name)) != getattr(plain, name):

@@ -3,6 +3,9 @@
 `exp` of 32-bit numbers and the random numbers are our own: numba calls a library for the former, once per neuron, and
 has a state for the latter that nobody seeds. A random number here is a hash of a key, the neuron and the place in the
 code, so that it does not depend on the order in which neurons are visited.
+
+These functions, and those of C that are called for `sin` and the like, round their last bit otherwise than NumPy does.
+All else is equal to what Brian2's numpy target computes, to the bit.
 """
 
 from __future__ import annotations

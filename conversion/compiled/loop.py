@@ -66,7 +66,7 @@ class GroupLoop(BrianObject):
     def before_run(self, run_namespace: Any) -> None:
         for runner in self.runners:
             runner.before_run(run_namespace)
-        codes = [runner for runner in self.runners if runner.codeobj is not None]
+        codes, self.parts = [runner for runner in self.runners if runner.codeobj is not None], []
         try:
             blocks = _blocks(codes)
             self.is_random = any(block.random for block in blocks)

@@ -68,8 +68,9 @@ def fi_curve(neuron: Neuron, rate: float, dt: Quantity) -> FICurve:
     """
     _require_a_drive(neuron)
     texts = (neuron.equations, neuron.threshold, neuron.reset, neuron.update, neuron.every_step, neuron.method)
-    numbers = (*map(float, neuron.parameters.values()), float(neuron.refractory), float(neuron.input_unit))
-    key = (*texts, *neuron.initial.items(), *numbers, rate, float(dt))
+    parameters = {name: value if callable(value) else float(value) for name, value in neuron.parameters.items()}
+    numbers = (float(neuron.refractory), float(neuron.input_unit), rate, float(dt))
+    key = (*texts, *neuron.initial.items(), *parameters.items(), *numbers)
     if key not in _measured:
         _measured[key] = _measure(neuron, rate, dt)
     return _measured[key]

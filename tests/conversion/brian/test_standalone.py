@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import subprocess
 import sys
@@ -62,6 +63,12 @@ def test_biases_are_refused():
     graph = networks()["dense with biases"]
     with pytest.raises(ConversionError, match="'fc1' has a bias"):
         device_network(graph, np.zeros((1, 5), np.float32), PLAIN)
+
+
+def test_a_background_is_refused():
+    neuron = dataclasses.replace(integrate_and_fire(), background=5.0)
+    with pytest.raises(ConversionError, match="the neurons have a background, which a device network does not give"):
+        device_network(networks()["dense"], np.zeros((1, 7), np.float32), dataclasses.replace(PLAIN, neuron=neuron))
 
 
 @pytest.mark.parametrize(

@@ -100,3 +100,15 @@ def test_neurons_that_cannot_be_matched_are_refused() -> None:
     )  # fmt: skip
     with pytest.raises(ConversionError, match="fires without any current"):
         fi_curve(tonic, 100.0, 1 * ms)
+
+
+def test_curves_of_neurons_whose_parameters_have_changed_places_are_not_confused() -> None:
+    """One spikes at 2 and leaks within 0.01 s, the other at 0.01 and within 2 s, where the names come in another order."""
+    text = {
+        "equations": "dv/dt = drive - v / (tau * second) : 1\ndrive : Hz (constant)", "threshold": "v >= theta",
+        "reset": "v = 0", "source": "", "initial": {"v": "0"},
+    }  # fmt: skip
+    one = Neuron(**text, parameters={"tau": 0.01, "theta": 2.0, "second": second})
+    other = Neuron(**text, parameters={"theta": 0.01, "tau": 2.0, "second": second})
+    assert fi_curve(one, 100.0, DT).onset == pytest.approx(2.0 / 0.01, rel=1e-3)
+    assert fi_curve(other, 100.0, DT).onset == pytest.approx(0.01 / 2.0, abs=0.1)
