@@ -103,7 +103,7 @@ def test_neurons_that_cannot_be_matched_are_refused() -> None:
 
 
 def test_curves_of_neurons_whose_parameters_have_changed_places_are_not_confused() -> None:
-    """One spikes at 2 and leaks within 0.01 s, the other at 0.01 and within 2 s, where the names come in another order."""
+    """One has tau 0.01 s and threshold 2, the other 2 s and 0.01, with the names in another order."""
     text = {
         "equations": "dv/dt = drive - v / (tau * second) : 1\ndrive : Hz (constant)", "threshold": "v >= theta",
         "reset": "v = 0", "source": "", "initial": {"v": "0"},
