@@ -19,6 +19,7 @@ from brian2 import Clock, Synapses
 from numpy.typing import NDArray
 
 from conversion.brian.code_generation import is_own
+from conversion.brian.counts import Conductor, Counter, Window, WindowOpener
 from conversion.brian.encoding import input_group, input_neurons, output_accumulator
 from conversion.brian.events import Cutter, Events
 from conversion.brian.groups import (
@@ -31,7 +32,6 @@ from conversion.brian.groups import (
     relay,
     write_slopes,
 )
-from conversion.brian.monitors import Conductor, Counter, Window, WindowOpener
 from conversion.brian.projections import Place, Sender, SharedProjection, unroll_synapses
 from conversion.compiled import GroupLoop
 from conversion.options import Output

@@ -165,7 +165,7 @@ def _set_drive(network: SpikingNetwork, name: str, current: Array) -> None:
         if np.any(current):
             raise ConversionError(f"{name!r} has a bias or a current, but its neuron's equations declare no `drive`")
         return
-    unit = float(network.neurons[place.group.name].input_unit)
+    unit = float(network.neurons[place.group.name].current_unit)
     drive = place.array("drive")[place.start : place.stop]
     drive[: current.size] = current.ravel() * unit
     drive[current.size :] = 0

@@ -69,7 +69,7 @@ def fi_curve(neuron: Neuron, rate: float, dt: Quantity) -> FICurve:
     _require_a_drive(neuron)
     texts = (neuron.equations, neuron.threshold, neuron.reset, neuron.update, neuron.every_step, neuron.method)
     parameters = {name: value if callable(value) else float(value) for name, value in neuron.parameters.items()}
-    numbers = (float(neuron.refractory), float(neuron.input_unit), rate, float(dt))
+    numbers = (float(neuron.refractory), float(neuron.current_unit), rate, float(dt))
     key = (*texts, *neuron.initial.items(), *parameters.items(), *numbers)
     if key not in _measured:
         _measured[key] = _measure(neuron, rate, dt)
@@ -96,9 +96,9 @@ def match_fi(neuron: Neuron, rate: float, dt: Quantity, onset_share: float = 1.0
     """
     curve = fi_curve(neuron, rate, dt)
     background = onset_share * curve.onset
-    gain, unit = (curve.full - background) / rate, neuron.input_unit
+    gain = (curve.full - background) / rate / float(neuron.current_unit)
     return replace(
-        neuron, background=background, input_unit=Quantity(gain, dim=unit.dim) if isinstance(unit, Quantity) else gain
+        neuron, background=background, input_unit=gain * neuron.input_unit, drive_unit=gain * neuron.current_unit
     )
 
 
@@ -115,7 +115,7 @@ def _require_a_drive(neuron: Neuron) -> None:
 def _measure(neuron: Neuron, rate: float, dt: Quantity) -> FICurve:
     """Look for the onset and the full rate among powers of two, then twice more closely between those."""
     neuron = replace(neuron, background=0.0)
-    currents = np.concatenate([[0.0], FACTORS * rate * float(neuron.input_unit)])
+    currents = np.concatenate([[0.0], FACTORS * rate * float(neuron.current_unit)])
     onset, full = _bracket(neuron, currents, rate, dt)
     for _ in range(2):
         onset = _bracket(neuron, np.linspace(*onset, POINTS), 0.0, dt)[0]

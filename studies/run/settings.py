@@ -82,7 +82,7 @@ def rheobase(c: Condition, max_rate_hz: float) -> float:
     """
     neuron, offset = neuron_of(c), 1 / (2 * c.duration_ms) if c.current_offset == "half" else 0.0
     missing = c.v_th * (1 / _tau_m_ms(c) - offset) * 1e3 - neuron.background
-    return max(0.0, missing / (max_rate_hz * float(neuron.input_unit)))
+    return max(0.0, missing / (max_rate_hz * float(neuron.current_unit)))
 
 
 def encoder_of(c: Condition) -> Encoder:

@@ -103,7 +103,7 @@ def relative(paths: list[Path]) -> set[str]:
 
 
 BASE = {"model": "tiny.onnx", "dataset": "digits8", "images": 2, "calibration": 3, "duration_ms": 6, "readout_ms": 3}
-NEURONS = {"models/neurons.py", "models/encoders.py", "conversion/simulate.py", "conversion/brian/network.py"}
+NEURONS = {"models/neurons/neuron.py", "models/encoders.py", "conversion/simulate.py", "conversion/brian/network.py"}
 KINDS = {
     "poisson": ({"normalization": "percentile", "neuron": "lif", "tau_m_ms": 5}, {"conversion/normalize/scales.py"}),
     "constant": ({"encoder": "constant", "readout": "k_th_spike"}, {"conversion/brian/collect.py"}),
@@ -190,7 +190,7 @@ def test_a_copy_has_the_same_key_and_line_endings_do_not_matter(copy: Path) -> N
     ("name", "matters"),
     [
         ("conversion/plan/kernels.py", True),
-        ("models/neurons.py", True),
+        ("models/neurons/neuron.py", True),
         ("studies/run/experiment.py", True),
         ("models/train/loop.py", False),
         ("studies/draw/style.py", False),

@@ -13,7 +13,7 @@ import numpy as np
 from brian2 import BrianObject, Clock
 from numpy.typing import NDArray
 
-from conversion.brian.counting import Tally
+from conversion.brian.counts.counting import Tally
 from conversion.brian.projections import Place
 from conversion.plan import Population, neuron_order
 from conversion.recording import Probe

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conversion.brian.counting import Tally
+from conversion.brian.counts.counting import Tally
 
 
 class Said:

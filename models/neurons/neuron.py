@@ -1,0 +1,92 @@
+"""A neuron model as text: whole Brian2 equations with units, and the paper that it comes from.
+
+A potential of 1 is the activation 1 of the (normalised) network. The engine writes three variables where the
+equations declare them: `drive`, the constant current of a bias or of constant-current input, `v_th`, the threshold, and
+`alpha`, the slope of the activation function below zero. Write your own `Neuron` the same way; nothing here is special.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from brian2 import Quantity, ms
+
+RANDOM = re.compile(r"\b(randn?|xi\w*|poisson|binomial)\b")  # Brian2's own functions and its noise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neuron:
+    """A spiking neuron in Brian2's language.
+
+    Parameters
+    ----------
+    equations, threshold, reset : str
+        As `brian2.NeuronGroup` takes them.
+    input_variable : str
+        The variable that a presynaptic spike raises by the synaptic weight.
+    input_unit : Quantity or float
+        What a weight of 1 adds to it.
+    drive_unit : Quantity or float, optional
+        What an activation of 1 adds to `drive` in a second; by default as much as to the input variable.
+    background : float
+        A constant current on top of the `drive` of every neuron that spikes, in base units of `drive`.
+    potential : str
+        The variable that is read as the membrane potential; by default the input variable.
+    initial : mapping of str to str
+        Variables at the start of each image, as Brian2 expressions, evaluated in this order.
+    parameters : mapping of str to Quantity
+        The constants that the equations name.
+    refractory : Quantity
+        How long a neuron stays silent after a spike; flag its equations `(unless refractory)`.
+    update : str
+        Statements that run in every step before the threshold is tested, for what no differential equation says.
+    every_step : str
+        Statements that run in every step after the resets, such as a lower clamp.
+    negative_threshold, negative_reset : str
+        When a neuron sends a negative spike, and what that does to it; by default it never does. Both apply to every
+        layer, so they have to name `alpha`, which is 0 in layers that are never negative. A refractory period does not
+        hold negative spikes back.
+    method : str
+        Brian2's integration method.
+    source : str
+        The paper.
+    """
+
+    equations: str
+    threshold: str
+    reset: str
+    source: str
+    input_variable: str = "v"
+    input_unit: Quantity | float = 1.0
+    drive_unit: Quantity | float | None = None
+    background: float = 0.0
+    potential: str = ""
+    initial: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Quantity | float] = field(default_factory=dict)
+    refractory: Quantity = field(default_factory=lambda: 0 * ms)
+    update: str = ""
+    every_step: str = ""
+    negative_threshold: str = ""
+    negative_reset: str = ""
+    method: str = "euler"
+
+    @property
+    def current_unit(self) -> Quantity | float:
+        """What an activation of 1 adds to `drive` in a second."""
+        return self.input_unit if self.drive_unit is None else self.drive_unit
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether it can send negative spikes."""
+        return bool(self.negative_threshold)
+
+    @property
+    def is_random(self) -> bool:
+        """Whether its equations or its initial state draw random numbers."""
+        texts = (
+            self.equations, self.threshold, self.reset, self.update, self.every_step, self.negative_threshold,
+            self.negative_reset, *self.initial.values(),
+        )  # fmt: skip
+        return any(RANDOM.search(text) for text in texts)
