@@ -1,11 +1,14 @@
 """Neuron models as whole Brian2 equations with units, each with the paper that it comes from."""
 
-from models.neurons.linear import accumulator, integrate_and_fire, leaky_integrate_and_fire
+from models.neurons.linear import LINEAR, accumulator, integrate_and_fire, leaky_integrate_and_fire
+from models.neurons.named import NEURONS
 from models.neurons.neuron import Neuron
 from models.neurons.phase import NEXT_PHASE, phase_coded, require_phase_period
 from models.neurons.signed import signed_integrate_and_fire
 
 __all__ = [
+    "LINEAR",
+    "NEURONS",
     "NEXT_PHASE",
     "Neuron",
     "accumulator",
