@@ -117,7 +117,7 @@ class Condition:
     weight_noise, weight_bits : float, int
         See `conversion.damage`.
     network_seed : int
-        Of all that is drawn once for a network.
+        Of all that is drawn once for a network; by default as `seed`.
     arguments : tuple of (str, value)
         The keys with a point: `neuron.tau_m`, `synapse.tau_s`, `delay.fc1`.
     memory_gb : float
@@ -168,7 +168,7 @@ class Condition:
     lost_share: float = field(default=0.0, metadata=PART)
     weight_noise: float = field(default=0.0, metadata=SHARE)
     weight_bits: int = field(default=32, metadata=BITS)
-    network_seed: int = field(default=0, metadata=SEED)
+    network_seed: int | None = field(default=None, metadata=SEED)
     readout: Readout = field(default="count", metadata=one_of(get_args(Readout)))
     readout_k: int | None = field(default=3, metadata=COUNT)
     readout_ms: float | None = field(default=None, metadata=TIME)

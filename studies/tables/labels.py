@@ -75,6 +75,8 @@ LABELS: Mapping[str, str] = _Labels(
         "evaluation_delay_ms": "delay of evaluation (ms)",
         "memory_gb": "memory of a batch (GB)",
         "seed": "seed",
+        "factor": "factor",
+        "multiple": "multiples of the physiological value",
         "time_ms": "time (ms)",
         "accuracy": "accuracy (share of images)",
         "ann_accuracy": "ANN accuracy (share of images)",
