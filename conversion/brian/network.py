@@ -26,7 +26,6 @@ from conversion.brian.groups import (
     NEGATIVE_SPIKE,
     SCHEDULE,
     InitialState,
-    check_variables,
     make_group,
     make_signed,
     relay,
@@ -115,8 +114,6 @@ def _groups(
     sizes = {name: batch_size * sum(p.size for p in populations) for name, populations in members.items()}
     spiking = [name for name in neurons if name != "input" and sizes[name]]
     groups: dict[str, brian2.Group] = {name: make_group(name, neurons[name], sizes[name], clock) for name in spiking}
-    for name, group in groups.items():
-        check_variables(group, neurons[name])
     write_slopes(plan, neurons, groups, members, batch_size)
     return groups | dict(input_group(simulation.encoder, sizes["input"], clock))
 

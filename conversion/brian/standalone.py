@@ -19,7 +19,6 @@ from conversion.brian.encoding import check_encoder, max_rate
 from conversion.brian.groups import (
     NEGATIVE_SPIKE,
     SCHEDULE,
-    check_variables,
     initialise,
     make_group,
     make_signed,
@@ -87,7 +86,6 @@ def device_network(graph: Graph, images: Array, simulation: Simulation) -> Devic
     sizes = {name: len(images) * sum(p.size for p in populations) for name, populations in members.items()}
     groups = {name: make_group(name, neurons[name], sizes[name], clock) for name in neurons if sizes[name]}
     for name, group in groups.items():
-        check_variables(group, neurons[name])
         initialise(group, neurons[name])
     write_slopes(plan, neurons, groups, members, len(images))
     pixels = images.reshape(len(images), -1)[:, np.argsort(neuron_order(graph.input_shape))].ravel()

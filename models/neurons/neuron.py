@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from brian2 import Quantity, ms
+
+from models.neurons.check import check, names_in
 
 RANDOM = re.compile(r"\b(randn?|xi\w*|poisson|binomial)\b")  # Brian2's own functions and its noise
 
@@ -35,7 +38,8 @@ class Neuron:
     potential : str
         The variable that is read as the membrane potential; by default the input variable.
     initial : mapping of str to str
-        Variables at the start of each image, as Brian2 expressions, evaluated in this order.
+        Variables at the start of each image, as Brian2 expressions, evaluated in this order: all but those that the
+        engine writes.
     parameters : mapping of str to Quantity
         The constants that the equations name.
     refractory : Quantity
@@ -52,6 +56,11 @@ class Neuron:
         Brian2's integration method.
     source : str
         The paper.
+
+    Raises
+    ------
+    ValueError
+        If its parts do not fit each other; see `models.neurons.check`.
     """
 
     equations: str
@@ -72,10 +81,19 @@ class Neuron:
     negative_reset: str = ""
     method: str = "euler"
 
+    def __post_init__(self) -> None:
+        check(self)
+
     @property
     def current_unit(self) -> Quantity | float:
         """What an activation of 1 adds to `drive` in a second."""
         return self.input_unit if self.drive_unit is None else self.drive_unit
+
+    def without(self, *fields: str) -> Neuron:
+        """The neuron without some of its statements, and without the parameters that only those name."""
+        names = names_in(self, without=fields)
+        changes: dict[str, Any] = dict.fromkeys(fields, "")
+        return replace(self, parameters={n: value for n, value in self.parameters.items() if n in names}, **changes)
 
     @property
     def is_signed(self) -> bool:

@@ -222,7 +222,7 @@ def test_the_slope_of_each_neuron_is_that_of_its_channel():
 
 
 def test_signed_equations_need_the_slope():
-    neuron = replace(signed_integrate_and_fire(), equations=integrate_and_fire().equations)
+    neuron = replace(integrate_and_fire(), negative_threshold="v <= -v_th", negative_reset="v += v_th")
     with pytest.raises(ConversionError, match="the neurons are signed, but their equations declare no `alpha`"):
         built(leaky(NETWORKS["dense"], 0.1), neuron)
 
