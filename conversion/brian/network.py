@@ -68,17 +68,20 @@ class SpikingNetwork:
         return self.counter.steps + self.plan.output.depth
 
 
-def build(plan: Plan, simulation: Simulation, batch_size: int) -> SpikingNetwork:
-    """Make the Brian2 objects of a plan, for batches of `batch_size` images."""
+def build(plan: Plan, simulation: Simulation, batch_size: int, by_hand: bool = False) -> SpikingNetwork:
+    """Make the Brian2 objects of a plan, for batches of `batch_size` images.
+
+    `by_hand`, an image may be shown for longer than the window, and currents may be written that nobody foresees.
+    """
     clock, members = Clock(simulation.dt, name="network_clock"), members_of(plan, simulation.output)
     neurons = _models(plan, simulation, members)
     groups = _groups(plan, simulation, neurons, members, batch_size, clock)
     _check_currents(groups, simulation)
     places = places_of(members, groups, neurons, batch_size, plan.slopes)
-    projections = tuple(_projections(plan, places, neurons, simulation, clock))
+    projections = tuple(_projections(plan, places, neurons, simulation, clock, by_hand))
     counter = _counter(plan, simulation, places, clock)
     opener, conductor = WindowOpener(clock), Conductor(clock, counter.steps + plan.output.depth)
-    if not simulation.half_threshold_offset and not _is_driven(plan, simulation):
+    if not (by_hand or simulation.half_threshold_offset or _is_driven(plan, simulation)):
         _skip_idle_updates(groups, neurons)
     looped = {name: group for name, group in groups.items() if group.contained_objects and is_own()}
     loops = {name: GroupLoop(group, SCHEDULE, _n_parts(group)) for name, group in looped.items()}
@@ -250,9 +253,10 @@ def _variables(name: str, neurons: Mapping[str, Neuron]) -> tuple[str, str]:
 
 
 def _projections(
-    plan: Plan, places: Mapping[str, Place], neurons: Mapping[str, Neuron], simulation: Simulation, clock: Clock
-) -> Iterator[tuple[Projection, SharedProjection | Synapses]]:
-    shared = partial(SharedProjection, steps=simulation.steps + plan.output.depth)
+    plan: Plan, places: Mapping[str, Place], neurons: Mapping[str, Neuron], simulation: Simulation, clock: Clock,
+    by_hand: bool,
+) -> Iterator[tuple[Projection, SharedProjection | Synapses]]:  # fmt: skip
+    shared = SharedProjection if by_hand else partial(SharedProjection, steps=simulation.steps + plan.output.depth)
     make: Callable[..., SharedProjection | Synapses] = (
         shared if simulation.connectivity == "shared" else unroll_synapses
     )

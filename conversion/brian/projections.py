@@ -82,14 +82,18 @@ class SharedProjection(BrianObject):
         nothing = (np.empty(0, np.int32),) * len(source.senders)
         self.in_flight: deque[tuple[NDArray[np.int32], ...]] = deque([nothing] * projection.delay)
         self.state: tuple[NDArray, ...] = ()
-        connection = projection.connection
-        self.connections: tuple[Connection, ...] = (connection,)
-        if isinstance(connection, MaxConnection):
+        self.connections: tuple[Connection, ...] = (projection.connection,)
+        if isinstance(projection.connection, MaxConnection):
             narrowest = np.min_scalar_type(-steps - 1)  # narrow counts stay in the cache
             self.state = tuple(np.zeros(place.stop - place.start, narrowest) for place in (source, target))
         else:
-            factors = (input_unit, -input_unit) if source.signed else (input_unit,)
-            self.connections = tuple(connection if f == 1 else connection.times(f) for f in factors)
+            self.carry(projection.connection, input_unit)
+
+    def carry(self, connection: Connection, input_unit: float) -> None:
+        """Deliver the weights of a connection from now on."""
+        assert not isinstance(connection, MaxConnection), "it has no weights"
+        factors = (input_unit, -input_unit) if self.source.signed else (input_unit,)
+        self.connections = tuple(connection if f == 1 else connection.times(f) for f in factors)
 
     def run(self) -> None:
         spikes = self.source.signed_spikes()
@@ -142,8 +146,17 @@ def unroll_synapses(projection: Projection, source: Place, target: Place, input_
         j=((0 if alone else target.start) + images * n_target + weights.col).ravel(),
     )
     if not pooling:
-        synapses.w_ = np.tile(weights.data * input_unit, len(images))
+        carry(synapses, projection.connection, input_unit)
     return synapses
+
+
+def carry(synapses: SharedProjection | Synapses, connection: Connection, input_unit: float) -> None:
+    """Let a projection have the weights of a connection with the same synapses."""
+    if isinstance(synapses, SharedProjection):
+        synapses.carry(connection, input_unit)
+    else:
+        weights = connection.unrolled().tocoo().data * input_unit
+        synapses.w_ = np.tile(weights, len(synapses) // len(weights))
 
 
 def _adding(variable: str, signed: bool) -> dict[str, str]:

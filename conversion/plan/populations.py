@@ -176,8 +176,11 @@ def scale(layer: Layer, gain: float | Array) -> Layer:
 
 def _connection(graph: Graph, layer: Layer, name: str, offset: int) -> Connection:
     """The connection from input `name` of `layer`, whose first element is element `offset` of a concatenation."""
-    target = graph.shapes[layer.name]
-    source = graph.shapes[source_of(graph, name)]
+    return connect(layer, graph.shapes[source_of(graph, name)], graph.shapes[layer.name], offset)
+
+
+def connect(layer: Layer, source: Shape, target: Shape, offset: int = 0) -> Connection:
+    """What a layer is between populations of two shapes; the first one is element `offset` of a concatenation."""
     match layer:
         case Dense():
             return connections.dense(layer.weight, source)
