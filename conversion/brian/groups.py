@@ -50,13 +50,14 @@ def make_group(name: str, neuron: Neuron, size: int, clock: Clock) -> NeuronGrou
 
 def check_variables(group: NeuronGroup, neuron: Neuron) -> None:
     """Raise `ConversionError` unless the equations declare what a spike raises, in its unit, and the potential."""
-    for variable in (neuron.input_variable, neuron.potential or neuron.input_variable):
+    raised = list(filter(None, (neuron.input_variable, neuron.inhibitory_variable)))
+    for variable in (*raised, neuron.potential or neuron.input_variable):
         if variable not in group.variables:
             raise ConversionError(f"the neuron reads or raises {variable!r}, which its equations do not declare")
-    raised = group.variables[neuron.input_variable]
-    if not have_same_dimensions(neuron.input_unit, raised.unit):
-        unit = get_unit_for_display(raised.dim)
-        raise ConversionError(f"a spike adds {neuron.input_unit} to {raised.name!r}, whose unit is {unit}")
+    for name in raised:
+        if not have_same_dimensions(neuron.input_unit, group.variables[name].unit):
+            unit = get_unit_for_display(group.variables[name].dim)
+            raise ConversionError(f"a spike adds {neuron.input_unit} to {name!r}, whose unit is {unit}")
 
 
 def _group(name: str, neuron: Neuron, size: int, clock: Clock) -> NeuronGroup:

@@ -4,11 +4,15 @@ from models.neurons.linear import accumulator, integrate_and_fire, leaky_integra
 from models.neurons.neuron import Neuron
 from models.neurons.phase import NEXT_PHASE, phase_coded, require_phase_period
 from models.neurons.signed import signed_integrate_and_fire
+from models.neurons.synapses import alpha_current, conductances, exponential_current
 
 __all__ = [
     "NEXT_PHASE",
     "Neuron",
     "accumulator",
+    "alpha_current",
+    "conductances",
+    "exponential_current",
     "integrate_and_fire",
     "leaky_integrate_and_fire",
     "phase_coded",
