@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from brian2 import ms
 
+from conversion.plan import make_plan
 from conversion.recording import Probe
 from conversion.settings import Simulation
 from conversion.simulate import simulate
@@ -206,8 +207,6 @@ def test_a_constant_image_enters_as_drive_and_the_trace_is_that_of_the_membrane(
 
 
 def test_positive_and_negative_parts_of_a_connection_make_the_whole() -> None:
-    from conversion.plan import make_plan
-
     for name in ("average pooling", "residual block", "dilation and groups", "dense"):
         for projection in make_plan(networks()[name]).projections:
             connection = projection.connection
