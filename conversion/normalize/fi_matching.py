@@ -110,8 +110,8 @@ def _require_a_drive(neuron: Neuron) -> None:
     names = set() if current is None else get_identifiers(current.code) | {potential}
     if not {"drive", raised} <= names:
         raise ConversionError(
-            f"the f-I curve cannot be matched: {potential!r} has no differential equation with `drive` and {raised!r}, "
-            "which input raises, in it"
+            f"the f-I curve cannot be matched: {raised!r}, which input raises, has no differential equation with "
+            f"`drive` in it, and does not stand beside `drive` in that of {potential!r}"
         )
 
 

@@ -102,11 +102,7 @@ def absolute_loop(plan, graph: Graph, spikes: np.ndarray) -> dict[str, np.ndarra
             else:
                 if t == depth:
                     v.pop(name, None)
-                v[name] = (
-                    v.get(name, 0.0)
-                    + arrivals.get((name, t), 0.0)
-                    + np.zeros(spikes.shape[1:2] + plan_shape(plan, name))
-                )
+                v[name] = v.get(name, np.zeros((spikes.shape[1], *graph.shapes[name]))) + arrivals[name, t]
                 spike = v[name] >= 1
                 v[name] = v[name] - spike
             if 0 <= t - depth < len(spikes):
