@@ -12,6 +12,7 @@ import numpy as np
 from brian2 import Quantity, have_same_dimensions, ms
 from numpy.typing import NDArray
 
+from conversion.delays import Delays
 from conversion.options import Connectivity, Output
 from conversion.recording import Probe
 from models.encoders import Encoder
@@ -32,6 +33,10 @@ class Simulation:
         Window per image and time step.
     seed : int
         Of the input spikes and of random initial potentials.
+    network_seed : int
+        Of what is drawn once for a network: the same for every image and batch.
+    delays : Delays
+        How long spikes take on their way from layer to layer; by default no longer than a step.
     output : {"spiking", "accumulating"}
         Whether the output neurons spike, or only accumulate what they receive.
     read_at : Quantity, optional
@@ -61,6 +66,8 @@ class Simulation:
     duration: Quantity
     dt: Quantity = field(default_factory=lambda: 1 * ms)
     seed: int = 0
+    network_seed: int = 0
+    delays: Delays = field(default_factory=Delays)
     output: Output = "spiking"
     read_at: Quantity | None = None
     connectivity: Connectivity = "shared"

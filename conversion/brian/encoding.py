@@ -109,7 +109,9 @@ def input_neurons(encoder: Encoder) -> Mapping[str, Neuron]:
 
 def output_accumulator(encoder: Encoder, neuron: Neuron) -> Neuron:
     """The output neuron that only accumulates; where spikes are not alike it weights what it receives, as `neuron`."""
-    return accumulator() if encoder.spikes_alike else neuron.without("threshold", "reset")
+    if encoder.spikes_alike:
+        return neuron.accumulator or accumulator()
+    return neuron.without("threshold", "reset")
 
 
 def input_group(encoder: Encoder, size: int, clock: Clock) -> Mapping[str, brian2.Group]:

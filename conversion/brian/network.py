@@ -31,8 +31,10 @@ from conversion.brian.groups import (
     relay,
     write_slopes,
 )
+from conversion.brian.in_flight import InputJitter
 from conversion.brian.projections import Place, Sender, SharedProjection, unroll_synapses
 from conversion.compiled import GroupLoop
+from conversion.delays import delay
 from conversion.options import Output
 from conversion.plan import ConversionError, Plan, Population, Projection, fan_out
 from conversion.recording import check_probe
@@ -61,6 +63,7 @@ class SpikingNetwork:
     opener: WindowOpener
     counter: Counter
     initial_states: Mapping[str, InitialState]
+    jitter: InputJitter | None = None
 
     @property
     def period(self) -> int:
@@ -69,10 +72,12 @@ class SpikingNetwork:
 
 
 def build(plan: Plan, simulation: Simulation, batch_size: int, by_hand: bool = False) -> SpikingNetwork:
-    """Make the Brian2 objects of a plan, for batches of `batch_size` images.
+    """Make the Brian2 objects of a plan, with the delays of a simulation, for batches of `batch_size` images.
 
     `by_hand`, an image may be shown for longer than the window, and currents may be written that nobody foresees.
     """
+    at_input = simulation.encoder.spikes_at_input
+    plan = delay(plan, simulation.delays, simulation.dt, simulation.network_seed, at_input)
     clock, members = Clock(simulation.dt, name="network_clock"), members_of(plan, simulation.output)
     neurons = _models(plan, simulation, members)
     groups = _groups(plan, simulation, neurons, members, batch_size, clock)
@@ -92,11 +97,22 @@ def build(plan: Plan, simulation: Simulation, batch_size: int, by_hand: bool = F
     network.schedule = SCHEDULE
     if n_threads() > 1 and sum(map(len, groups.values())) >= LARGE:
         network.add(*_at_once(loops, projections))
+    jitter = _jitter(plan, simulation, groups, clock)
+    network.add(*filter(None, [jitter]))
     factors = _v_th_factors(simulation.thresholds, plan, places)
     return SpikingNetwork(
         plan, simulation, network, clock, neurons, groups, loops, places, projections, conductor, opener, counter,
         {name: InitialState(groups[name], neurons[name], factors.get(name)) for name in neurons.keys() & groups.keys()},
+        jitter,
     )  # fmt: skip
+
+
+def _jitter(plan: Plan, simulation: Simulation, groups: Mapping[str, brian2.Group], clock: Clock) -> InputJitter | None:
+    if not float(simulation.delays.jitter) > 0 or "input" not in groups:
+        return None
+    events = tuple(event for event in EVENTS if f"_{event}space" in groups["input"].variables)
+    sd, lag = float(simulation.delays.jitter / simulation.dt), simulation.delays.jitter_lag(simulation.dt)
+    return InputJitter(groups["input"], events, plan.populations[0].size, sd, lag, clock)
 
 
 def _models(plan: Plan, simulation: Simulation, members: Mapping[str, Iterable[Population]]) -> dict[str, Neuron]:
@@ -241,15 +257,17 @@ def places_of(
         for p, population in enumerate(members[name]):
             senders = [Sender(e, p) for e in (events if population.name in signed else events[:1])]
             start, stop = bounds[p : p + 2]
-            places[population.name] = Place(group, start, stop, *_variables(name, neurons), tuple(senders))
+            raised, inhibitory, potential = _variables(name, neurons)
+            places[population.name] = Place(group, start, stop, raised, potential, tuple(senders), inhibitory)
     return places
 
 
-def _variables(name: str, neurons: Mapping[str, Neuron]) -> tuple[str, str]:
-    """The variables of a group that input raises, and that is its potential."""
+def _variables(name: str, neurons: Mapping[str, Neuron]) -> tuple[str, str, str]:
+    """The variables of a group that input raises, that negative weights raise, and that is its potential."""
     if name == "input":
-        return "", ""
-    return neurons[name].input_variable, neurons[name].potential or neurons[name].input_variable
+        return "", "", ""
+    neuron = neurons[name]
+    return neuron.input_variable, neuron.inhibitory_variable, neuron.potential or neuron.input_variable
 
 
 def _projections(

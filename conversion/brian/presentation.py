@@ -12,14 +12,15 @@ import brian2
 import numpy as np
 from brian2 import Synapses
 from brian2.core.variables import ArrayVariable, Variable
+from brian2.synapses.synapses import SynapticPathway
 from numpy.typing import NDArray
 
 from conversion.brian.code_generation import heap_frozen, interrupts_raise, numpy_for_the_rest
 from conversion.brian.encoding import write_values
 from conversion.brian.network import SpikingNetwork
-from conversion.brian.projections import SharedProjection
+from conversion.brian.projections import SharedProjection, clear
 from conversion.compiled import GroupLoop
-from conversion.plan import ConversionError
+from conversion.plan import ConversionError, Projection
 from conversion.progress import counted
 from conversion.refusals import refused
 from models.encoders import SpikeTrains
@@ -104,12 +105,20 @@ def check_delays(network: SpikingNetwork) -> None:
     """Windows would not move with another delay, and spikes would be in flight from one batch to the next."""
     for projection, synapses in network.projections:
         for pathway in getattr(synapses, "_pathways", ()):
-            delays, planned = np.asarray(pathway.delay), projection.delay * float(network.clock.dt)
+            delays, planned = np.asarray(pathway.delay), _planned(projection, network, pathway)
             if not np.allclose(delays, planned, rtol=0, atol=1e-9):
                 raise ConversionError(
                     f"{projection.name!r} has synapses with delays of up to {1e3 * delays.max():g} ms, but the windows "
-                    f"of the layers are those of {1e3 * planned:g} ms; leave the delay as it was built"
+                    f"of the layers are those of {1e3 * planned.max():g} ms; leave the delay as it was built"
                 )
+
+
+def _planned(projection: Projection, network: SpikingNetwork, pathway: SynapticPathway) -> NDArray[np.floating]:
+    """The delays in seconds of the synapses of a pathway, shape (n,), or that of all, shape (1,)."""
+    steps, start = projection.delays, network.places[projection.source].start
+    if steps.size > 1:
+        steps = steps[(np.asarray(pathway.synapses.i) - start) % steps.size]
+    return steps * float(network.clock.dt)
 
 
 def begin(network: SpikingNetwork, batch: Batch) -> None:
@@ -120,6 +129,10 @@ def begin(network: SpikingNetwork, batch: Batch) -> None:
         if loop.is_random:
             _number_neurons(network, loop, batch.first)
     network.opener.restart()
+    for _, projection in network.projections:
+        clear(projection)
+    if network.jitter is not None:
+        network.jitter.restart(batch.seed, batch.first)
     if INPUT in network.places and not isinstance(network.simulation.encoder, SpikeTrains):
         values = np.zeros(network.places[INPUT].stop)
         values[: batch.values.size] = batch.values.ravel()

@@ -64,6 +64,7 @@ class Projection:
 
     `name` is unique, also where two paths lead from one population to the same other.
     `delay` is in steps beyond the one that every projection takes: it lets paths of unequal length meet in step.
+    `drawn` are those of each source neuron, in the engine's order, where they differ around it.
     """
 
     name: str
@@ -72,6 +73,12 @@ class Projection:
     layer: Layer
     connection: Connection
     delay: int
+    drawn: NDArray[np.int64] | None = None
+
+    @property
+    def delays(self) -> NDArray[np.int64]:
+        """Of each source neuron, shape (size,), or of all, shape (1,)."""
+        return np.array([self.delay]) if self.drawn is None else self.drawn
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from models.neurons.nonlinear import (
 )
 from models.neurons.phase import NEXT_PHASE, phase_coded, require_phase_period
 from models.neurons.signed import signed_integrate_and_fire
+from models.neurons.synapses import alpha_current, conductances, exponential_current
 
 __all__ = [
     "ADAPTIVE_EXPONENTIAL_PATTERNS",
@@ -25,6 +26,9 @@ __all__ = [
     "adaptive_current",
     "adaptive_exponential",
     "adaptive_threshold",
+    "alpha_current",
+    "conductances",
+    "exponential_current",
     "exponential_integrate_and_fire",
     "integrate_and_fire",
     "izhikevich",

@@ -91,8 +91,8 @@ def _check_values(neuron: Neuron) -> None:
 def _check_variables(neuron: Neuron, equations: Equations) -> None:
     variables = equations.diff_eq_names | equations.parameter_names
     if "value" not in variables:  # what has a value is an input neuron, and receives no spikes
-        for name in (neuron.input_variable, neuron.potential or neuron.input_variable):
-            if name not in variables:
+        for name in (neuron.input_variable, neuron.inhibitory_variable, neuron.potential):
+            if name and name not in variables:
                 raise ValueError(f"the neuron reads or raises {name!r}, which its equations do not declare")
     for name in neuron.initial:
         if name not in variables:
@@ -104,9 +104,11 @@ def _check_variables(neuron: Neuron, equations: Equations) -> None:
 
 
 def _check_units(neuron: Neuron, dimensions: Mapping[str, Dimension]) -> None:
-    if "value" not in dimensions and get_dimensions(neuron.input_unit) is not dimensions[neuron.input_variable]:
-        unit = get_unit_for_display(dimensions[neuron.input_variable])
-        raise ValueError(f"a spike adds {neuron.input_unit} to {neuron.input_variable!r}, whose unit is {unit}")
+    raised = () if "value" in dimensions else filter(None, (neuron.input_variable, neuron.inhibitory_variable))
+    for name in raised:
+        if get_dimensions(neuron.input_unit) is not dimensions[name]:
+            unit = get_unit_for_display(dimensions[name])
+            raise ValueError(f"a spike adds {neuron.input_unit} to {name!r}, whose unit is {unit}")
     if "drive" in dimensions and get_dimensions(neuron.current_unit) is not dimensions["drive"] * second.dim:
         unit = get_unit_for_display(dimensions["drive"])
         raise ValueError(

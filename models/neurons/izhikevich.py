@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from brian2 import Quantity, mV, ms
+from brian2 import Quantity, ms, mV
 
 from models.neurons.arguments import require_positive, require_units
 from models.neurons.neuron import Neuron

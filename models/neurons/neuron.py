@@ -31,6 +31,8 @@ class Neuron:
         The variable that a presynaptic spike raises by the synaptic weight.
     input_unit : Quantity or float
         What a weight of 1 adds to it.
+    inhibitory_variable : str
+        The variable that a negative weight raises instead, by its absolute value; by default the same one falls.
     drive_unit : Quantity or float, optional
         What an activation of 1 adds to `drive` in a second; by default as much as to the input variable.
     background : float
@@ -54,6 +56,9 @@ class Neuron:
         hold negative spikes back.
     method : str
         Brian2's integration method.
+    accumulator : Neuron, optional
+        What an output that only accumulates is, if its input comes through other synapses than those of
+        `models.neurons.accumulator`.
     source : str
         The paper.
 
@@ -69,6 +74,7 @@ class Neuron:
     source: str
     input_variable: str = "v"
     input_unit: Quantity | float = 1.0
+    inhibitory_variable: str = ""
     drive_unit: Quantity | float | None = None
     background: float = 0.0
     potential: str = ""
@@ -80,6 +86,7 @@ class Neuron:
     negative_threshold: str = ""
     negative_reset: str = ""
     method: str = "euler"
+    accumulator: Neuron | None = None
 
     def __post_init__(self) -> None:
         check(self)

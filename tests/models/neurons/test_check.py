@@ -113,7 +113,7 @@ def test_what_a_neuron_is_stripped_of_takes_its_parameters_along() -> None:
 def test_a_neuron_is_made_in_milliseconds() -> None:
     for make in (integrate_and_fire, lambda: leaky_integrate_and_fire(20 * ms), phase_coded):
         make()
-        start = time.perf_counter()
+        start = time.process_time()
         for _ in range(10):
             make()
-        assert time.perf_counter() - start < 0.2
+        assert time.process_time() - start < 0.2
