@@ -9,6 +9,11 @@ the limit of a short time constant that is the delta synapse, in the same step.
 A refractory period holds the membrane, not its synapses: what is left of a current when it ends still counts. The
 `drive` of biases and of constant input needs no synapse. An output that only accumulates has the same synapses as the
 other neurons and sums what comes through them.
+
+The windows of layers do not move by the mean lag of a synapse, as they do by a delay: its first charge comes at once.
+Moved by 5 ms a layer, the windows of the ConvNet with exponential currents of 5 ms held better rates, but 35 ms after
+the image it said 9 % of 100 digits instead of 96 %, and from 45 ms on as many (and the fully connected network
+likewise). So the first answers of a short window come late; `conversion.recording.delay_evaluation` leaves them out.
 """
 
 from __future__ import annotations

@@ -206,7 +206,7 @@ def test_only_what_can_be_negative_sends_negative_spikes():
     )
     network = built(graph, signed_integrate_and_fire())
     assert {name for name, place in network.places.items() if place.signed} == {"leaky"}
-    by_name = {p.name: [len(o.connections)] for p, o in network.projections}
+    by_name = {p.name: [len(o.deliveries)] for p, o in network.projections}
     assert by_name == {"input_to_relu": [1], "relu_to_leaky": [1], "leaky_to_out": [2]}
     linear = sequential((4,), dense("relu", "", 5, 4), dense("out", "", 2, 5, activation=LINEAR))
     assert "alpha" in built(linear, signed_integrate_and_fire()).groups["neurons"].variables
