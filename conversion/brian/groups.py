@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from conversion.plan import ConversionError, Plan, Population, neuron_order
 from conversion.refusals import refused
-from models.neurons import Neuron
+from models.neurons import Neuron, require_background_step
 
 NEGATIVE_SPIKE = "negative_spike"
 RELAY = """
@@ -43,7 +43,10 @@ def make_group(name: str, neuron: Neuron, size: int, clock: Clock) -> NeuronGrou
     ------
     ConversionError
         If Brian2 refuses the model.
+    ValueError
+        If the step is too long for it.
     """
+    require_background_step(neuron, clock.dt)
     with refused("read the neuron's equations, threshold and reset", Exception):
         return _group(name, neuron, size, clock)
 

@@ -2,6 +2,7 @@
 
 from models.neurons.linear import accumulator, integrate_and_fire, leaky_integrate_and_fire
 from models.neurons.neuron import Neuron
+from models.neurons.noise import membrane_noise, poisson_background, require_background_step
 from models.neurons.phase import NEXT_PHASE, phase_coded, require_phase_period
 from models.neurons.signed import signed_integrate_and_fire
 
@@ -11,7 +12,10 @@ __all__ = [
     "accumulator",
     "integrate_and_fire",
     "leaky_integrate_and_fire",
+    "membrane_noise",
     "phase_coded",
+    "poisson_background",
+    "require_background_step",
     "require_phase_period",
     "signed_integrate_and_fire",
 ]
