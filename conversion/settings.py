@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from conversion.options import Connectivity, Output
 from conversion.recording import Probe
+from conversion.variability import Variability
 from models.encoders import Encoder
 from models.neurons import Neuron
 
@@ -32,6 +33,8 @@ class Simulation:
         Window per image and time step.
     seed : int
         Of the input spikes and of random initial potentials.
+    network_seed : int
+        Of what is drawn once for a network: the same for every image and batch.
     output : {"spiking", "accumulating"}
         Whether the output neurons spike, or only accumulate what they receive.
     read_at : Quantity, optional
@@ -46,6 +49,8 @@ class Simulation:
     half_threshold_offset : bool
         Give every neuron that spikes a constant current of `v_th / (2 * duration)` on top of its bias, half a threshold
         in the window: rates are then rounded instead of rounded down (Deng and Gu, ICLR 2021).
+    variability : Variability
+        What differs between neurons and synapses, the dead ones among them; by default nothing.
     memory_limit : float
         Bytes that a batch may take; it sets how many images are simulated at once, and with it, how the random numbers
         are dealt.
@@ -61,12 +66,14 @@ class Simulation:
     duration: Quantity
     dt: Quantity = field(default_factory=lambda: 1 * ms)
     seed: int = 0
+    network_seed: int = 0
     output: Output = "spiking"
     read_at: Quantity | None = None
     connectivity: Connectivity = "shared"
     probe: Probe = field(default_factory=Probe)
     thresholds: Mapping[str, float] = field(default_factory=dict)
     half_threshold_offset: bool = False
+    variability: Variability = field(default_factory=Variability)
     memory_limit: float = 1e9
 
     def __post_init__(self) -> None:

@@ -119,6 +119,7 @@ def _begin(network: SpikingNetwork, batch: Batch) -> None:
         if loop.is_random:
             _number_neurons(network, loop, batch.first)
     network.opener.restart()
+    network.chance.restart(batch.seed, batch.first)
     if INPUT in network.places and not isinstance(network.simulation.encoder, SpikeTrains):
         values = np.zeros(network.places[INPUT].stop)
         values[: batch.values.size] = batch.values.ravel()

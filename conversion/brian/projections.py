@@ -15,11 +15,13 @@ from brian2 import BrianObject, Clock, Group, Synapses
 from brian2.units.fundamentalunits import get_unit
 from numpy.typing import NDArray
 
+from conversion.brian.chance import released
 from conversion.brian.events import Events
 from conversion.brian.groups import NEGATIVE_SPIKE
-from conversion.plan import Connection, MaxConnection, Projection
+from conversion.plan import Connection, MaxConnection, Projection, ReleaseConnection
 
 PATHWAYS = {"pre": "spike", "negative": NEGATIVE_SPIKE}
+NO_CHANCE = np.zeros(2, np.uint64)
 
 
 class Sender(NamedTuple):
@@ -66,11 +68,12 @@ class SharedProjection(BrianObject):
 
     Like Brian2's own synapses it leaves alone a target in its refractory period, if the input variable is flagged
     `(unless refractory)`. Max pooling counts spikes, at most one in each of so many `steps` before it begins anew.
+    Synapses that fail do so by `chance`, as `conversion.brian.chance.Chance` writes it.
     """
 
     def __init__(
         self, projection: Projection, source: Place, target: Place, input_unit: float, clock: Clock,
-        steps: int = np.iinfo(np.int32).max,
+        chance: NDArray[np.uint64] = NO_CHANCE, steps: int = np.iinfo(np.int32).max,
     ) -> None:  # fmt: skip
         super().__init__(clock=clock, when="synapses", name=projection.name)
         self.source, self.target = source, target
@@ -84,6 +87,7 @@ class SharedProjection(BrianObject):
         self.state: tuple[NDArray, ...] = ()
         connection = projection.connection
         self.connections: tuple[Connection, ...] = (connection,)
+        self.chance = (chance,) if isinstance(connection, ReleaseConnection) else ()
         if isinstance(connection, MaxConnection):
             narrowest = np.min_scalar_type(-steps - 1)  # narrow counts stay in the cache
             self.state = tuple(np.zeros(place.stop - place.start, narrowest) for place in (source, target))
@@ -113,15 +117,24 @@ class SharedProjection(BrianObject):
             first.deliver_signed(positive, negative, self.ends, *self.state)
         else:
             for connection, sent in zip(self.connections, spikes, strict=True):
-                connection.deliver(sent, self.ends, *self.state)
+                connection.deliver(sent, self.ends, *self.state, *self.chance)
 
 
-def unroll_synapses(projection: Projection, source: Place, target: Place, input_unit: float, clock: Clock) -> Synapses:
+def unroll_synapses(
+    projection: Projection, source: Place, target: Place, input_unit: float, clock: Clock,
+    chance: NDArray[np.uint64] = NO_CHANCE,
+) -> Synapses:  # fmt: skip
     """The projection as plain `Synapses`, with the weight `w` of each in the unit of the variable it raises."""
     pooling = isinstance(projection.connection, MaxConnection)
+    adds, namespace = "w", {}
+    if isinstance(projection.connection, ReleaseConnection):
+        starts = source.start, target.start
+        adds, namespace = "w * released(i, j)", {"released": released(projection.connection, starts, chance)}
     weights = projection.connection.unrolled().tocoo()
     dim = get_unit(target.group.variables[target.variable].dim)
-    model, on_pre = _pooling(source.signed) if pooling else (f"w : {dim!r}", _adding(target.variable, source.signed))
+    model, on_pre = (
+        _pooling(source.signed) if pooling else (f"w : {dim!r}", _adding(target.variable, adds, source.signed))
+    )
     alone = pooling and source.signed  # Brian2 zeroes a summed variable in all of the target
     synapses = Synapses(
         source.group,
@@ -132,7 +145,7 @@ def unroll_synapses(projection: Projection, source: Place, target: Place, input_
         delay={pathway: projection.delay * clock.dt for pathway in on_pre},
         clock=clock,
         dtype=np.float32,
-        namespace={},
+        namespace=namespace,
         name=projection.name,
     )
     n_source, n_target = weights.shape
@@ -146,9 +159,9 @@ def unroll_synapses(projection: Projection, source: Place, target: Place, input_
     return synapses
 
 
-def _adding(variable: str, signed: bool) -> dict[str, str]:
-    """What a spike does on each pathway of a synapse of weight w."""
-    positive, negative = {"pre": f"{variable}_post += w"}, {"negative": f"{variable}_post -= w"}
+def _adding(variable: str, adds: str, signed: bool) -> dict[str, str]:
+    """What a spike does on each pathway of a synapse."""
+    positive, negative = {"pre": f"{variable}_post += {adds}"}, {"negative": f"{variable}_post -= {adds}"}
     return positive | negative if signed else positive
 
 
