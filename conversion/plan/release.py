@@ -86,5 +86,5 @@ def _deliver(spikes, ends, shape, rows, weight, chance, key, probability):
             image_key = hashed(chance[0] ^ key, image)
         neuron = spike - image_start
         for entry in range(indptr[neuron], indptr[neuron + 1]):
-            if uniform(image_key, neuron * n_target + indices[entry]) < probability:
-                target[first + indices[entry]] += weight[entry]
+            passes = uniform(image_key, neuron * n_target + indices[entry]) < probability
+            target[first + indices[entry]] += weight[entry] * np.float32(passes)  # nobody could predict a branch

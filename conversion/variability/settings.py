@@ -19,9 +19,9 @@ class Variability:
     cv : mapping of str to float
         Standard deviation over mean of a parameter among the neurons of a layer: one of the neuron's `parameters`, a
         constant with an initial value such as `v_th`, or "refractory". Each neuron's value is the model's times a
-        factor of a lognormal distribution of mean 1, so that it keeps its sign; a potential in mV is multiplied as it
-        stands, from 0 mV on. Hidden neurons have it, those of pooling layers and junctions too, and output neurons
-        that spike.
+        factor of a lognormal distribution of mean 1, so that it keeps its sign. A potential in mV is multiplied as it
+        stands, from 0 mV on; a refractory period lasts the whole steps in it. Hidden neurons have it, those of pooling
+        layers and junctions too, and output neurons that spike.
     dead_share : float
         Probability of a hidden neuron to never spike, those of pooling layers and junctions included. Neither relays
         (max pooling, concatenation) nor the input die, nor the output: one dead there is a class less to answer.
