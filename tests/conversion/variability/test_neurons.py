@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from brian2 import ms, mV
+from brian2 import Hz, ms, mV
 from scipy import stats
 
 from conversion import simulate as simulating
@@ -17,7 +17,14 @@ from conversion.simulate import simulate
 from conversion.variability import Variability, factors
 from models.encoders import ConstantCurrent
 from models.graph import Dense, sequential
-from models.neurons import Neuron, integrate_and_fire, leaky_integrate_and_fire, signed_integrate_and_fire
+from models.neurons import (
+    Neuron,
+    integrate_and_fire,
+    leaky_integrate_and_fire,
+    membrane_noise,
+    poisson_background,
+    signed_integrate_and_fire,
+)
 from tests.conversion.networks import leaky, networks
 from tests.conversion.test_simulate import input_spikes, run
 from tests.conversion.variability.replay import alive, lognormal
@@ -230,6 +237,19 @@ def test_neutral_values_change_nothing(neutral):
     require_equal(
         run(graph, spikes, neuron=LEAKY), run(graph, spikes, neuron=LEAKY, variability=Variability(**neutral))
     )
+
+
+def test_noise_belongs_to_the_image_and_goes_with_all_that_varies(monkeypatch):
+    graph = networks()["residual block"]
+    spikes = np.repeat(input_spikes(graph, density=0.1, images=1), 4, axis=1)
+    noisy = poisson_background(membrane_noise(LEAKY, 0.1 / ms**0.5), 100 * Hz, -0.2)
+    settings = {"neuron": noisy, "variability": replace(ALL, lost_share=0.2, release_probability=0.9)}
+    whole = run(graph, spikes, **settings)
+    require_equal(whole, run(graph, spikes, **settings, connectivity="synapses"))
+    monkeypatch.setattr(simulating, "LARGEST_BATCH", 1)
+    require_equal(whole, run(graph, spikes, **settings))
+    counts = run(graph, spikes, neuron=noisy).spike_counts["conv1"]
+    assert not any(np.array_equal(counts[0], other) for other in counts[1:])
 
 
 def test_constant_current_goes_with_it():
