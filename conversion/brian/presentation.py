@@ -133,6 +133,7 @@ def begin(network: SpikingNetwork, batch: Batch) -> None:
         clear(projection)
     if network.jitter is not None:
         network.jitter.restart(batch.seed, batch.first)
+    network.chance.restart(batch.seed, batch.first)
     if INPUT in network.places and not isinstance(network.simulation.encoder, SpikeTrains):
         values = np.zeros(network.places[INPUT].stop)
         values[: batch.values.size] = batch.values.ravel()

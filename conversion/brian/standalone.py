@@ -120,6 +120,6 @@ def _require_plain(simulation: Simulation) -> None:
     plain = Simulation(neuron=simulation.neuron, encoder=simulation.encoder, duration=simulation.duration)
     if simulation.delays:
         raise ConversionError("a device network has no windows that delays could move; use conversion.simulate")
-    for name in ("output", "read_at", "probe", "thresholds", "half_threshold_offset"):
+    for name in ("output", "read_at", "probe", "thresholds", "half_threshold_offset", "variability"):
         if (value := getattr(simulation, name)) != getattr(plain, name):
             raise ConversionError(f"{name} is {value!r}, which a device network does not do; use conversion.simulate")

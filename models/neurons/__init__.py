@@ -5,6 +5,7 @@ from models.neurons.leaky import adaptive_current, adaptive_threshold, leaky_mem
 from models.neurons.linear import LINEAR, accumulator, integrate_and_fire, leaky_integrate_and_fire
 from models.neurons.named import NEURONS
 from models.neurons.neuron import Neuron
+from models.neurons.noise import membrane_noise, poisson_background, require_background_step
 from models.neurons.nonlinear import (
     ADAPTIVE_EXPONENTIAL_PATTERNS,
     adaptive_exponential,
@@ -34,9 +35,12 @@ __all__ = [
     "izhikevich",
     "leaky_integrate_and_fire",
     "leaky_membrane",
+    "membrane_noise",
     "phase_coded",
+    "poisson_background",
     "quadratic_integrate_and_fire",
     "relative_refractory",
+    "require_background_step",
     "require_phase_period",
     "signed_integrate_and_fire",
 ]

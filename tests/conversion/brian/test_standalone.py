@@ -17,6 +17,7 @@ from conversion.brian.standalone import device_network
 from conversion.plan.connections import neuron_order
 from conversion.plan.populations import ConversionError
 from conversion.settings import Simulation
+from conversion.variability import Variability
 from models.encoders import OnOff, Poisson
 from models.neurons import integrate_and_fire, signed_integrate_and_fire
 from tests.conversion.networks import leaky, networks
@@ -73,7 +74,13 @@ def test_a_background_is_refused():
 
 @pytest.mark.parametrize(
     "change",
-    [{"output": "accumulating"}, {"read_at": 1 * ms}, {"thresholds": {"fc1": 2.0}}, {"half_threshold_offset": True}],
+    [
+        {"output": "accumulating"},
+        {"read_at": 1 * ms},
+        {"thresholds": {"fc1": 2.0}},
+        {"half_threshold_offset": True},
+        {"variability": Variability(dead_share=0.1)},
+    ],
     ids=str,
 )
 def test_what_a_device_does_not_do_is_refused(change):
