@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from brian2 import Quantity, mV, ms, nS, pA, pF
+from brian2 import Quantity, ms, mV, nS, pA, pF
 
 from models.neurons.arguments import held, require_positive, require_rising, require_units
 from models.neurons.neuron import Neuron
