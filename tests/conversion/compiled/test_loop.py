@@ -32,7 +32,8 @@ ADAPTIVE = Neuron(
     threshold="v >= v_th", reset="v -= v_th\nw += b", source="", method="exponential_euler",
     initial={"v_th": "1.0", "v": "0", "w": "0"}, parameters={"tau_m": 20 * ms, "tau_w": 80 * ms, "b": 0.2},
 )  # fmt: skip
-EXPONENTIAL = ("eif", "adex_tonic", "adex_adapting", "adex_initial_burst", "adex_bursting")
+IN_MILLIVOLTS = ("lif_mv", "lif_relative_refractory", "adaptive_threshold", "alif", "qif", "izhikevich_ch")
+EXPONENTIAL = ("eif", "adex_adapting")
 NEURONS = {
     "if": integrate_and_fire(),
     "if, refractory, hard reset": integrate_and_fire(refractory=3 * ms, reset="zero"),
@@ -42,7 +43,7 @@ NEURONS = {
     "signed": signed_integrate_and_fire(),
     "phase": phase_coded(),
     "adaptive": ADAPTIVE,
-    **{name: make() for name, make in SHIPPED.items() if name not in ("lif", "if", "signed", *EXPONENTIAL)},
+    **{name: SHIPPED[name]() for name in IN_MILLIVOLTS},
 }
 
 
