@@ -13,7 +13,7 @@ from models.datasets import load_dataset
 from models.encoders import Poisson
 from models.neurons import NEURONS
 from models.onnx_io import load, predict
-from models.paths import ROOT
+from models.paths import WEIGHTS
 
 RATE, DT = 200.0, 0.5 * ms
 SLOW = [name for name in NEURONS if name not in ("if", "lif", "signed", "balanced", "eif", "izhikevich_rs")]
@@ -21,7 +21,7 @@ SLOW = [name for name in NEURONS if name not in ("if", "lif", "signed", "balance
 
 @pytest.mark.parametrize("name", ["eif", "izhikevich_rs", *(pytest.param(n, marks=pytest.mark.slow) for n in SLOW)])
 def test_a_matched_neuron_carries_a_network_of_digits(name: str) -> None:
-    graph = load(ROOT / "models" / "weights" / "mnist_mlp.onnx")
+    graph = load(WEIGHTS / "mnist_mlp.onnx")
     digits = load_dataset("digits").x
     images, calibration = digits[::50], digits[25::50]
     graph = normalize(graph, calibration, "percentile")
