@@ -17,14 +17,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from conversion.normalize.scales import peers, rescale_by_thresholds, within_ceiling
+from conversion.normalize.scales import rescale_by_thresholds, within_ceiling
 from conversion.plan import ConversionError
 from conversion.recording import Probe
 from conversion.settings import Simulation
 from conversion.simulate import simulate
 from models.graph import INPUT, Add, Array, Conv2d, Dense, Graph
 from models.onnx_io import activations
-from models.structure import passes_to_junctions, up_to
+from models.structure import passes_to_junctions, peers, up_to
 
 DROPPED_BITS = 14  # of the 23 of a single-precision fraction: the bins of the histogram are 2**-9 wide, relatively
 

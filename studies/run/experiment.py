@@ -98,7 +98,7 @@ def check_job(job: Job) -> None:
     """
     graph, c = network(job), job.condition
     neuron, encoder, (images, labels) = made_neuron(job), encoder_of(c), test_images(job)
-    plan = make_plan(_reduced(graph, c), signed=neuron.is_signed, signed_input=bool(np.any(images < 0)))
+    plan = make_plan(reduce_network(graph, c), signed=neuron.is_signed, signed_input=bool(np.any(images < 0)))
     check_encoder(encoder, neuron, plan, c.dt_ms * ms)
     members_of(plan, output_of(c))
     for name, some in ((c.dataset, images), (c.calibration_dataset or c.dataset, calibration_images(job))):
@@ -121,7 +121,7 @@ def check_reach(job: Job) -> None:
     """
     c, graph = job.condition, network(job)
     simulation = simulation_of(job)  # raises where an f-I curve cannot be matched
-    reduced = _reduced(graph, c)
+    reduced = reduce_network(graph, c)
     if c.normalization == "spike" or not has_ceilings(reduced):
         return
     normalised = _normalised(reduced, fit(calibration_images(job), graph.input_shape), job)
@@ -183,7 +183,7 @@ def prepare(job: Job) -> Prepared:
     c = job.condition
     graph, (images, labels) = network(job), test_images(job)
     images, calibration = fit(images, graph.input_shape), fit(calibration_images(job), graph.input_shape)
-    reduced = _reduced(graph, c)
+    reduced = reduce_network(graph, c)
     normalised = converted = _normalised(reduced, calibration, job)
     if c.bias_calibration == "mean":
         converted = calibrate_biases(normalised, calibration, calibration_of(job))
@@ -279,7 +279,7 @@ def _check_values(dataset: str, encoder: Encoder, images: Array) -> None:
         raise StudyError(f"dataset {dataset!r}: {error}") from None
 
 
-def _reduced(graph: Graph, c: Condition) -> Graph:
+def reduce_network(graph: Graph, c: Condition) -> Graph:
     """The network without what a condition does away with before it is normalised: pooling layers, leaks."""
     graph = fold_average_pooling(graph) if c.pooling == "folded" else graph
     return drop_negative_slopes(graph) if c.negative_slope == "drop" else graph
