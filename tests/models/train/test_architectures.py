@@ -20,7 +20,7 @@ from models.train.architectures import Residual, resnet, vgg16  # noqa: E402
 from models.train.loop import _export  # noqa: E402
 
 NETWORKS = {"vgg16": partial(vgg16, share=0.5)} | {
-    f"resnet{depth}": partial(resnet, depth) for depth in (8, 14, 20, 32)
+    f"resnet{depth}": partial(resnet, depth) for depth in (8, 14, 20, 32, 56)
 }
 
 
