@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 
 from conversion.brian import check_encoder, max_rate, members_of
 from conversion.ceilings import check_ceilings, has_ceilings
-from conversion.normalize import balance_thresholds, calibrate_biases, equivalent_thresholds, normalize, rescale
+from conversion.normalize import (
+    balance_thresholds,
+    calibrate_biases,
+    equivalent_thresholds,
+    lower_thresholds,
+    normalize,
+    rescale,
+)
 from conversion.plan import make_plan
 from conversion.recording import Probe, Recording, delay_evaluation, select_readouts
 from conversion.reduce import drop_negative_slopes, fold_average_pooling
@@ -197,7 +204,8 @@ def _normalised(graph: Graph, calibration: Array, job: Job) -> Graph:
         return normalize(graph, calibration, c.normalization, c.percentile, 1.0 if c.headroom is None else c.headroom)
     percentile = 100.0 if c.percentile is None else c.percentile
     table = balance_thresholds(graph, calibration, calibration_of(job), percentile)
-    return rescale(graph, table["scale"].to_dict())
+    factor = 1.0 if c.threshold_factor is None else c.threshold_factor
+    return rescale(graph, lower_thresholds(graph, table["scale"].to_dict(), factor))
 
 
 def simulate_condition(prepared: Prepared, images: Array, c: Condition, probe: Probe | None = None) -> Recording:
