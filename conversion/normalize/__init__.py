@@ -4,7 +4,7 @@ from conversion.normalize.bias_calibration import calibrate_biases
 from conversion.normalize.fi_matching import FICurve, fi_curve, match_fi
 from conversion.normalize.scales import equivalent_thresholds, rescale
 from conversion.normalize.schemes import normalize
-from conversion.normalize.spike_norm import balance_thresholds
+from conversion.normalize.spike_norm import balance_thresholds, lower_thresholds
 
 __all__ = [
     "FICurve",
@@ -12,6 +12,7 @@ __all__ = [
     "calibrate_biases",
     "equivalent_thresholds",
     "fi_curve",
+    "lower_thresholds",
     "match_fi",
     "normalize",
     "rescale",

@@ -84,6 +84,8 @@ class Condition:
         them ReLU.
     headroom : float
         Factor on the scales of a normalisation that looks at images (`conversion.normalize.schemes`).
+    threshold_factor : float
+        Factor on every threshold that Spike-Norm found (`conversion.normalize.lower_thresholds`).
     current_offset : str
         "half" brings every neuron half a threshold in the window, as a constant current (Deng and Gu 2021).
     residual_ms : float
@@ -151,6 +153,7 @@ class Condition:
     normalization: Normalization = field(default="none", metadata=one_of(NORMALIZATIONS))
     percentile: float | None = field(default=None, metadata=PERCENTILE)
     headroom: float | None = field(default=1.0, metadata=FACTOR)
+    threshold_factor: float | None = field(default=1.0, metadata=FACTOR)
     bias_calibration: str = field(default="none", metadata=one_of(("none", "mean")))
     pooling: str = field(default="spiking", metadata=one_of(("spiking", "folded")))
     connectivity: Connectivity = field(default="shared", metadata=one_of(get_args(Connectivity)))

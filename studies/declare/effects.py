@@ -40,6 +40,7 @@ MATTERS_ONLY_IF: Mapping[str, Mapping[str, Choices]] = {
     **{key: {"neuron": OWN} for key in ("refractory_ms", "reset", "v_th", "v_min", "v_init")},
     "background_weight": {"background": ABOVE_ZERO},
     "headroom": {"normalization": CALIBRATED},
+    "threshold_factor": {"normalization": ("spike",)},
     "percentile": {"normalization": ("percentile", "channel", "spike")},
     "onset_share": {"matching": ("fi",)},
     "calibration": _LOOKS_AT_IMAGES,

@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 
 from conversion.brian import check_encoder, max_rate, members_of
 from conversion.ceilings import check_ceilings, has_ceilings
-from conversion.normalize import balance_thresholds, calibrate_biases, equivalent_thresholds, normalize, rescale
+from conversion.normalize import (
+    balance_thresholds,
+    calibrate_biases,
+    equivalent_thresholds,
+    lower_thresholds,
+    normalize,
+    rescale,
+)
 from conversion.plan import make_plan
 from conversion.recording import Probe, Recording, delay_evaluation, select_readouts
 from conversion.reduce import drop_negative_slopes, fold_average_pooling
@@ -98,7 +105,7 @@ def check_job(job: Job) -> None:
     """
     graph, c = network(job), job.condition
     neuron, encoder, (images, labels) = made_neuron(job), encoder_of(c), test_images(job)
-    plan = make_plan(_reduced(graph, c), signed=neuron.is_signed, signed_input=bool(np.any(images < 0)))
+    plan = make_plan(reduce_network(graph, c), signed=neuron.is_signed, signed_input=bool(np.any(images < 0)))
     check_encoder(encoder, neuron, plan, c.dt_ms * ms)
     members_of(plan, output_of(c))
     for name, some in ((c.dataset, images), (c.calibration_dataset or c.dataset, calibration_images(job))):
@@ -121,7 +128,7 @@ def check_reach(job: Job) -> None:
     """
     c, graph = job.condition, network(job)
     simulation = simulation_of(job)  # raises where an f-I curve cannot be matched
-    reduced = _reduced(graph, c)
+    reduced = reduce_network(graph, c)
     if c.normalization == "spike" or not has_ceilings(reduced):
         return
     normalised = _normalised(reduced, fit(calibration_images(job), graph.input_shape), job)
@@ -183,7 +190,7 @@ def prepare(job: Job) -> Prepared:
     c = job.condition
     graph, (images, labels) = network(job), test_images(job)
     images, calibration = fit(images, graph.input_shape), fit(calibration_images(job), graph.input_shape)
-    reduced = _reduced(graph, c)
+    reduced = reduce_network(graph, c)
     normalised = converted = _normalised(reduced, calibration, job)
     if c.bias_calibration == "mean":
         converted = calibrate_biases(normalised, calibration, calibration_of(job))
@@ -197,7 +204,8 @@ def _normalised(graph: Graph, calibration: Array, job: Job) -> Graph:
         return normalize(graph, calibration, c.normalization, c.percentile, 1.0 if c.headroom is None else c.headroom)
     percentile = 100.0 if c.percentile is None else c.percentile
     table = balance_thresholds(graph, calibration, calibration_of(job), percentile)
-    return rescale(graph, table["scale"].to_dict())
+    factor = 1.0 if c.threshold_factor is None else c.threshold_factor
+    return rescale(graph, lower_thresholds(graph, table["scale"].to_dict(), factor))
 
 
 def simulate_condition(prepared: Prepared, images: Array, c: Condition, probe: Probe | None = None) -> Recording:
@@ -279,7 +287,7 @@ def _check_values(dataset: str, encoder: Encoder, images: Array) -> None:
         raise StudyError(f"dataset {dataset!r}: {error}") from None
 
 
-def _reduced(graph: Graph, c: Condition) -> Graph:
+def reduce_network(graph: Graph, c: Condition) -> Graph:
     """The network without what a condition does away with before it is normalised: pooling layers, leaks."""
     graph = fold_average_pooling(graph) if c.pooling == "folded" else graph
     return drop_negative_slopes(graph) if c.negative_slope == "drop" else graph

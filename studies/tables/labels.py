@@ -63,6 +63,7 @@ LABELS: Mapping[str, str] = _Labels(
         "normalization": "normalisation",
         "percentile": "percentile (%)",
         "headroom": "headroom (factor on the scales)",
+        "threshold_factor": "factor on the balanced thresholds",
         "matching": "matching of the f-I curve",
         "onset_share": "background (share of the onset)",
         "bias_calibration": "bias calibration",

@@ -73,7 +73,7 @@ def rows(job: Job):
 
 def test_changes_cover_every_key():
     others = {"connectivity", "phase_period", "negative_slope", "residual_ms", "calibration_ms", "evaluation_delay_ms"}
-    others |= {"memory_gb", "onset_share"}
+    others |= {"memory_gb", "onset_share", "threshold_factor"}
     assert {*CHANGES, *others} == KEYS.keys()
 
 
@@ -212,6 +212,9 @@ def test_spike_norm_simulates_the_calibration_images_as_the_condition_says(folde
     for name, weight in (("conv", 1.0), ("fc", table["scale"]["conv"])):
         expected = prepared.graph[name].weight * weight / table["scale"][name]
         np.testing.assert_allclose(prepared.normalised[name].weight, expected, rtol=1e-6)
+    lowered = prepare(job(folder, **base, threshold_factor=0.7)).normalised
+    for name in ("conv", "fc"):
+        np.testing.assert_allclose(lowered[name].weight, prepared.normalised[name].weight / 0.7, rtol=1e-6)
     changes = {
         "percentile": 100, "calibration": 3, "seed": 1, "duration_ms": 4, "encoder": "constant", "reset": "zero"
     }  # fmt: skip
