@@ -72,5 +72,5 @@ def _surroundings() -> tuple[str, ...]:
 def _forget(name: str) -> None:
     """Remove what is on disk, so that the next process leaves something whole there."""
     kept = numba.njit(_function("def step(): pass", name, __file__), cache=True)
-    for path in Path(kept.stats.cache_path).glob(f"*.{name}-*"):
+    for path in Path(str(kept.stats.cache_path)).glob(f"*.{name}-*"):
         path.unlink()
