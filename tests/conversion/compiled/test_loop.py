@@ -254,6 +254,7 @@ def test_noise_has_the_variance_of_an_ornstein_uhlenbeck_process() -> None:
         20000, "dv/dt = -v / tau + sigma * xi * tau**-0.5 : 1", threshold="v > 100", reset="v = 0", method="euler",
         clock=Clock(1 * ms, name="c"), namespace={"tau": 10 * ms, "sigma": 0.5}, dtype=np.float32, name="group",
     )  # fmt: skip
+    brian2.seed(0)
     run(group, 200, loop=1)
     v = np.asarray(group.v)
     assert abs(v.mean()) < 4 * v.std() / np.sqrt(v.size)
