@@ -30,6 +30,7 @@ from studies.bench.stopwatch import Row, in_own_process, show, spiking
 from studies.draw import HATCHES, PALETTE, drawing
 
 ROUNDS = 3
+BATCH = 27  # images; what `simulate` shows of this network at once
 CYTHON, CPP = "Synapses, Cython", "Synapses, C++ standalone"
 PYTORCH, PYTORCH_ONE = "PyTorch loop", "PyTorch loop, one image"
 
@@ -46,7 +47,7 @@ def measure_engines(missing: Container[str]) -> pd.DataFrame:
 def engines(number: int) -> list[tuple[str, Callable[..., list[Row]], tuple[Any, ...]]]:
     """What runs in a round; each engine gets the batch that suits it, and C++ is compiled in the first round only."""
     turns: list[tuple[str, Callable[..., list[Row]], tuple[Any, ...]]] = [
-        ("shared weights", time_runtime, ("shared", "auto", 50, 21)),
+        ("shared weights", time_runtime, ("shared", "auto", BATCH, 31)),
         ("shared weights, one image", time_runtime, ("shared", "auto", 1, 41)),
         (PYTORCH, pytorch.time_loop, (100, 4)),
         (PYTORCH_ONE, pytorch.time_loop, (1, 20)),
