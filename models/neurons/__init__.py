@@ -3,7 +3,7 @@
 from models.neurons.izhikevich import IZHIKEVICH_PATTERNS, izhikevich
 from models.neurons.leaky import adaptive_current, adaptive_threshold, leaky_membrane, relative_refractory
 from models.neurons.linear import LINEAR, accumulator, integrate_and_fire, leaky_integrate_and_fire
-from models.neurons.named import NEURONS
+from models.neurons.named import NEURONS, SYNAPSES
 from models.neurons.neuron import Neuron
 from models.neurons.noise import membrane_noise, poisson_background, require_background_step
 from models.neurons.nonlinear import (
@@ -22,6 +22,7 @@ __all__ = [
     "LINEAR",
     "NEURONS",
     "NEXT_PHASE",
+    "SYNAPSES",
     "Neuron",
     "accumulator",
     "adaptive_current",

@@ -30,8 +30,9 @@ from studies.declare.errors import StudyError
 from studies.measure.detection import output_scale
 from studies.run import experiment
 from studies.run.chance import say_accuracies
-from studies.run.experiment import check_job, check_reach, key_of, prepare, rows_of
+from studies.run.experiment import check_job, check_reach, prepare, rows_of
 from studies.run.files import Job, fit
+from studies.run.keys import key_of
 from tests.studies.conftest import tiny_network
 
 BASE = {
