@@ -2,6 +2,7 @@
 
 from conversion.plan.average_pooling import average
 from conversion.plan.connections import Connection
+from conversion.plan.currents import by_neuron, currents
 from conversion.plan.geometry import neuron_order
 from conversion.plan.max_pooling import MaxConnection
 from conversion.plan.populations import ConversionError, Plan, Population, Projection, connect, fan_out, make_plan
@@ -14,7 +15,9 @@ __all__ = [
     "Population",
     "Projection",
     "average",
+    "by_neuron",
     "connect",
+    "currents",
     "fan_out",
     "make_plan",
     "neuron_order",
