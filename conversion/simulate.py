@@ -21,7 +21,7 @@ from conversion.brian import (
 )
 from conversion.ceilings import check_ceilings
 from conversion.options import Connectivity
-from conversion.plan import Plan, by_neuron, currents, make_plan
+from conversion.plan import Plan, by_neuron, constant_currents, make_plan
 from conversion.recording import Recording
 from conversion.settings import Simulation
 from models.encoders import SpikeTrains
@@ -128,7 +128,7 @@ def make_batch(
         From which image to which; with the first one the simulation's seed gives the seed of the part.
     """
     encoder = simulation.encoder
-    found = currents(graph, plan, images[part], encoder.spikes_at_input)
+    found = constant_currents(graph, plan, images[part], encoder.spikes_at_input)
     values = encoder.spikes[:, part] if isinstance(encoder, SpikeTrains) else images[part]
     return Batch(
         values=by_neuron(values, graph.input_shape),

@@ -27,7 +27,7 @@ from conversion.brian.groups import (
 )
 from conversion.brian.network import members_of, places_of
 from conversion.brian.projections import unroll_synapses
-from conversion.plan import ConversionError, by_neuron, currents, make_plan
+from conversion.plan import ConversionError, by_neuron, constant_currents, make_plan
 from conversion.refusals import refused
 from conversion.settings import Simulation
 from models.encoders import ConstantCurrent, Poisson
@@ -122,7 +122,7 @@ def device_network(graph: Graph, images: Array, simulation: Simulation) -> Devic
         opens = [np.full(len(images) * p.size, p.depth) for p in members[name]]
         group.window_opens = np.concatenate(opens)
     write_slopes(plan, neurons, groups, members, len(images))
-    found = currents(graph, plan, images, encoder.spikes_at_input)
+    found = constant_currents(graph, plan, images, encoder.spikes_at_input)
     if "neurons" in groups:
         _write_drive(groups["neurons"], [rate * found[p.name].ravel() for p in members["neurons"]], neuron)
     if encoder.spikes_at_input:

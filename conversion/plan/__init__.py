@@ -2,7 +2,7 @@
 
 from conversion.plan.average_pooling import average
 from conversion.plan.connections import Connection
-from conversion.plan.currents import by_neuron, currents
+from conversion.plan.currents import by_neuron, constant_currents
 from conversion.plan.geometry import neuron_order
 from conversion.plan.max_pooling import MaxConnection
 from conversion.plan.populations import ConversionError, Plan, Population, Projection, connect, fan_out, make_plan
@@ -17,7 +17,7 @@ __all__ = [
     "average",
     "by_neuron",
     "connect",
-    "currents",
+    "constant_currents",
     "fan_out",
     "make_plan",
     "neuron_order",

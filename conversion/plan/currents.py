@@ -14,7 +14,7 @@ from models.onnx_io import predict
 from models.structure import per_channel
 
 
-def currents(graph: Graph, plan: Plan, images: Array, spikes_at_input: bool) -> Mapping[str, Array]:
+def constant_currents(graph: Graph, plan: Plan, images: Array, spikes_at_input: bool) -> Mapping[str, Array]:
     """The constant current of each population in units of activation: its bias, and the image unless it is spikes.
 
     Shape (N, size), in the engine's order of neurons.
