@@ -2,6 +2,7 @@
 
 from conversion.plan.average_pooling import average
 from conversion.plan.connections import Connection, SparseConnection
+from conversion.plan.currents import by_neuron, constant_currents
 from conversion.plan.geometry import Ends, neuron_order
 from conversion.plan.max_pooling import MaxConnection
 from conversion.plan.populations import ConversionError, Plan, Population, Projection, connect, fan_out, make_plan
@@ -18,7 +19,9 @@ __all__ = [
     "ReleaseConnection",
     "SparseConnection",
     "average",
+    "by_neuron",
     "connect",
+    "constant_currents",
     "fan_out",
     "make_plan",
     "neuron_order",

@@ -37,8 +37,7 @@ def vary(neuron: Neuron, variability: Variability) -> Neuron:
         if name == REFRACTORY:
             neuron = _declare(neuron, PERIOD, neuron.refractory)
         elif name in neuron.parameters:
-            value, others = neuron.parameters[name], {k: v for k, v in neuron.parameters.items() if k != name}
-            neuron = _declare(replace(neuron, parameters=others), name, value)
+            neuron = _declare(neuron, name, neuron.parameters[name])
     return _mortal(neuron) if variability.dead_share else neuron
 
 
@@ -90,7 +89,7 @@ def _declare(neuron: Neuron, name: str, value: Quantity | float) -> Neuron:
         neuron,
         equations=f"{neuron.equations.rstrip()}\n{name} : {unit!r} (constant)\n",
         initial={name: f"mean_{name}", **neuron.initial},
-        parameters={**neuron.parameters, f"mean_{name}": value},
+        parameters={k: v for k, v in neuron.parameters.items() if k != name} | {f"mean_{name}": value},
     )
 
 

@@ -23,7 +23,6 @@ from tqdm import tqdm
 
 from conversion.brian import can_compile, device_network
 from conversion.options import Connectivity
-from conversion.plan import make_plan
 from studies.bench import pytorch
 from studies.bench.convnet import STEPS, convnet
 from studies.bench.stopwatch import Row, in_own_process, show, spiking
@@ -83,7 +82,7 @@ def time_standalone(n_images: int, repeats: int) -> list[Row]:
     graph, images = convnet(n_images)
     with tempfile.TemporaryDirectory() as folder, np.errstate(over="ignore"):  # see conversion.brian.presentation
         brian2.set_device("cpp_standalone", directory=folder, build_on_run=False)
-        device_network(graph, images, spiking(STEPS + make_plan(graph).output.depth)).run()
+        device_network(graph, images, spiking(STEPS)).run()
         device: Any = brian2.get_device()
         start = time.perf_counter()
         device.build(directory=folder, run=False, with_output=False)
