@@ -197,8 +197,8 @@ def test_nothing_is_under_way_when_the_next_image_begins(connectivity: str) -> N
     )
     spikes = np.zeros((4, 2, 1), bool)
     spikes[:, 0] = True
-    for delays in (Delays(6 * ms), Delays(0 * ms, sd=40 * ms), Delays({"fc1": 1 * ms, "fc2": 30 * ms})):
-        for seed in range(4):
+    for delays in (Delays(6 * ms), Delays(0 * ms, sd=6 * ms), Delays({"fc1": 1 * ms, "fc2": 30 * ms})):
+        for seed in range(8):
             recording = run(graph, spikes, delays=delays, connectivity=connectivity, memory_limit=1, network_seed=seed)
             for name, counts in recording.spike_counts.items():
                 assert counts[1].sum() == 0, name
