@@ -32,6 +32,7 @@ from conversion.brian.groups import (
     relay,
     write_slopes,
 )
+from conversion.brian.matching import matching_of
 from conversion.brian.projections import Place, Sender, SharedProjection, unroll_synapses
 from conversion.compiled import GroupLoop
 from conversion.options import Output
@@ -62,6 +63,8 @@ class SpikingNetwork:
     opener: WindowOpener
     counter: Counter
     initial_states: Mapping[str, InitialState]
+    backgrounds: Mapping[str, float]
+    gains: Mapping[str, float]
 
     @property
     def period(self) -> int:
@@ -73,13 +76,14 @@ def build(plan: Plan, simulation: Simulation, batch_size: int) -> SpikingNetwork
     """Make the Brian2 objects of a plan, for batches of `batch_size` images."""
     clock, members = Clock(simulation.dt, name="network_clock"), members_of(plan, simulation.output)
     neurons = _models(plan, simulation, members)
+    backgrounds, gains = matching_of(simulation, members)
     groups = _groups(plan, simulation, neurons, members, batch_size, clock)
-    _check_currents(groups, simulation)
+    _check_currents(groups, simulation, backgrounds)
     places = places_of(members, groups, neurons, batch_size, plan.slopes)
-    projections = tuple(_projections(plan, places, neurons, simulation, clock))
+    projections = tuple(_projections(plan, places, neurons, gains, simulation, clock))
     counter = _counter(plan, simulation, places, clock)
     opener, conductor = WindowOpener(clock), Conductor(clock, counter.steps + plan.output.depth)
-    if not simulation.half_threshold_offset and not _is_driven(plan, simulation):
+    if not (simulation.half_threshold_offset or backgrounds or _is_driven(plan, simulation)):
         _skip_idle_updates(groups, neurons)
     looped = {name: group for name, group in groups.items() if group.contained_objects and is_own()}
     loops = {name: GroupLoop(group, SCHEDULE, _n_parts(group)) for name, group in looped.items()}
@@ -94,6 +98,7 @@ def build(plan: Plan, simulation: Simulation, batch_size: int) -> SpikingNetwork
     return SpikingNetwork(
         plan, simulation, network, clock, neurons, groups, loops, places, projections, conductor, opener, counter,
         {name: InitialState(groups[name], neurons[name], factors.get(name)) for name in neurons.keys() & groups.keys()},
+        backgrounds, gains,
     )  # fmt: skip
 
 
@@ -121,11 +126,13 @@ def _groups(
     return groups | dict(input_group(simulation.encoder, sizes["input"], clock))
 
 
-def _check_currents(groups: Mapping[str, brian2.Group], simulation: Simulation) -> None:
+def _check_currents(
+    groups: Mapping[str, brian2.Group], simulation: Simulation, backgrounds: Mapping[str, float]
+) -> None:
     """Raise if neurons should get a current that their equations do not know."""
     if simulation.half_threshold_offset:
         _require_variables("an offset of half a threshold", groups, "drive", "v_th")
-    if simulation.neuron.background:
+    if backgrounds:
         _require_variables("a background", groups, "drive")
 
 
@@ -143,8 +150,7 @@ def _counter(plan: Plan, simulation: Simulation, places: Mapping[str, Place], cl
 
 def _is_driven(plan: Plan, simulation: Simulation) -> bool:
     """Whether some neuron receives a constant current."""
-    driven = simulation.neuron.background or not simulation.encoder.spikes_at_input
-    return bool(driven) or any(np.any(bias) for bias in plan.biases.values())
+    return not simulation.encoder.spikes_at_input or any(np.any(bias) for bias in plan.biases.values())
 
 
 def members_of(plan: Plan, output: Output) -> dict[str, list[Population]]:
@@ -253,8 +259,9 @@ def _variables(name: str, neurons: Mapping[str, Neuron]) -> tuple[str, str]:
 
 
 def _projections(
-    plan: Plan, places: Mapping[str, Place], neurons: Mapping[str, Neuron], simulation: Simulation, clock: Clock
-) -> Iterator[tuple[Projection, SharedProjection | Synapses]]:
+    plan: Plan, places: Mapping[str, Place], neurons: Mapping[str, Neuron], gains: Mapping[str, float],
+    simulation: Simulation, clock: Clock,
+) -> Iterator[tuple[Projection, SharedProjection | Synapses]]:  # fmt: skip
     shared = partial(SharedProjection, steps=simulation.steps + plan.output.depth)
     make: Callable[..., SharedProjection | Synapses] = (
         shared if simulation.connectivity == "shared" else unroll_synapses
@@ -262,5 +269,5 @@ def _projections(
     for projection in plan.projections:
         if projection.source in places:
             target = places[projection.target]
-            unit = float(neurons[target.group.name].input_unit)
+            unit = float(neurons[target.group.name].input_unit) * gains.get(projection.target, 1.0)
             yield projection, make(projection, places[projection.source], target, unit, clock)

@@ -121,6 +121,6 @@ def _require_plain(simulation: Simulation) -> None:
             "the neurons have a background, which a device network does not give; use conversion.simulate"
         )
     plain = Simulation(neuron=simulation.neuron, encoder=simulation.encoder, duration=simulation.duration)
-    for name in ("output", "read_at", "probe", "thresholds", "half_threshold_offset"):
+    for name in ("output", "read_at", "probe", "thresholds", "backgrounds", "gains", "half_threshold_offset"):
         if (value := getattr(simulation, name)) != getattr(plain, name):
             raise ConversionError(f"{name} is {value!r}, which a device network does not do; use conversion.simulate")
