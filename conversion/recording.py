@@ -91,6 +91,9 @@ class Recording:
         Count of each neuron over the whole window.
     largest_count : float
         That of a neuron which spikes in every step.
+    latency : float
+        The time in seconds from the image's appearance to the opening of the output's window: the delays on the
+        longest path, and a step for each layer. What is read at a time of `times` is there so much later.
     signed : tuple of str
         The populations that also send negative spikes.
     rasters : mapping of str to DataFrame
@@ -117,6 +120,7 @@ class Recording:
     spike_counts: Mapping[str, NDArray]
     largest_count: float
     evaluated_from: float = 0.0
+    latency: float = 0.0
     signed: tuple[str, ...] = ()
     rasters: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     traces: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)

@@ -10,8 +10,8 @@ from pathlib import Path
 from brian2 import BrianObjectException
 
 from conversion.plan import ConversionError
+from models.reasons import reason_of
 
-UNKNOWN = "could not be resolved"  # of a name
 OURS = str(Path(__file__).parent)
 
 
@@ -23,23 +23,7 @@ def refused(what: str, kind: type[Exception] = BrianObjectException) -> Iterator
     except ConversionError:
         raise
     except kind as error:
-        reason = reason_of(error)
-        remedy = "; declare it in the equations or give it in `parameters`" if UNKNOWN in reason else ""
-        raise ConversionError(f"Brian2 cannot {what}: {reason}{remedy}") from error
-
-
-def reason_of(error: BaseException) -> str:
-    """What a chain of errors says, of which one is the cause of the other, without where Brian2's objects were made."""
-    said: list[str] = []
-    cause: BaseException | None = error
-    while cause is not None:
-        text = " ".join(str(cause.args[0] if isinstance(cause, KeyError) and cause.args else cause).split())
-        if isinstance(cause, BrianObjectException) and cause.__cause__ is not None:
-            text = repr(cause._brian_objname)
-        if not any(text.rstrip(".") in other for other in said):
-            said.append(text)
-        cause = cause.__cause__
-    return ": ".join(text.rstrip(".") for text in said)
+        raise ConversionError(f"Brian2 cannot {what}: {reason_of(error)}") from error
 
 
 def _is_of_others(record: logging.LogRecord) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from brian2 import Quantity, have_same_dimensions, ms
 from numpy.typing import NDArray
 
+from conversion.delays import Delays
 from conversion.options import Connectivity, Output
 from conversion.recording import Probe
 from models.encoders import Encoder
@@ -32,6 +33,10 @@ class Simulation:
         Window per image and time step.
     seed : int
         Of the input spikes and of random initial potentials.
+    network_seed : int
+        Of what is drawn once for a network: the same for every image and batch.
+    delays : Delays
+        How long spikes take on their way from layer to layer; by default no longer than a step.
     output : {"spiking", "accumulating"}
         Whether the output neurons spike, or only accumulate what they receive.
     read_at : Quantity, optional
@@ -67,6 +72,8 @@ class Simulation:
     duration: Quantity
     dt: Quantity = field(default_factory=lambda: 1 * ms)
     seed: int = 0
+    network_seed: int = 0
+    delays: Delays = field(default_factory=Delays)
     output: Output = "spiking"
     read_at: Quantity | None = None
     connectivity: Connectivity = "shared"
@@ -88,12 +95,12 @@ class Simulation:
     @cached_property
     def read_after(self) -> NDArray[np.int64]:
         """The steps of the window, counted from 0, after which the output is read; the last step always is."""
-        steps = int(_whole_steps("duration", self.duration, self.dt))
+        steps = int(whole_steps("duration", self.duration, self.dt))
         if steps < 1:
             raise ValueError(f"duration is {self.duration}, shorter than a step of {self.dt}")
         if self.read_at is None:
             return np.arange(steps)
-        after = np.unique(np.append(_whole_steps("read_at", self.read_at, self.dt), steps))
+        after = np.unique(np.append(whole_steps("read_at", self.read_at, self.dt), steps))
         if after[0] < 1 or after[-1] > steps:
             raise ValueError(
                 f"read_at is {self.read_at}; it must lie between dt = {self.dt} and duration = {self.duration}"
@@ -106,7 +113,8 @@ class Simulation:
         return int(self.read_after[-1]) + 1
 
 
-def _whole_steps(name: str, times: Quantity, dt: Quantity) -> NDArray[np.int64]:
+def whole_steps(name: str, times: Quantity, dt: Quantity) -> NDArray[np.int64]:
+    """Times in steps; raises ValueError, with the name of the setting, unless they are whole."""
     if not (have_same_dimensions(times, ms) and np.isfinite(times).all()):
         raise ValueError(f"{name} is {times}; it must be finite, with a unit of time")
     steps = np.asarray(times / dt)

@@ -10,7 +10,16 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from conversion.brian import Batch, SpikingNetwork, build, check_encoder, make_recording, max_rate, run
+from conversion.brian import (
+    Batch,
+    NetworkInHand,
+    SpikingNetwork,
+    build,
+    check_encoder,
+    make_recording,
+    max_rate,
+    run,
+)
 from conversion.ceilings import check_ceilings
 from conversion.options import Connectivity
 from conversion.plan import Plan, make_plan
@@ -52,10 +61,7 @@ def simulate(
     """
     _check_images(graph, images)
     simulation.encoder.check_images(images, simulation.steps)
-    plan = make_plan(graph, signed=simulation.neuron.is_signed, signed_input=bool(np.any(images < 0)))
-    check_encoder(simulation.encoder, simulation.neuron, plan, simulation.dt)
-    rate = float(max_rate(simulation.encoder, simulation.dt))
-    check_ceilings(graph, plan, simulation, rate)
+    plan, rate = _plan(graph, simulation, signed_input=bool(np.any(images < 0)))
     batch_size = _batch_size(plan, len(images), simulation)
     parts = [slice(start, min(start + batch_size, len(images))) for start in range(0, len(images), batch_size)]
     batches = [partial(make_batch, graph, plan, simulation, rate, images, silent or {}, part) for part in parts]
@@ -63,6 +69,50 @@ def simulate(
     _check_silent(network, silent or {}, len(images))
     run(network, batches, parts, progress)
     return make_recording(network, rate)
+
+
+def to_brian2(graph: Graph, simulation: Simulation, *, signed_input: bool = False) -> NetworkInHand:
+    """The network that `simulate` runs, for one image, in your hands: to step, record, edit and extend.
+
+    For the same image, its spikes are those that `simulate` makes of that image alone. Brian2's preference
+    `codegen.target = "numpy"`, set before, runs its own code objects instead of compiled loops.
+
+    Parameters
+    ----------
+    graph : Graph
+        Normalised or not; see `conversion.normalize`.
+    simulation : Simulation
+        Its `read_at` and `probe` say what `simulate` records, and nothing here; there is no end of the `duration`.
+    signed_input : bool
+        Whether images will have negative values.
+
+    Raises
+    ------
+    ValueError
+        As `simulate`.
+    """
+    plan, rate = _plan(graph, simulation, signed_input)
+
+    def batch_of(image: Array) -> Batch:
+        images = image[None]
+        _check_images(graph, images)
+        simulation.encoder.check_images(images, simulation.steps)
+        if not signed_input and np.any(images < 0):
+            raise ValueError(
+                f"pixels reach down to {images.min()}; use to_brian2(..., signed_input=True) for such images"
+            )
+        return make_batch(graph, plan, simulation, rate, images, {}, slice(0, 1))
+
+    return NetworkInHand(build(plan, simulation, 1, by_hand=True), batch_of)
+
+
+def _plan(graph: Graph, simulation: Simulation, signed_input: bool) -> tuple[Plan, float]:
+    """What will spike, once all is checked, and the rate in Hz that stands for the activation 1."""
+    plan = make_plan(graph, signed=simulation.neuron.is_signed, signed_input=signed_input)
+    check_encoder(simulation.encoder, simulation.neuron, plan, simulation.dt)
+    rate = float(max_rate(simulation.encoder, simulation.dt))
+    check_ceilings(graph, plan, simulation, rate)
+    return plan, rate
 
 
 def make_batch(

@@ -71,6 +71,13 @@ def _parser() -> argparse.ArgumentParser:
     redraw.add_argument("--svg", action="store_true", help="as vectors too")
     energy = _add(commands, "energy", "what a study's synaptic operations cost on neuromorphic chips", _energy, study)
     energy.add_argument("--chips", type=Path, metavar="FILE", help="another table than studies/chips.csv")
+    _add(
+        commands,
+        "tolerance",
+        "how much biology networks bear, from the tables of studies",
+        _tolerance,
+        results,
+    )
     prose = _add(commands, "prose", "fill the pages of results/ from the tables", _prose, common)
     prose.add_argument("--check", action="store_true", help="only say which pages are not up to date")
     look = _add(commands, "look", "figures of what happens inside a network", _look, results)
@@ -147,6 +154,21 @@ def _energy(options: argparse.Namespace) -> None:
 
     check_owner(folder, study.identity(folder))
     print(describe_energies(read_table(folder, "metrics"), load_chips(options.chips or CHIPS)))
+
+
+def _tolerance(options: argparse.Namespace) -> None:
+    from studies.draw import draw_tolerance, save
+    from studies.tables import bearable, load_physiology, tolerances, write_table
+
+    folder = (options.results or RESULTS) / "tolerance"
+    with _written_to(folder):
+        table = tolerances(load_physiology(), folder.parent)
+        found = bearable(table)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_table(folder, "tolerance", [table])
+        write_table(folder, "bearable", [found])
+        drawn = save(draw_tolerance(table), folder, "tolerance")
+    print(found.to_string(index=False), *drawn, sep="\n")
 
 
 def _prose(options: argparse.Namespace) -> None:

@@ -114,7 +114,7 @@ def _figures(jobs: list[Job], image: int) -> dict[str, Figure]:
     rates: dict[str, dict[str, NDArray[np.float64]]] = {}
     for job in jobs:
         prepared = prepare(job)
-        recording = simulate_condition(prepared.converted, prepared.images, job.condition)
+        recording = simulate_condition(prepared, prepared.images, job.condition)
         measured = measure_recording(prepared, recording, job.condition)
         for name, parts in tables.items():
             parts.append(measured[name].assign(normalization=job.condition.normalization))
@@ -148,12 +148,12 @@ def _firing_rates(prepared: Prepared, recording: Recording, c: Condition) -> dic
 def _inside(prepared: Prepared, recording: Recording, c: Condition, image: int) -> dict[str, Figure]:
     """The views of one condition; one image is shown once more, since the spikes of all would not fit into memory."""
     probe = probe_of(prepared, c, image)
-    closer = simulate_condition(prepared.converted, prepared.images[image : image + 1], c, probe)
+    closer = simulate_condition(prepared, prepared.images[image : image + 1], c, probe)
     every = dict(population_activations(prepared, probe.rasters))
     pooled = pooling_errors(prepared.converted, closer)
     figures = {
         "raster": draw_raster(closer),
-        "membrane": draw_membrane_traces(closer, probe, c.v_th),
+        "membrane": draw_membrane_traces(closer, probe, 1.0 if c.v_th is None else c.v_th),
         "rates": draw_rates(recording, every),
     }
     figures |= {} if prepared.head else {"confusion": _confusion(prepared, recording, c)}

@@ -1,5 +1,6 @@
 """Everything that is a Brian2 object: groups, input, projections, monitors, and the network they make."""
 
+from conversion.brian.by_hand import NetworkInHand
 from conversion.brian.code_generation import can_compile
 from conversion.brian.collect import make_recording
 from conversion.brian.encoding import check_encoder, max_rate
@@ -10,6 +11,7 @@ from conversion.brian.standalone import device_network
 
 __all__ = [
     "Batch",
+    "NetworkInHand",
     "SpikingNetwork",
     "build",
     "can_compile",

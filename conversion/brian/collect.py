@@ -34,6 +34,7 @@ def make_recording(network: SpikingNetwork, max_rate: float) -> Recording:
         synops=totals[..., 1],
         spike_counts={name: in_order(c, name).astype(counter.weights.dtype) for name, c in counts.spikes.items()},
         largest_count=float(counter.weights.sum()),
+        latency=network.plan.output.depth * dt,
         signed=tuple(w.population.name for w in counter.windows if w.place.signed),
         rasters={name: _raster(np.concatenate(rows), orders[name], dt) for name, rows in counts.rasters.items()},
         traces=counts.traces,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import brian2
 import numpy as np
@@ -110,7 +109,9 @@ def input_neurons(encoder: Encoder) -> Mapping[str, Neuron]:
 
 def output_accumulator(encoder: Encoder, neuron: Neuron) -> Neuron:
     """The output neuron that only accumulates; where spikes are not alike it weights what it receives, as `neuron`."""
-    return accumulator() if encoder.spikes_alike else replace(neuron, threshold="", reset="")
+    if encoder.spikes_alike:
+        return neuron.accumulator or accumulator()
+    return neuron.without("threshold", "reset")
 
 
 def input_group(encoder: Encoder, size: int, clock: Clock) -> Mapping[str, brian2.Group]:

@@ -6,14 +6,12 @@ Max pooling and concatenation are made of relays, neurons that pass spikes on an
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 import brian2
 import numpy as np
-from brian2 import Clock, Equations, NeuronGroup, have_same_dimensions
+from brian2 import Clock, Equations, NeuronGroup
 from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS
 from brian2.core.namespace import DEFAULT_UNITS
-from brian2.units.fundamentalunits import get_unit_for_display
 from brian2.utils.stringtools import get_identifiers
 from numpy.typing import NDArray
 
@@ -46,17 +44,6 @@ def make_group(name: str, neuron: Neuron, size: int, clock: Clock) -> NeuronGrou
     """
     with refused("read the neuron's equations, threshold and reset", Exception):
         return _group(name, neuron, size, clock)
-
-
-def check_variables(group: NeuronGroup, neuron: Neuron) -> None:
-    """Raise `ConversionError` unless the equations declare what a spike raises, in its unit, and the potential."""
-    for variable in (neuron.input_variable, neuron.potential or neuron.input_variable):
-        if variable not in group.variables:
-            raise ConversionError(f"the neuron reads or raises {variable!r}, which its equations do not declare")
-    raised = group.variables[neuron.input_variable]
-    if not have_same_dimensions(neuron.input_unit, raised.unit):
-        unit = get_unit_for_display(raised.dim)
-        raise ConversionError(f"a spike adds {neuron.input_unit} to {raised.name!r}, whose unit is {unit}")
 
 
 def _group(name: str, neuron: Neuron, size: int, clock: Clock) -> NeuronGroup:
@@ -170,7 +157,7 @@ def make_signed(
     signed = {group for group, populations in members.items() if any(p.name in plan.slopes for p in populations)}
     neuron = neurons["neurons"]
     if "neurons" not in signed:
-        neuron = replace(neuron, negative_threshold="", negative_reset="")
+        neuron = neuron.without("negative_threshold", "negative_reset")
     elif "alpha" not in Equations(neuron.equations).names:
         raise ConversionError("the neurons are signed, but their equations declare no `alpha`, the slope below zero")
     return {"neurons": neuron, "relays": signed_relay() if "relays" in signed else neurons["relays"]}

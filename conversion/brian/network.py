@@ -26,15 +26,16 @@ from conversion.brian.groups import (
     NEGATIVE_SPIKE,
     SCHEDULE,
     InitialState,
-    check_variables,
     make_group,
     make_signed,
     relay,
     write_slopes,
 )
+from conversion.brian.in_flight import InputJitter
 from conversion.brian.matching import matching_of
 from conversion.brian.projections import Place, Sender, SharedProjection, unroll_synapses
 from conversion.compiled import GroupLoop
+from conversion.delays import delay
 from conversion.options import Output
 from conversion.plan import ConversionError, Plan, Population, Projection, fan_out
 from conversion.recording import check_probe
@@ -65,6 +66,7 @@ class SpikingNetwork:
     initial_states: Mapping[str, InitialState]
     backgrounds: Mapping[str, float]
     gains: Mapping[str, float]
+    jitter: InputJitter | None = None
 
     @property
     def period(self) -> int:
@@ -72,18 +74,23 @@ class SpikingNetwork:
         return self.counter.steps + self.plan.output.depth
 
 
-def build(plan: Plan, simulation: Simulation, batch_size: int) -> SpikingNetwork:
-    """Make the Brian2 objects of a plan, for batches of `batch_size` images."""
+def build(plan: Plan, simulation: Simulation, batch_size: int, by_hand: bool = False) -> SpikingNetwork:
+    """Make the Brian2 objects of a plan, with the delays of a simulation, for batches of `batch_size` images.
+
+    `by_hand`, an image may be shown for longer than the window, and currents may be written that nobody foresees.
+    """
+    at_input = simulation.encoder.spikes_at_input
+    plan = delay(plan, simulation.delays, simulation.dt, simulation.network_seed, at_input)
     clock, members = Clock(simulation.dt, name="network_clock"), members_of(plan, simulation.output)
     neurons = _models(plan, simulation, members)
     backgrounds, gains = matching_of(simulation, members)
     groups = _groups(plan, simulation, neurons, members, batch_size, clock)
     _check_currents(groups, simulation, backgrounds)
     places = places_of(members, groups, neurons, batch_size, plan.slopes)
-    projections = tuple(_projections(plan, places, neurons, gains, simulation, clock))
+    projections = tuple(_projections(plan, places, neurons, gains, simulation, clock, by_hand))
     counter = _counter(plan, simulation, places, clock)
     opener, conductor = WindowOpener(clock), Conductor(clock, counter.steps + plan.output.depth)
-    if not (simulation.half_threshold_offset or backgrounds or _is_driven(plan, simulation)):
+    if not (by_hand or backgrounds or simulation.half_threshold_offset or _is_driven(plan, simulation)):
         _skip_idle_updates(groups, neurons)
     looped = {name: group for name, group in groups.items() if group.contained_objects and is_own()}
     loops = {name: GroupLoop(group, SCHEDULE, _n_parts(group)) for name, group in looped.items()}
@@ -94,12 +101,22 @@ def build(plan: Plan, simulation: Simulation, batch_size: int) -> SpikingNetwork
     network.schedule = SCHEDULE
     if n_threads() > 1 and sum(map(len, groups.values())) >= LARGE:
         network.add(*_at_once(loops, projections))
+    jitter = _jitter(plan, simulation, groups, clock)
+    network.add(*filter(None, [jitter]))
     factors = _v_th_factors(simulation.thresholds, plan, places)
     return SpikingNetwork(
         plan, simulation, network, clock, neurons, groups, loops, places, projections, conductor, opener, counter,
         {name: InitialState(groups[name], neurons[name], factors.get(name)) for name in neurons.keys() & groups.keys()},
-        backgrounds, gains,
+        backgrounds, gains, jitter,
     )  # fmt: skip
+
+
+def _jitter(plan: Plan, simulation: Simulation, groups: Mapping[str, brian2.Group], clock: Clock) -> InputJitter | None:
+    if not float(simulation.delays.jitter) > 0 or "input" not in groups:
+        return None
+    events = tuple(event for event in EVENTS if f"_{event}space" in groups["input"].variables)
+    sd, lag = float(simulation.delays.jitter / simulation.dt), simulation.delays.jitter_lag(simulation.dt)
+    return InputJitter(groups["input"], events, plan.populations[0].size, sd, lag, clock)
 
 
 def _models(plan: Plan, simulation: Simulation, members: Mapping[str, Iterable[Population]]) -> dict[str, Neuron]:
@@ -120,8 +137,6 @@ def _groups(
     sizes = {name: batch_size * sum(p.size for p in populations) for name, populations in members.items()}
     spiking = [name for name in neurons if name != "input" and sizes[name]]
     groups: dict[str, brian2.Group] = {name: make_group(name, neurons[name], sizes[name], clock) for name in spiking}
-    for name, group in groups.items():
-        check_variables(group, neurons[name])
     write_slopes(plan, neurons, groups, members, batch_size)
     return groups | dict(input_group(simulation.encoder, sizes["input"], clock))
 
@@ -247,22 +262,24 @@ def places_of(
         for p, population in enumerate(members[name]):
             senders = [Sender(e, p) for e in (events if population.name in signed else events[:1])]
             start, stop = bounds[p : p + 2]
-            places[population.name] = Place(group, start, stop, *_variables(name, neurons), tuple(senders))
+            raised, inhibitory, potential = _variables(name, neurons)
+            places[population.name] = Place(group, start, stop, raised, potential, tuple(senders), inhibitory)
     return places
 
 
-def _variables(name: str, neurons: Mapping[str, Neuron]) -> tuple[str, str]:
-    """The variables of a group that input raises, and that is its potential."""
+def _variables(name: str, neurons: Mapping[str, Neuron]) -> tuple[str, str, str]:
+    """The variables of a group that input raises, that negative weights raise, and that is its potential."""
     if name == "input":
-        return "", ""
-    return neurons[name].input_variable, neurons[name].potential or neurons[name].input_variable
+        return "", "", ""
+    neuron = neurons[name]
+    return neuron.input_variable, neuron.inhibitory_variable, neuron.potential or neuron.input_variable
 
 
 def _projections(
     plan: Plan, places: Mapping[str, Place], neurons: Mapping[str, Neuron], gains: Mapping[str, float],
-    simulation: Simulation, clock: Clock,
+    simulation: Simulation, clock: Clock, by_hand: bool,
 ) -> Iterator[tuple[Projection, SharedProjection | Synapses]]:  # fmt: skip
-    shared = partial(SharedProjection, steps=simulation.steps + plan.output.depth)
+    shared = SharedProjection if by_hand else partial(SharedProjection, steps=simulation.steps + plan.output.depth)
     make: Callable[..., SharedProjection | Synapses] = (
         shared if simulation.connectivity == "shared" else unroll_synapses
     )

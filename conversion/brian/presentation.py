@@ -12,14 +12,15 @@ import brian2
 import numpy as np
 from brian2 import Synapses
 from brian2.core.variables import ArrayVariable, Variable
+from brian2.synapses.synapses import SynapticPathway
 from numpy.typing import NDArray
 
 from conversion.brian.code_generation import heap_frozen, interrupts_raise, numpy_for_the_rest
 from conversion.brian.encoding import write_values
 from conversion.brian.network import SpikingNetwork
-from conversion.brian.projections import SharedProjection
+from conversion.brian.projections import SharedProjection, clear
 from conversion.compiled import GroupLoop
-from conversion.plan import ConversionError
+from conversion.plan import ConversionError, Projection
 from conversion.progress import counted
 from conversion.refusals import refused
 from models.encoders import SpikeTrains
@@ -79,18 +80,18 @@ def run(
     RuntimeError
         If it was stopped before its end.
     """
-    _check_delays(network)
+    check_delays(network)
 
-    def begin(number: int) -> None:
+    def begin_batch(number: int) -> None:
         network.counter.restart(images[number])
-        _begin(network, batches[number]())
+        begin(network, batches[number]())
 
     network.counter.begin(images[-1].stop)
     if isinstance(network.simulation.encoder, SpikeTrains):
-        _set_spikes(network, [batch().values for batch in batches])
+        set_spikes(network, [batch().values for batch in batches])
     steps = len(batches) * network.period
     with counted(steps, progress) as advance, refused("run the neurons as they are written"):
-        network.conductor.start(begin, advance)
+        network.conductor.start(begin_batch, advance)
         # Brian2 compares float32 potentials with 1e50 after an exact update
         with numpy_for_the_rest(), interrupts_raise(), heap_frozen(), np.errstate(over="ignore"):
             network.network.run((steps - profiled) * network.clock.dt, namespace={})
@@ -100,25 +101,38 @@ def run(
         raise RuntimeError(f"the simulation was stopped after {network.conductor.k} of {steps} steps")
 
 
-def _check_delays(network: SpikingNetwork) -> None:
+def check_delays(network: SpikingNetwork) -> None:
     """Windows would not move with another delay, and spikes would be in flight from one batch to the next."""
     for projection, synapses in network.projections:
         for pathway in getattr(synapses, "_pathways", ()):
-            delays, planned = np.asarray(pathway.delay), projection.delay * float(network.clock.dt)
+            delays, planned = np.asarray(pathway.delay), _planned(projection, network, pathway)
             if not np.allclose(delays, planned, rtol=0, atol=1e-9):
                 raise ConversionError(
                     f"{projection.name!r} has synapses with delays of up to {1e3 * delays.max():g} ms, but the windows "
-                    f"of the layers are those of {1e3 * planned:g} ms; leave the delay as it was built"
+                    f"of the layers are those of {1e3 * planned.max():g} ms; leave the delay as it was built"
                 )
 
 
-def _begin(network: SpikingNetwork, batch: Batch) -> None:
+def _planned(projection: Projection, network: SpikingNetwork, pathway: SynapticPathway) -> NDArray[np.floating]:
+    """The delays in seconds of the synapses of a pathway, shape (n,), or that of all, shape (1,)."""
+    steps, start = projection.delays, network.places[projection.source].start
+    if steps.size > 1:
+        steps = steps[(np.asarray(pathway.synapses.i) - start) % steps.size]
+    return steps * float(network.clock.dt)
+
+
+def begin(network: SpikingNetwork, batch: Batch) -> None:
+    """Put all into the initial state of a batch; of spike trains see `set_spikes`."""
     brian2.seed(int(np.random.SeedSequence([batch.seed, batch.first]).generate_state(1)[0]))
     for loop in network.loops.values():
         loop.seed(batch.seed)
         if loop.is_random:
             _number_neurons(network, loop, batch.first)
     network.opener.restart()
+    for _, projection in network.projections:
+        clear(projection)
+    if network.jitter is not None:
+        network.jitter.restart(batch.seed, batch.first)
     if INPUT in network.places and not isinstance(network.simulation.encoder, SpikeTrains):
         values = np.zeros(network.places[INPUT].stop)
         values[: batch.values.size] = batch.values.ravel()
@@ -135,7 +149,7 @@ def _begin(network: SpikingNetwork, batch: Batch) -> None:
     for name, silent in batch.silent.items():
         place = network.places[name]
         place.array("v_th")[place.start : place.stop][: silent.size][silent.ravel()] = np.inf
-    network.opener.openings = _openings(network)
+    network.opener.openings = openings_of(network)
 
 
 def _number_neurons(network: SpikingNetwork, loop: GroupLoop, first: int) -> None:
@@ -151,10 +165,10 @@ def _number_neurons(network: SpikingNetwork, loop: GroupLoop, first: int) -> Non
         offset += population.size
 
 
-def _set_spikes(network: SpikingNetwork, trains: Sequence[NDArray]) -> None:
+def set_spikes(network: SpikingNetwork, trains: Sequence[NDArray], first_step: int = 0) -> None:
     """Give the input group the spikes (steps, n_images, n_inputs) of every batch, each in its own stretch of time."""
     found = [np.nonzero(train.reshape(len(train), -1)) for train in trains]
-    steps = np.concatenate([steps + number * network.period for number, (steps, _) in enumerate(found)])
+    steps = np.concatenate([first_step + n * network.period + steps for n, (steps, _) in enumerate(found)])
     network.groups["input"].set_spikes(
         np.concatenate([neurons for _, neurons in found]), steps * network.clock.dt, sorted=True
     )
@@ -178,7 +192,7 @@ def _offset_by_half_a_threshold(network: SpikingNetwork) -> None:
     variables["drive"].get_value()[:] += variables["v_th"].get_value() / (2 * window)
 
 
-def _openings(network: SpikingNetwork) -> dict[int, list[tuple[NDArray, NDArray]]]:
+def openings_of(network: SpikingNetwork) -> dict[int, list[tuple[NDArray, NDArray]]]:
     """What the opener has to restore in which step: every state variable, and the counts of max pooling."""
     openings: dict[int, list[tuple[NDArray, NDArray]]] = {}
     for population in network.plan.populations[1:]:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from conversion.brian.events import Events
 from conversion.brian.groups import NEGATIVE_SPIKE
-from conversion.plan import Connection, MaxConnection, Projection
+from conversion.brian.in_flight import InFlight
+from conversion.plan import Connection, Ends, MaxConnection, Projection
 
 PATHWAYS = {"pre": "spike", "negative": NEGATIVE_SPIKE}
 
@@ -35,6 +36,7 @@ class Place:
 
     `variable` is the one that input raises, `potential` the membrane potential; input neurons have neither.
     `senders` are its spikes, if it sends any, and its negative spikes, if it is signed.
+    `inhibitory` is the variable that negative weights raise, where that is another.
     """
 
     group: Group
@@ -43,6 +45,7 @@ class Place:
     variable: str = ""
     potential: str = ""
     senders: tuple[Sender, ...] = ()
+    inhibitory: str = ""
 
     @property
     def signed(self) -> bool:
@@ -64,8 +67,10 @@ class Place:
 class SharedProjection(BrianObject):
     """Adds the weights of this step's spikes to the input variable of the target, without storing any synapse.
 
-    Like Brian2's own synapses it leaves alone a target in its refractory period, if the input variable is flagged
-    `(unless refractory)`. Max pooling counts spikes, at most one in each of so many `steps` before it begins anew.
+    Where the target has another variable for inhibition, negative weights raise that one by their absolute value, and
+    negative spikes do the opposite. Like Brian2's own synapses it leaves alone a target in its refractory period, if
+    the variable is flagged `(unless refractory)`. Max pooling counts spikes, at most one in each of so many `steps`
+    before it begins anew.
     """
 
     def __init__(
@@ -74,46 +79,69 @@ class SharedProjection(BrianObject):
     ) -> None:  # fmt: skip
         super().__init__(clock=clock, when="synapses", name=projection.name)
         self.source, self.target = source, target
-        variable = target.group.variables[target.variable]
-        self.receiver = variable.get_value()
-        self.ends = source.start, self.receiver, target.start
-        free = variable.conditional_write
-        self.free = None if free is None else free.get_value()[target.start : target.stop]
-        nothing = (np.empty(0, np.int32),) * len(source.senders)
-        self.in_flight: deque[tuple[NDArray[np.int32], ...]] = deque([nothing] * projection.delay)
+        delays = projection.delays
+        self.in_flight = InFlight(delays, source.start, len(source.senders)) if delays.any() else None
+        self.guarded = [g for g in map(self._guarded, filter(None, (target.variable, target.inhibitory))) if g]
         self.state: tuple[NDArray, ...] = ()
-        connection = projection.connection
-        self.connections: tuple[Connection, ...] = (connection,)
-        if isinstance(connection, MaxConnection):
+        if isinstance(projection.connection, MaxConnection):
             narrowest = np.min_scalar_type(-steps - 1)  # narrow counts stay in the cache
             self.state = tuple(np.zeros(place.stop - place.start, narrowest) for place in (source, target))
-        else:
-            factors = (input_unit, -input_unit) if source.signed else (input_unit,)
-            self.connections = tuple(connection if f == 1 else connection.times(f) for f in factors)
+        self.carry(projection.connection, input_unit)
+
+    def carry(self, connection: Connection, input_unit: float) -> None:
+        """Deliver the weights of a connection from now on."""
+        self.deliveries = list(self._deliveries(connection, input_unit))
+
+    def _guarded(self, variable: str) -> tuple[NDArray, NDArray[np.bool_]] | None:
+        """The values of a variable, and where it may be raised, if it is flagged."""
+        free = self.target.group.variables[variable].conditional_write
+        return None if free is None else (self.target.array(variable), free.get_value())
+
+    def _deliveries(self, connection: Connection, input_unit: float) -> Iterator[tuple[int, Connection, Ends]]:
+        """What the spikes of each sender add to which variable."""
+        start, target = self.source.start, self.target
+        ends = start, target.array(target.variable), target.start
+        for sender in range(len(self.source.senders)):
+            if isinstance(connection, MaxConnection):
+                yield sender, connection, ends
+                continue
+            unit = -input_unit if sender else input_unit
+            signed = connection if unit == 1 else connection.times(unit)
+            if not target.inhibitory:
+                yield sender, signed, ends
+                continue
+            yield sender, signed.clipped(), ends
+            yield sender, signed.times(-1).clipped(), (start, target.array(target.inhibitory), target.start)
+
+    def clear(self) -> None:
+        """Forget the spikes that are under way."""
+        if self.in_flight is not None:
+            self.in_flight.clear()
 
     def run(self) -> None:
         spikes = self.source.signed_spikes()
-        if self.in_flight:
-            self.in_flight.append(tuple(s.copy() for s in spikes))
-            spikes = self.in_flight.popleft()
+        if self.in_flight is not None:
+            spikes = self.in_flight.exchange(spikes)
         if not any(map(len, spikes)):
             return
-        if self.free is None:
-            self._deliver(spikes)
-        else:
-            held = np.flatnonzero(~self.free) + self.target.start
-            before = self.receiver[held]
-            self._deliver(spikes)
-            self.receiver[held] = before
+        held = [(values, self._held(free)) for values, free in self.guarded]
+        before = [values[neurons] for values, neurons in held]
+        self._deliver(spikes)
+        for (values, neurons), kept in zip(held, before, strict=True):
+            values[neurons] = kept
+
+    def _held(self, free: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """The neurons of the target, within its group, that are in their refractory period."""
+        return np.flatnonzero(~free[self.target.start : self.target.stop]) + self.target.start
 
     def _deliver(self, spikes: tuple[NDArray[np.int32], ...]) -> None:
-        first = self.connections[0]
+        _, first, ends = self.deliveries[0]
         if isinstance(first, MaxConnection) and len(spikes) > 1:
             positive, negative = spikes
-            first.deliver_signed(positive, negative, self.ends, *self.state)
-        else:
-            for connection, sent in zip(self.connections, spikes, strict=True):
-                connection.deliver(sent, self.ends, *self.state)
+            first.deliver_signed(positive, negative, ends, *self.state)
+            return
+        for sender, connection, its_ends in self.deliveries:
+            connection.deliver(spikes[sender], its_ends, *self.state)
 
 
 def unroll_synapses(projection: Projection, source: Place, target: Place, input_unit: float, clock: Clock) -> Synapses:
@@ -121,7 +149,7 @@ def unroll_synapses(projection: Projection, source: Place, target: Place, input_
     pooling = isinstance(projection.connection, MaxConnection)
     weights = projection.connection.unrolled().tocoo()
     dim = get_unit(target.group.variables[target.variable].dim)
-    model, on_pre = _pooling(source.signed) if pooling else (f"w : {dim!r}", _adding(target.variable, source.signed))
+    model, on_pre = _pooling(source.signed) if pooling else (f"w : {dim!r}", _adding(target, source.signed))
     alone = pooling and source.signed  # Brian2 zeroes a summed variable in all of the target
     synapses = Synapses(
         source.group,
@@ -129,7 +157,7 @@ def unroll_synapses(projection: Projection, source: Place, target: Place, input_
         model=model,
         on_pre=on_pre,
         on_event=PATHWAYS,
-        delay={pathway: projection.delay * clock.dt for pathway in on_pre},
+        delay=dict.fromkeys(on_pre, projection.delay * clock.dt) if projection.drawn is None else None,
         clock=clock,
         dtype=np.float32,
         namespace={},
@@ -142,13 +170,39 @@ def unroll_synapses(projection: Projection, source: Place, target: Place, input_
         j=((0 if alone else target.start) + images * n_target + weights.col).ravel(),
     )
     if not pooling:
-        synapses.w_ = np.tile(weights.data * input_unit, len(images))
+        carry(synapses, projection.connection, input_unit)
+    if projection.drawn is not None:
+        for pathway in on_pre:
+            getattr(synapses, pathway).delay = np.tile(projection.drawn[weights.row], len(images)) * clock.dt
     return synapses
 
 
-def _adding(variable: str, signed: bool) -> dict[str, str]:
+def carry(synapses: SharedProjection | Synapses, connection: Connection, input_unit: float) -> None:
+    """Let a projection have the weights of a connection with the same synapses."""
+    if isinstance(synapses, SharedProjection):
+        synapses.carry(connection, input_unit)
+    else:
+        weights = connection.unrolled().tocoo().data * input_unit
+        synapses.w_ = np.tile(weights, len(synapses) // len(weights))
+
+
+def clear(projection: SharedProjection | Synapses) -> None:
+    """Forget the spikes that are under way."""
+    if isinstance(projection, SharedProjection):
+        projection.clear()
+        return
+    for pathway in projection._pathways:
+        for _ in range(round(float(np.max(pathway.delay)) / float(pathway.clock.dt)) + 1):
+            pathway.queue.advance()  # what it leaves behind is forgotten
+
+
+def _adding(target: Place, signed: bool) -> dict[str, str]:
     """What a spike does on each pathway of a synapse of weight w."""
-    positive, negative = {"pre": f"{variable}_post += w"}, {"negative": f"{variable}_post -= w"}
+    e, i = target.variable, target.inhibitory
+    positive, negative = {"pre": f"{e}_post += w"}, {"negative": f"{e}_post -= w"}
+    if i:
+        positive["pre"] = f"{e}_post += clip(w, 0, inf)\n{i}_post += clip(-w, 0, inf)"
+        negative["negative"] = f"{e}_post += clip(-w, 0, inf)\n{i}_post += clip(w, 0, inf)"
     return positive | negative if signed else positive
 
 

@@ -15,11 +15,10 @@ import numpy as np
 from brian2 import Clock, EventMonitor, PoissonGroup, Quantity, SpikeMonitor
 from numpy.typing import NDArray
 
-from conversion.brian.encoding import check_encoder, max_rate
+from conversion.brian.encoding import check_encoder, max_rate, output_accumulator
 from conversion.brian.groups import (
     NEGATIVE_SPIKE,
     SCHEDULE,
-    check_variables,
     initialise,
     make_group,
     make_signed,
@@ -33,7 +32,6 @@ from conversion.refusals import refused
 from conversion.settings import Simulation
 from models.encoders import Poisson
 from models.graph import Array, Graph
-from models.neurons import accumulator
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,13 +79,12 @@ def device_network(graph: Graph, images: Array, simulation: Simulation) -> Devic
     if biased:
         raise ConversionError(f"{biased[0]!r} has a bias, which needs the windows of conversion.simulate")
     clock = Clock(dt, name="network_clock")
-    neurons = {"neurons": neuron, "relays": relay(), "outputs": accumulator()}
+    neurons = {"neurons": neuron, "relays": relay(), "outputs": output_accumulator(simulation.encoder, neuron)}
     members = members_of(plan, simulation.output)
     neurons |= make_signed(plan, neurons, members)
     sizes = {name: len(images) * sum(p.size for p in populations) for name, populations in members.items()}
     groups = {name: make_group(name, neurons[name], sizes[name], clock) for name in neurons if sizes[name]}
     for name, group in groups.items():
-        check_variables(group, neurons[name])
         initialise(group, neurons[name])
     write_slopes(plan, neurons, groups, members, len(images))
     pixels = images.reshape(len(images), -1)[:, np.argsort(neuron_order(graph.input_shape))].ravel()
@@ -121,6 +118,8 @@ def _require_plain(simulation: Simulation) -> None:
             "the neurons have a background, which a device network does not give; use conversion.simulate"
         )
     plain = Simulation(neuron=simulation.neuron, encoder=simulation.encoder, duration=simulation.duration)
+    if simulation.delays:
+        raise ConversionError("a device network has no windows that delays could move; use conversion.simulate")
     for name in ("output", "read_at", "probe", "thresholds", "backgrounds", "gains", "half_threshold_offset"):
         if (value := getattr(simulation, name)) != getattr(plain, name):
             raise ConversionError(f"{name} is {value!r}, which a device network does not do; use conversion.simulate")

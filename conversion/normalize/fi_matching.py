@@ -103,12 +103,15 @@ def match_fi(neuron: Neuron, rate: float, dt: Quantity, onset_share: float = 1.0
 
 
 def _require_a_drive(neuron: Neuron) -> None:
-    expressions = dict(Equations(neuron.equations).diff_eq_expressions)
-    current = expressions.get(neuron.input_variable)
-    if current is None or "drive" not in get_identifiers(current.code):
+    """`drive` and what input raises have to act on the potential side by side, or the latter is the potential."""
+    raised, potential = neuron.input_variable, neuron.potential or neuron.input_variable
+    expressions = dict(Equations(neuron.equations).get_substituted_expressions())
+    current = expressions.get(potential)
+    names = set() if current is None else get_identifiers(current.code) | {potential}
+    if not {"drive", raised} <= names:
         raise ConversionError(
-            f"the f-I curve cannot be matched: {neuron.input_variable!r}, which input raises, has no differential "
-            "equation with `drive` in it"
+            f"the f-I curve cannot be matched: {raised!r}, which input raises, has no differential equation with "
+            f"`drive` in it, and does not stand beside `drive` in that of {potential!r}"
         )
 
 

@@ -19,6 +19,7 @@ so that they receive the same spikes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -27,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from conversion.brian import max_rate
-from conversion.normalize.fi_matching import FICurve, fi_curve, match_fi
+from conversion.normalize.fi_matching import FICurve
 from conversion.plan import ConversionError, make_plan
 from conversion.recording import Probe
 from conversion.settings import Simulation
@@ -40,7 +41,9 @@ DEPTHS = (-0.1, 0.0, *2.0 ** np.arange(-5, 5))  # below the onset, in units of w
 CLOSER = 7  # candidates between the neighbours of the best of those
 
 
-def calibrate_matching(graph: Graph, images: Array, simulation: Simulation, *, progress: bool = False) -> Simulation:
+def calibrate_matching(
+    graph: Graph, images: Array, simulation: Simulation, curve: FICurve, *, progress: bool = False
+) -> Simulation:
     """The simulation with the background and the gain of each layer that let its rates follow its activations.
 
     It takes two simulations for each layer with neurons, of the network up to it.
@@ -52,25 +55,24 @@ def calibrate_matching(graph: Graph, images: Array, simulation: Simulation, *, p
     images : array, shape (n_images, *graph.input_shape)
         Calibration images; some 30 are enough.
     simulation : Simulation
-        How they are shown. Whether its neuron is matched already makes no difference.
+        How they are shown. Its neuron is one of `match_fi`, with any background, maybe with synapses or noise by now.
+    curve : FICurve
+        Which that neuron was matched by.
     progress : bool
         Show a progress bar for each simulation.
 
     Returns
     -------
     Simulation
-        With the neuron of `match_fi`, and `backgrounds` and `gains` for every layer with neurons that spike.
+        With `backgrounds` and `gains` for every layer with neurons that spike.
 
     Raises
     ------
     ConversionError
-        As of `fi_curve`, or if neurons are signed or thresholds are not those of the f-I curve.
+        If neurons are not matched by this curve or signed, or thresholds are not those of the curve.
     """
-    _require_one_curve(simulation)
-    rate = float(max_rate(simulation.encoder, simulation.dt))
-    neuron = match_fi(simulation.neuron, rate, simulation.dt)
-    curve = fi_curve(simulation.neuron, rate, simulation.dt)
-    matched = replace(simulation, neuron=neuron, backgrounds={}, gains={})
+    _require_curve(simulation, curve)
+    matched = replace(simulation, backgrounds={}, gains={})
     for name, wanted in activations_in_turn(graph, images, _spiking(graph, simulation)):
         target = np.maximum(wanted, 0)
         depth = _smallest(partial(_errors, graph, images, name, target, matched, curve, progress))
@@ -93,7 +95,14 @@ def _errors(
     return np.array([np.sqrt(np.mean(np.square(error))) for error in errors])
 
 
-def _require_one_curve(simulation: Simulation) -> None:
+def _require_curve(simulation: Simulation, curve: FICurve) -> None:
+    neuron, rate = simulation.neuron, float(max_rate(simulation.encoder, simulation.dt))
+    full = neuron.background + float(neuron.current_unit) * rate
+    if not math.isclose(full, curve.full, rel_tol=1e-3):
+        raise ConversionError(
+            f"the neuron gets a current of {full:.4g} at activation 1, and by the f-I curve it needs {curve.full:.4g}; "
+            "calibrate a neuron of `match_fi`, with its own `fi_curve`"
+        )
     if simulation.neuron.is_signed:
         raise ConversionError("signed neurons cannot be matched: a background has one sign; use neurons without one")
     if simulation.thresholds:
@@ -111,7 +120,8 @@ def _spiking(graph: Graph, simulation: Simulation) -> list[str]:
 def _at_depths(simulation: Simulation, curve: FICurve, depths: Mapping[str, float]) -> Simulation:
     """The simulation with the backgrounds of layers so far below the onset, and the gains that go with them."""
     backgrounds = {name: curve.onset - k * (curve.full - curve.onset) for name, k in depths.items()}
-    gains = {name: 1 + k for name, k in depths.items()}
+    full = curve.full - simulation.neuron.background
+    gains = {name: (curve.full - background) / full for name, background in backgrounds.items()}
     return replace(
         simulation, backgrounds={**simulation.backgrounds, **backgrounds}, gains={**simulation.gains, **gains}
     )

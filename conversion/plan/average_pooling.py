@@ -22,6 +22,9 @@ class AverageConnection:
     def times(self, factor: float) -> AverageConnection:
         return replace(self, weight=self.weight * np.float32(factor))
 
+    def clipped(self) -> AverageConnection:
+        return replace(self, weight=np.maximum(self.weight, 0))
+
     def deliver(self, spikes: Spikes, ends: Ends) -> None:
         at = self.regions
         _deliver_average(spikes, ends, (at.source_shape, at.target_shape), at.reached, self.weight)

@@ -28,6 +28,9 @@ class DenseConnection:
     def times(self, factor: float) -> DenseConnection:
         return DenseConnection(self.weight * np.float32(factor))
 
+    def clipped(self) -> DenseConnection:
+        return DenseConnection(np.maximum(self.weight, 0))
+
     def deliver(self, spikes: Spikes, ends: Ends) -> None:
         kernels.deliver_dense(spikes, ends, self.weight)
 
@@ -53,6 +56,9 @@ class ConvConnection:
 
     def times(self, factor: float) -> ConvConnection:
         return replace(self, kernel=self.kernel * np.float32(factor))
+
+    def clipped(self) -> ConvConnection:
+        return replace(self, kernel=np.maximum(self.kernel, 0))
 
     def deliver(self, spikes: Spikes, ends: Ends) -> None:
         shapes = self.source_shape, self.target_shape
@@ -83,6 +89,9 @@ class SparseConnection:
 
     def times(self, factor: float) -> SparseConnection:
         return SparseConnection(self.weight * np.float32(factor))
+
+    def clipped(self) -> SparseConnection:
+        return SparseConnection(csr_array(self.weight.maximum(0)))
 
     def deliver(self, spikes: Spikes, ends: Ends) -> None:
         w = self.weight

@@ -64,6 +64,7 @@ class Projection:
 
     `name` is unique, also where two paths lead from one population to the same other.
     `delay` is in steps beyond the one that every projection takes: it lets paths of unequal length meet in step.
+    `drawn` are those of each source neuron, in the engine's order, where they differ around it.
     """
 
     name: str
@@ -72,6 +73,12 @@ class Projection:
     layer: Layer
     connection: Connection
     delay: int
+    drawn: NDArray[np.int64] | None = None
+
+    @property
+    def delays(self) -> NDArray[np.int64]:
+        """Of each source neuron, shape (size,), or of all, shape (1,)."""
+        return np.array([self.delay]) if self.drawn is None else self.drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,8 +183,11 @@ def scale(layer: Layer, gain: float | Array) -> Layer:
 
 def _connection(graph: Graph, layer: Layer, name: str, offset: int) -> Connection:
     """The connection from input `name` of `layer`, whose first element is element `offset` of a concatenation."""
-    target = graph.shapes[layer.name]
-    source = graph.shapes[source_of(graph, name)]
+    return connect(layer, graph.shapes[source_of(graph, name)], graph.shapes[layer.name], offset)
+
+
+def connect(layer: Layer, source: Shape, target: Shape, offset: int = 0) -> Connection:
+    """What a layer is between populations of two shapes; the first one is element `offset` of a concatenation."""
     match layer:
         case Dense():
             return connections.dense(layer.weight, source)

@@ -33,6 +33,12 @@ dv/dt = drive - v / tau_m : 1 (unless refractory)
 drive : Hz (constant)
 v_th : 1 (constant)
 """
+LINEAR = (
+    INTEGRATE_AND_FIRE,
+    REFRACTORY_INTEGRATE_AND_FIRE,
+    LEAKY_INTEGRATE_AND_FIRE,
+    REFRACTORY_LEAKY_INTEGRATE_AND_FIRE,
+)  # the equations whose rheobase is v_th / tau_m, or 0
 ACCUMULATOR = """
 dv/dt = drive : 1
 drive : Hz (constant)

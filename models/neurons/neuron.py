@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from brian2 import Quantity, ms
+
+from models.neurons.check import check, names_in
 
 RANDOM = re.compile(r"\b(randn?|xi\w*|poisson|binomial)\b")  # Brian2's own functions and its noise
 
@@ -28,6 +31,8 @@ class Neuron:
         The variable that a presynaptic spike raises by the synaptic weight.
     input_unit : Quantity or float
         What a weight of 1 adds to it.
+    inhibitory_variable : str
+        The variable that a negative weight raises instead, by its absolute value; by default the same one falls.
     drive_unit : Quantity or float, optional
         What an activation of 1 adds to `drive` in a second; by default as much as to the input variable.
     background : float
@@ -35,7 +40,8 @@ class Neuron:
     potential : str
         The variable that is read as the membrane potential; by default the input variable.
     initial : mapping of str to str
-        Variables at the start of each image, as Brian2 expressions, evaluated in this order.
+        Variables at the start of each image, as Brian2 expressions, evaluated in this order: all but those that the
+        engine writes.
     parameters : mapping of str to Quantity
         The constants that the equations name.
     refractory : Quantity
@@ -50,8 +56,16 @@ class Neuron:
         hold negative spikes back.
     method : str
         Brian2's integration method.
+    accumulator : Neuron, optional
+        What an output that only accumulates is, if its input comes through other synapses than those of
+        `models.neurons.accumulator`.
     source : str
         The paper.
+
+    Raises
+    ------
+    ValueError
+        If its parts do not fit each other; see `models.neurons.check`.
     """
 
     equations: str
@@ -60,6 +74,7 @@ class Neuron:
     source: str
     input_variable: str = "v"
     input_unit: Quantity | float = 1.0
+    inhibitory_variable: str = ""
     drive_unit: Quantity | float | None = None
     background: float = 0.0
     potential: str = ""
@@ -71,11 +86,21 @@ class Neuron:
     negative_threshold: str = ""
     negative_reset: str = ""
     method: str = "euler"
+    accumulator: Neuron | None = None
+
+    def __post_init__(self) -> None:
+        check(self)
 
     @property
     def current_unit(self) -> Quantity | float:
         """What an activation of 1 adds to `drive` in a second."""
         return self.input_unit if self.drive_unit is None else self.drive_unit
+
+    def without(self, *fields: str) -> Neuron:
+        """The neuron without some of its statements, and without the parameters that only those name."""
+        names = names_in(self, without=fields)
+        changes: dict[str, Any] = dict.fromkeys(fields, "")
+        return replace(self, parameters={n: value for n, value in self.parameters.items() if n in names}, **changes)
 
     @property
     def is_signed(self) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from brian2 import ms
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
@@ -17,7 +18,7 @@ from models.neurons import integrate_and_fire
 from studies.bench import large_networks
 from studies.bench.stopwatch import Row, Timing, in_own_process, peak_memory_gb, show, spiking
 from studies.draw import HATCHES, PALETTE, drawing
-from studies.run import encoder_of, neuron_of
+from studies.run import simulation_of
 
 Rows = tuple[list[Row], list[Row], list[Row]]
 TABLES = ("networks", "network_layers", "network_parts")
@@ -55,8 +56,8 @@ def tiny_yolo() -> Rows:
 def yolo_lite() -> Rows:
     """YOLO-LITE's published weights as signed neurons, and a photograph as constant currents."""
     *graph, images = in_own_process(large_networks.prepare_photograph)
-    c = large_networks.photograph().condition
-    simulation = replace(spiking(SETTLING_FROM_ZERO + 100, neuron_of(c)), encoder=encoder_of(c), output="accumulating")
+    job = large_networks.photograph()
+    simulation = replace(simulation_of(job), duration=(SETTLING_FROM_ZERO + 100) * ms)
     return describe(show(Graph(*graph), images, simulation, settling=SETTLING_FROM_ZERO))
 
 

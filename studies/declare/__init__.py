@@ -1,5 +1,6 @@
 """What a study may say: conditions, grids, variants, figures; read from TOML and checked, nothing is run."""
 
+from studies.declare.arguments import amount, is_argument, unit_of_column
 from studies.declare.columns import (
     BOX_COLUMNS,
     DETECTION_COLUMNS,
@@ -13,14 +14,15 @@ from studies.declare.columns import (
 from studies.declare.conditions import (
     KEYS,
     NORMALIZATIONS,
-    SIGNED,
     Condition,
     Readout,
-    StudyError,
+    cells,
     readout_steps,
     require_known,
 )
+from studies.declare.consistency import SIGNED
 from studies.declare.drawable import check_kinds, shown_datasets
+from studies.declare.errors import StudyError
 from studies.declare.figure_spec import FigureSpec, has_numbers
 from studies.declare.study import Study, load_study, parse_study, study_names
 
@@ -40,8 +42,11 @@ __all__ = [
     "Readout",
     "Study",
     "StudyError",
+    "amount",
+    "cells",
     "check_kinds",
     "has_numbers",
+    "is_argument",
     "limits",
     "load_study",
     "parse_study",
@@ -49,4 +54,5 @@ __all__ = [
     "require_known",
     "shown_datasets",
     "study_names",
+    "unit_of_column",
 ]

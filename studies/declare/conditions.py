@@ -11,35 +11,42 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from conversion.options import CALIBRATED, Connectivity, Scheme
+from conversion.options import Connectivity, Scheme
 from models.options import InitialPotential, Reset
 from models.standardisation import Values, as_values
+from studies.declare.arguments import Argument, cell, check_argument, column_of, is_argument
+from studies.declare.consistency import check_together
+from studies.declare.effects import MATTERS_ONLY_IF, matters
+from studies.declare.errors import StudyError
 from studies.declare.kinds import (
+    BITS,
     CLAMP,
     COUNT,
     DATASET,
     FACTOR,
     MEMORY,
     MODEL,
+    NEURON,
+    PART,
     PAUSE,
     PERCENTILE,
     PERIOD,
+    PROBABILITY,
     RATE,
     SEED,
     SHARE,
     THRESHOLD,
     TIME,
     TIME_CONSTANT,
-    StudyError,
+    WEIGHT,
     one_of,
     says_what_is_read,
+    with_unit,
 )
 
 Readout = Literal["count", "potential", "first_spike", "k_th_spike"]
 Normalization = Scheme | Literal["spike"]
 NORMALIZATIONS: tuple[Normalization, ...] = (*get_args(Scheme), "spike")
-SIGNED = ("signed", "balanced")
-MOST_STEPS = 10_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +66,12 @@ class Condition:
         Normalisation and bias calibration look at the last `calibration` images of `calibration_dataset` (by default
         `dataset`).
     neuron : str
-        "signed" sends negative spikes too, for leaky ReLU, PReLU and linear layers (Kim 2020); "balanced" does so
-        without the imbalance of its thresholds, and so with slope 1 below zero.
+        A model of `models.neurons.NEURONS`, or "file.py:function", a function that returns a `Neuron`, in a file beside
+        the study. "signed" sends negative spikes too, for leaky ReLU, PReLU and linear layers (Kim 2020); "balanced"
+        does so without the imbalance of its thresholds, and so with slope 1 below zero.
+    tau_m_ms, refractory_ms, reset, v_th, v_min, v_init : float, str
+        Of "if", "lif" and the signed neurons. The potential is never below `v_min` (Cao 2015, with 0). What other
+        models take is in `arguments`.
     normalization : str
         A scheme of `conversion.normalize`, or "spike" (Spike-Norm). That simulates the calibration images as the
         condition says, with its neurons, input code and seed, once per layer.
@@ -78,8 +89,6 @@ class Condition:
     residual_ms : float
         Above 0, length of a first stage after which neurons of negative potential are silenced (Hao 2023);
         `duration_ms` is that of the second, and `time_ms` counts both. Not while calibrating.
-    v_min : float
-        The potential is never below it (Cao 2015, with 0).
     matching, onset_share : str, float
         "fi" gives every neuron the gain and the background current that make its f-I curve, as measured, that of a
         ReLU (`conversion.normalize.fi_matching`); the background is this share of the current at which it begins to
@@ -95,6 +104,22 @@ class Condition:
     evaluation_delay_ms : float
         The count or potential of the output begins after this part of `duration_ms` (Hwang 2021, see
         `conversion.recording.delay_evaluation`).
+    synapse : str
+        A model of `models.neurons.SYNAPSES`.
+    delay, delay_sd, jitter : str
+        Of every spike between two layers, the same for all or with this standard deviation between neurons, drawn once;
+        and of every input spike, drawn for each (`conversion.delays`). `delay.fc1` is that of what layer fc1 receives.
+    membrane_noise, background, background_weight : str, str, float
+        White noise in the equation of the potential, in its unit per root of time; and Poisson input of every neuron of
+        a rate and a weight (`models.neurons`).
+    release_probability, dead_share, lost_share : float
+        See `conversion.variability`; with it goes `neuron.tau_m_cv`, the coefficient of variation of a parameter.
+    weight_noise, weight_bits : float, int
+        See `conversion.damage`.
+    network_seed : int
+        Of all that is drawn once for a network; by default as `seed`.
+    arguments : tuple of (str, value)
+        The keys with a point: `neuron.tau_m`, `synapse.tau_s`, `delay.fc1`.
     memory_gb : float
         What a batch of images may take; it sets the size of the batches, and so how the random numbers are dealt.
     """
@@ -113,13 +138,13 @@ class Condition:
     encoder: str = field(default="poisson", metadata=one_of(("poisson", "on_off", "constant", "phase", "burst")))
     max_rate_hz: float | None = field(default=1000.0, metadata=RATE)
     phase_period: int | None = field(default=8, metadata=PERIOD)
-    neuron: str = field(default="if", metadata=one_of(("if", "lif", *SIGNED)))
+    neuron: str = field(default="if", metadata=NEURON)
     tau_m_ms: float | None = field(default=None, metadata=TIME_CONSTANT)
-    refractory_ms: float = field(default=0.0, metadata=PAUSE)
-    reset: Reset = field(default="subtract", metadata=one_of(get_args(Reset)))
-    v_th: float = field(default=1.0, metadata=THRESHOLD)
-    v_min: float = field(default=-math.inf, metadata=CLAMP)
-    v_init: InitialPotential = field(default="zero", metadata=one_of(get_args(InitialPotential)))
+    refractory_ms: float | None = field(default=0.0, metadata=PAUSE)
+    reset: Reset | None = field(default="subtract", metadata=one_of(get_args(Reset)))
+    v_th: float | None = field(default=1.0, metadata=THRESHOLD)
+    v_min: float | None = field(default=-math.inf, metadata=CLAMP)
+    v_init: InitialPotential | None = field(default="zero", metadata=one_of(get_args(InitialPotential)))
     negative_slope: str | None = field(default="keep", metadata=one_of(("keep", "drop")))
     current_offset: str = field(default="none", metadata=one_of(("none", "half")))
     residual_ms: float = field(default=0.0, metadata=PAUSE)
@@ -131,30 +156,29 @@ class Condition:
     connectivity: Connectivity = field(default="shared", metadata=one_of(get_args(Connectivity)))
     matching: str = field(default="none", metadata=one_of(("none", "fi")))
     onset_share: float | None = field(default=1.0, metadata=SHARE)
+    synapse: str = field(default="delta", metadata=one_of(("delta", "exponential", "alpha", "conductance")))
+    delay: str = field(default="0 ms", metadata=with_unit("3 ms"))
+    delay_sd: str = field(default="0 ms", metadata=with_unit("1 ms"))
+    jitter: str = field(default="0 ms", metadata=with_unit("1 ms"))
+    membrane_noise: str = field(default="0 / ms**0.5", metadata=with_unit("0.1 / ms**0.5"))
+    background: str = field(default="0 Hz", metadata=with_unit("100 Hz"))
+    background_weight: float | None = field(default=0.1, metadata=WEIGHT)
+    release_probability: float = field(default=1.0, metadata=PROBABILITY)
+    dead_share: float = field(default=0.0, metadata=PART)
+    lost_share: float = field(default=0.0, metadata=PART)
+    weight_noise: float = field(default=0.0, metadata=SHARE)
+    weight_bits: int = field(default=32, metadata=BITS)
+    network_seed: int | None = field(default=None, metadata=SEED)
     readout: Readout = field(default="count", metadata=one_of(get_args(Readout)))
     readout_k: int | None = field(default=3, metadata=COUNT)
     readout_ms: float | None = field(default=None, metadata=TIME)
     evaluation_delay_ms: float | None = field(default=0.0, metadata=PAUSE)
     memory_gb: float = field(default=1.0, metadata=MEMORY)
     seed: int = field(default=0, metadata=SEED)
+    arguments: tuple[tuple[str, Argument], ...] = ()
 
 
-KEYS: Mapping[str, Field] = {key.name: key for key in fields(Condition)}
-_LOOKS_AT_IMAGES = {"normalization": ("data", "percentile", "channel", "spike"), "bias_calibration": ("mean",)}
-MATTERS_ONLY_IF: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "max_rate_hz": {"encoder": ("poisson", "on_off", "constant")},
-    "phase_period": {"encoder": ("phase",)},
-    "readout_k": {"readout": ("k_th_spike",)},
-    "evaluation_delay_ms": {"readout": ("count", "potential")},
-    "tau_m_ms": {"neuron": ("lif",)},
-    "negative_slope": {"neuron": ("if", "lif")},
-    "headroom": {"normalization": CALIBRATED},
-    "percentile": {"normalization": ("percentile", "channel", "spike")},
-    "onset_share": {"matching": ("fi",)},
-    "calibration": _LOOKS_AT_IMAGES,
-    "calibration_dataset": _LOOKS_AT_IMAGES,
-    "calibration_ms": {"normalization": ("spike",), "bias_calibration": ("mean",)},
-}
+KEYS: Mapping[str, Field] = {key.name: key for key in fields(Condition) if key.name != "arguments"}
 
 
 def condition(values: Mapping[str, Any]) -> Condition:
@@ -172,13 +196,17 @@ def condition(values: Mapping[str, Any]) -> Condition:
         raise StudyError(f"{missing[0]} is missing; it is {KEYS[missing[0]].metadata['valid']}")
     complete = {name: values.get(name, key.default) for name, key in KEYS.items()}
     complete |= {name: None for name in MATTERS_ONLY_IF if not matters(name, complete)}
-    result = Condition(**{name: _as_declared(name, value) for name, value in complete.items()})
-    _check_together(result)
+    arguments = tuple(sorted((name, value) for name, value in values.items() if is_argument(name)))
+    result = Condition(**{name: _as_declared(name, value) for name, value in complete.items()}, arguments=arguments)
+    check_together(result)
     return result
 
 
 def check_value(name: str, value: Any) -> None:
     """Raise `StudyError` unless `name` is a key and `value` one that it takes."""
+    if is_argument(name):
+        check_argument(name, value)
+        return
     require_known("key", name, KEYS)
     valid = KEYS[name].metadata
     unknown = isinstance(value, bool) or not isinstance(value, valid["kinds"])
@@ -203,10 +231,17 @@ def require_type(key: str, value: Any, kind: type, valid: str) -> Any:
     return value
 
 
-def matters(name: str, values: Mapping[str, Any]) -> bool:
-    """Whether a key has an effect, given the values of the others."""
-    needed = MATTERS_ONLY_IF.get(name, {})
-    return not needed or any(values.get(other, KEYS[other].default) in wanted for other, wanted in needed.items())
+def cells(c: Condition) -> dict[str, Any]:
+    """What the columns of a condition hold: of each key, its value; where that has a unit, the column has it too."""
+    values = {name: getattr(c, name) for name in KEYS}
+    plain = {name: value for name, value in values.items() if not takes_units(name)}
+    with_units = {name: value for name, value in values.items() if takes_units(name)} | dict(c.arguments)
+    return plain | {column_of(name, value): cell(value) for name, value in with_units.items()}
+
+
+def takes_units(name: str) -> bool:
+    """Whether the values of a key have their unit in them."""
+    return is_argument(name) or (name in KEYS and KEYS[name].metadata["has_unit"])
 
 
 def readout_steps(condition: Condition) -> NDArray[np.int64]:
@@ -220,64 +255,3 @@ def _as_declared(name: str, value: Any) -> Any:
     if isinstance(value, list | tuple):
         return as_values(value)
     return float(value) if float in KEYS[name].metadata["kinds"] and value is not None else value
-
-
-def _check_together(c: Condition) -> None:
-    if c.neuron == "lif" and c.tau_m_ms is None:
-        raise StudyError("tau_m_ms is missing; neuron 'lif' needs a membrane time constant, a number above 0, in ms")
-    for name in ("duration_ms", "readout_ms", "residual_ms", "calibration_ms", "evaluation_delay_ms"):
-        value = getattr(c, name) or None
-        if value is not None and value / c.dt_ms > MOST_STEPS:
-            raise StudyError(f"{name} is {value:g}; it can be at most {MOST_STEPS} steps of dt_ms = {c.dt_ms:g}")
-        if value is not None and (value < c.dt_ms or abs(value / c.dt_ms - round(value / c.dt_ms)) > 1e-6):
-            raise StudyError(f"{name} is {value:g}; it must be a whole number of steps of dt_ms = {c.dt_ms:g}")
-    if c.readout_ms is not None and c.readout_ms > c.duration_ms:
-        raise StudyError(f"readout_ms is {c.readout_ms:g}; it must be at most duration_ms = {c.duration_ms:g}")
-    if (c.evaluation_delay_ms or 0.0) >= c.duration_ms:
-        raise StudyError(
-            f"evaluation_delay_ms is {c.evaluation_delay_ms:g}; it must be less than duration_ms = {c.duration_ms:g}"
-        )
-    if c.neuron in SIGNED:
-        _check_model(f"neuron {c.neuron!r}", c, reset="subtract", refractory_ms=0, v_min=-math.inf)
-    if c.encoder == "phase":  # a neuron model too, the non-leaky one with an oscillating threshold that is subtracted
-        plain = {"neuron": "if", "reset": "subtract", "refractory_ms": 0, "v_min": -math.inf, "current_offset": "none"}
-        _check_model("encoder 'phase'", c, **plain)
-    if c.residual_ms > 0:
-        kept = {"neuron": "if", "reset": "subtract", "refractory_ms": 0, "v_min": -math.inf}
-        _check_model(f"residual_ms = {c.residual_ms:g}", c, **kept)
-        if c.encoder == "phase":
-            raise StudyError(f"encoder is 'phase'; with residual_ms = {c.residual_ms:g} it must be another")
-    if c.normalization == "spike" and c.encoder == "phase":
-        raise StudyError("normalization is 'spike'; Spike-Norm needs steps that are alike; encoder 'phase' has none")
-    if c.normalization == "spike" and c.neuron in SIGNED:
-        raise StudyError(
-            "normalization is 'spike'; Spike-Norm looks at positive input only; neuron must be 'if' or 'lif'"
-        )
-    if c.matching == "fi":
-        _check_matching(c)
-    if c.encoder == "burst" and c.dt_ms > 1:
-        raise StudyError(f"dt_ms is {c.dt_ms:g}; the Izhikevich neurons of encoder 'burst' need at most 1 ms")
-    if c.encoder in ("poisson", "on_off") and c.max_rate_hz is not None and c.max_rate_hz * c.dt_ms > 1000 * (1 + 1e-9):
-        highest = f"a Poisson input spikes once a step at most, {1000 / c.dt_ms:g} Hz"
-        raise StudyError(f"max_rate_hz is {c.max_rate_hz:g}; with dt_ms = {c.dt_ms:g} {highest}")
-
-
-def _check_matching(c: Condition) -> None:
-    """The f-I curve of a neuron with one threshold, which nothing else moves, from 0 to the rate of activation 1."""
-    if c.neuron in SIGNED:
-        raise StudyError(f"matching is 'fi'; neuron is {c.neuron!r}, which needs none; it must be 'if' or 'lif'")
-    if c.encoder == "phase":
-        raise StudyError("matching is 'fi'; the neurons of encoder 'phase' have no rate; use another encoder")
-    if c.normalization == "spike":
-        raise StudyError(
-            "matching is 'fi'; Spike-Norm moves the thresholds that it rests on; use another normalization"
-        )
-    _check_model("matching 'fi'", c, current_offset="none", residual_ms=0)
-
-
-def _check_model(cause: str, c: Condition, **needed: Any) -> None:
-    """A neuron model that leaves no choice of some keys."""
-    for name, valid in needed.items():
-        value = getattr(c, name)
-        if value != valid:
-            raise StudyError(f"{name} is {value!r}; with {cause} it must be {valid!r}")

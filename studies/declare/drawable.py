@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from studies.declare.columns import DETECTION_COLUMNS, DRAWN_IMAGES, METRIC_COLUMNS
-from studies.declare.conditions import Condition, StudyError, readout_steps
+from studies.declare.conditions import Condition, cells, readout_steps
+from studies.declare.errors import StudyError
 from studies.declare.figure_spec import FigureSpec, has_numbers
 
 Point = Mapping[str, Any]  # the keys of a condition, and its variant
@@ -114,7 +114,7 @@ def _check_boxes(figure: FigureSpec, shown: Sequence[Point], columns: Sequence[s
 
 
 def _point(c: Condition, variant: str) -> Point:
-    return {"variant": variant, **asdict(c)}
+    return {"variant": variant, **cells(c)}
 
 
 def _times_ms(c: Condition) -> Iterable[float]:

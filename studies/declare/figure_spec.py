@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from studies.declare.arguments import amount, cell, column_of, flatten, is_argument, unit_of_column
 from studies.declare.columns import TABLES
-from studies.declare.conditions import KEYS, StudyError, require_known, require_type
+from studies.declare.conditions import KEYS, require_known, require_type
+from studies.declare.errors import StudyError
 
 PLOTS = ("lineplot", "scatterplot", "barplot", "pointplot", "boxplot", "heatmap", "boxes")
 SIDE_BY_SIDE = ("barplot", "pointplot", "boxplot")  # whose values of x are names, not places on a scale
@@ -60,6 +62,27 @@ class FigureSpec:
         return [column for column in named if column]
 
 
+def in_columns(content: Any, names: Mapping[str, str]) -> Any:
+    """The table of a figure with columns where it names keys whose values have units, and numbers for such values."""
+    if not isinstance(content, Mapping):
+        return content
+    figure = {key: names.get(value, value) if isinstance(value, str) else value for key, value in content.items()}
+    if isinstance(where := content.get("where"), Mapping):
+        flat = flatten(where)
+        pairs = ((key, names.get(key, key), value) for key, value in flat.items())
+        figure["where"] = {name: _cells(key, name, value) if key in names else value for key, name, value in pairs}
+    return figure
+
+
+def _cells(key: str, name: str, value: Any) -> Any:
+    """The numbers of amounts in the unit of their column."""
+    if isinstance(value, list):
+        return [_cells(key, name, item) for item in value]
+    if amount(value) is not None and isinstance(value, str) and column_of(key, value) != name:
+        raise StudyError(f"figure: where has {key} = {value!r}; its column is {name!r}: write it in that unit")
+    return cell(value)
+
+
 def parse_figure(content: Any, grid: Mapping[str, Any]) -> FigureSpec:
     """A figure from its table in the file, of a study with that grid; raises `StudyError`."""
     require_type("figures", content, dict, "a list of tables, [[figures]]")
@@ -93,7 +116,9 @@ def parse_figure(content: Any, grid: Mapping[str, Any]) -> FigureSpec:
 
 def is_text(column: str) -> bool:
     """Whether a column holds texts."""
-    return column in TEXTS or (column in KEYS and KEYS[column].metadata["kinds"] == (str,))
+    if is_argument(column) or (column in KEYS and KEYS[column].metadata["kinds"] == (str,)):
+        return unit_of_column(column) is None
+    return column in TEXTS
 
 
 def has_numbers(figure: FigureSpec, axis: str) -> bool:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-
-class StudyError(ValueError):
-    """A study that cannot be run as it is written; the message names the key, its value and the valid ones."""
-
+from studies.declare.arguments import amount
 
 Takes = Mapping[str, Any]
 
 
-def takes(kinds: tuple[type, ...], valid: str, accepts: Callable[[Any], bool]) -> Takes:
-    return {"kinds": kinds, "valid": valid, "accepts": accepts}
+def takes(kinds: tuple[type, ...], valid: str, accepts: Callable[[Any], bool]) -> dict[str, Any]:
+    return {"kinds": kinds, "valid": valid, "accepts": accepts, "has_unit": False}
 
 
 def one_of(choices: Iterable[str]) -> Takes:
@@ -25,6 +23,17 @@ def one_of(choices: Iterable[str]) -> Takes:
 
 def number(valid: str, accepts: Callable[[float], bool] = lambda value: 0 < value < math.inf) -> Takes:
     return takes((int, float), valid, accepts)
+
+
+def with_unit(example: str) -> Takes:
+    """A number from 0 on with its unit, as text."""
+
+    def accepts(value: str) -> bool:
+        found = amount(value)
+        return found is not None and 0 <= found[0] < math.inf
+
+    valid = f"a number from 0 on with its unit, as text, such as {example!r}"
+    return takes((str,), valid, accepts) | {"has_unit": True}
 
 
 def says_what_is_read(name: str, valid: str) -> Takes:
@@ -42,6 +51,11 @@ def _is_possible(name: str, number: float) -> bool:
     return math.isfinite(number) and (number > 0 or name == "mean")
 
 
+NEURON = takes(
+    (str,),
+    "the name of a neuron model, or the place of a function that makes one, such as 'my_neurons.py:adaptive'",
+    lambda value: re.fullmatch(r"\w+|.+\.py:\w+", value) is not None,
+)
 DATASET = takes((str,), "the name of a dataset or the path of an .npz file", bool)
 MODEL = takes((str,), "the name of a shipped network or the path of an .onnx file", bool)
 COUNT = takes((int,), "a whole number from 1 on", lambda value: value >= 1)
@@ -56,4 +70,8 @@ FACTOR = number("a number above 0, at most 1e6", lambda value: 0 < value <= 1e6)
 PERIOD = takes((int,), "a whole number from 1 to 16", lambda value: 1 <= value <= 16)
 CLAMP = number("a number up to 0; -inf is no clamp", lambda value: value <= 0)
 SHARE = number("a number from 0 on", lambda value: 0 <= value < math.inf)
+PART = number("a number from 0 to 1", lambda value: 0 <= value <= 1)
+PROBABILITY = number("a number above 0, at most 1", lambda value: 0 < value <= 1)
+WEIGHT = number("a finite number", math.isfinite)
+BITS = takes((int,), "a whole number from 1 to 32; 32 leaves weights as they are", lambda value: 1 <= value <= 32)
 PERCENTILE = number("a number in (0, 100]", lambda value: 0 < value <= 100)

@@ -13,18 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from models.paths import STUDIES
+from studies.declare.arguments import column_of, flatten, is_argument
 from studies.declare.conditions import (
     KEYS,
-    MATTERS_ONLY_IF,
     Condition,
-    StudyError,
     check_value,
     condition,
     require_known,
     require_type,
+    takes_units,
 )
 from studies.declare.drawable import check_figures
-from studies.declare.figure_spec import FigureSpec, parse_figure
+from studies.declare.effects import MATTERS_ONLY_IF
+from studies.declare.errors import StudyError
+from studies.declare.figure_spec import FigureSpec, in_columns, parse_figure
 
 LARGEST_FILE, MOST_POINTS = 1_000_000, 100_000  # bytes, points of a grid; more is another file, or a slip of a list
 Section = dict[str, Any]
@@ -125,7 +127,7 @@ def parse_study(content: Mapping[str, Any], name: str, folder: Path, quick: bool
         require_known("key", key, ("title", "question", "fixed", "variants", "grid", "quick", "figures"))
     for key in ("title", "question"):
         require_type(key, content.get(key), str, "a text")
-    fixed, grid, overrides = (dict(_table(content, section)) for section in ("fixed", "grid", "quick"))
+    fixed, grid, overrides = (flatten(_table(content, section)) for section in ("fixed", "grid", "quick"))
     _check_sections(fixed, grid)
     _check_quick(overrides)
     if quick and not overrides:
@@ -135,7 +137,9 @@ def parse_study(content: Mapping[str, Any], name: str, folder: Path, quick: bool
     variants = _parse_variants(content.get("variants", []))
     _check_variants(fixed, variants, grid)
     grid = {key: tuple(values) for key, values in grid.items()}
-    figures = tuple(parse_figure(figure, dict.fromkeys(_columns(variants, grid))) for figure in _figures(content))
+    names = {key: column_of(key, values[0]) for key, values in grid.items() if takes_units(key)}
+    columns = dict.fromkeys(_columns(variants, grid))
+    figures = tuple(parse_figure(in_columns(figure, names), columns) for figure in _figures(content))
     study = Study(name, content["title"], content["question"], fixed, variants, grid, figures, folder)
     points = max(1, len(variants)) * math.prod(map(len, grid.values()))
     if points > MOST_POINTS:
@@ -148,7 +152,8 @@ def parse_study(content: Mapping[str, Any], name: str, folder: Path, quick: bool
 
 
 def _columns(variants: Variants, grid: Mapping[str, Any]) -> tuple[str, ...]:
-    return (*(["variant"] if variants else []), *(key for key in grid if key != "seed"), "seed")
+    varied = (column_of(key, values[0]) if takes_units(key) else key for key, values in grid.items() if key != "seed")
+    return (*(["variant"] if variants else []), *varied, "seed")
 
 
 def _check_sections(fixed: Mapping[str, Any], grid: Mapping[str, Any]) -> None:
@@ -177,9 +182,10 @@ def _quick(fixed: Section, grid: Section, overrides: Section) -> tuple[Section, 
 
 
 def _check_grid(key: str, values: Any) -> None:
-    require_known("key", key, KEYS)
+    if not is_argument(key):
+        require_known("key", key, KEYS)
     if not isinstance(values, list) or not values:
-        valid = KEYS[key].metadata["valid"]
+        valid = "a value of an argument" if is_argument(key) else KEYS[key].metadata["valid"]
         raise StudyError(f"grid: {key} is {values!r}; it must be a list of at least one value, each {valid}")
     for value in values:
         check_value(key, value)
@@ -187,6 +193,8 @@ def _check_grid(key: str, values: Any) -> None:
             raise StudyError(f"grid: {key} is {value!r} among others; a list is possible in [fixed] or [[variants]]")
     if len(set(values)) < len(values):
         raise StudyError(f"grid: {key} is {values!r}; a value is there twice")
+    if takes_units(key) and len({column_of(key, value) for value in values}) > 1:
+        raise StudyError(f"grid: {key} is {values!r}; its values are one column: write all of them in the same unit")
 
 
 def _check_effects(fixed: Mapping[str, Any], variants: Variants, grid: Mapping[str, Any]) -> None:
@@ -232,7 +240,7 @@ def _parse_variants(content: Any) -> Variants:
     """
     variants: dict[str, Mapping[str, Any]] = {}
     for table in require_type("variants", content, list, "a list of tables, [[variants]]"):
-        changes = dict(require_type("variants", table, dict, "a list of tables, [[variants]]"))
+        changes = flatten(require_type("variants", table, dict, "a list of tables, [[variants]]"))
         name = require_type("variant: name", changes.pop("name", None), str, "a text")
         if name in variants:
             raise StudyError(f"variant: name is {name!r}; it is there twice")

@@ -7,6 +7,7 @@ from studies.draw.comparisons import draw_accuracy_over_time, draw_energy_and_ac
 from studies.draw.declared import draw_figures
 from studies.draw.pooling import draw_pooling_errors, pooling_errors
 from studies.draw.style import HATCHES, PALETTE, drawing, save
+from studies.draw.tolerance import draw_tolerance
 from studies.draw.views import draw_membrane_traces, draw_raster
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "draw_raster",
     "draw_rates",
     "draw_spikes_per_layer",
+    "draw_tolerance",
     "drawing",
     "firing_rates",
     "pooling_errors",

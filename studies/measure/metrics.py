@@ -103,7 +103,7 @@ def measure_layers(
     activations : iterable of str and array, shape (N, *shape)
         Of the normalised ANN, each population's of the recording in its order; one is looked at after the other.
     rheobase : float
-        The smallest activation that lets a leaky neuron spike.
+        The smallest activation that lets a neuron spike; nan if that is not known.
     thresholds : mapping of str to float, optional
         For the column `equivalent_v_th`; see `conversion.normalize.equivalent_thresholds`.
 
@@ -230,7 +230,7 @@ def _layer(recording: Recording, name: str, activation: Array, rheobase: float) 
         _correlation(rate, target),
         float(np.sqrt(np.mean((rate - target) ** 2))),
         float(np.mean(counts == 0)),
-        float(np.mean(np.abs(target) <= rheobase)),
+        float("nan") if np.isnan(rheobase) else float(np.mean(np.abs(target) <= rheobase)),
         float(np.mean(np.abs(counts) >= SATURATED * recording.largest_count)),
     )
 

@@ -11,7 +11,7 @@ from studies.run.experiment import (
 )
 from studies.run.files import Job, model_path
 from studies.run.runner import run_study
-from studies.run.settings import encoder_of, neuron_of
+from studies.run.settings import encoder_of, simulation_of
 
 __all__ = [
     "Job",
@@ -20,10 +20,10 @@ __all__ = [
     "encoder_of",
     "measure_recording",
     "model_path",
-    "neuron_of",
     "population_activations",
     "prepare",
     "run_study",
     "say_accuracies",
     "simulate_condition",
+    "simulation_of",
 ]

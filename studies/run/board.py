@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from conversion.progress import heard_by
 from models.graph import Add, Conv2d, Dense, Flatten, Graph
 from models.onnx_io import load
-from studies.declare import Condition, Study
+from studies.declare import Condition, Study, cells, unit_of_column
 from studies.progress import in_words
 from studies.run.files import Job, model_path
 
@@ -118,11 +118,16 @@ def labels_of(study: Study, conditions: Sequence[Condition]) -> list[str]:
 
 
 def _in_words(name: str, value: Any) -> str:
-    return value if isinstance(value, str) else f"{name} {value:g}"
+    unit = unit_of_column(name)
+    return (
+        value
+        if isinstance(value, str)
+        else f"{name.partition(' [')[0]} {value:g}" + (f" {unit}" if unit else "").removesuffix(" 1")
+    )
 
 
 def _value(study: Study, name: str, c: Condition) -> Any:
-    return study.variant_of[c] if name == "variant" else getattr(c, name)
+    return study.variant_of[c] if name == "variant" else cells(c).get(name)
 
 
 def writer(file: Path, number: int) -> Report:

@@ -21,6 +21,7 @@ from conversion.plan import make_plan
 from conversion.recording import Probe, Recording, delay_evaluation, select_readouts
 from conversion.reduce import drop_negative_slopes, fold_average_pooling
 from conversion.residual_potential import simulate_in_two_stages
+from conversion.settings import Simulation
 from conversion.simulate import simulate
 from models.detection import NO_BOX, Head, check_output, detect, read_head
 from models.encoders import Encoder
@@ -39,8 +40,19 @@ from studies.measure import (
     output_scale,
 )
 from studies.run.code import code_hash
-from studies.run.files import Job, calibration_images, dataset, fit, has_boxes, model_path, network, test_images
-from studies.run.settings import calibration_of, encoder_of, is_random, neuron_of, output_of, rheobase, simulation_of
+from studies.run.files import (
+    Job,
+    calibration_images,
+    dataset,
+    fit,
+    has_boxes,
+    model_path,
+    network,
+    neuron_file,
+    test_images,
+)
+from studies.run.neurons import made_neuron
+from studies.run.settings import calibration_of, encoder_of, is_random, output_of, rheobase, simulation_of
 
 Rows = Mapping[str, Mapping[str, list[Any]]]
 LIBRARIES = ("brian2", "numpy", "onnxruntime", "pycocotools")  # those that the rows depend on
@@ -57,6 +69,10 @@ class Prepared:
         stand for; and as it spikes, the same up to calibrated biases.
     images, labels : array
         See `models.datasets.loading.Dataset`.
+    simulation : Simulation
+        Of the test images, but for when the output is read and what is recorded.
+    rheobase : float
+        See `studies.run.settings.rheobase`.
     head : Head, optional
         Of a network that finds boxes.
     """
@@ -67,6 +83,8 @@ class Prepared:
     converted: Graph
     images: Array
     labels: NDArray[Any]
+    simulation: Simulation
+    rheobase: float
     head: Head | None = None
 
 
@@ -79,7 +97,7 @@ def check_job(job: Job) -> None:
         Of the kind of its source: `StudyError`, `OnnxError`, `DatasetError`, `GraphError`, `ConversionError`.
     """
     graph, c = network(job), job.condition
-    neuron, encoder, (images, labels) = neuron_of(c), encoder_of(c), test_images(job)
+    neuron, encoder, (images, labels) = made_neuron(job), encoder_of(c), test_images(job)
     plan = make_plan(_reduced(graph, c), signed=neuron.is_signed, signed_input=bool(np.any(images < 0)))
     check_encoder(encoder, neuron, plan, c.dt_ms * ms)
     members_of(plan, output_of(c))
@@ -102,12 +120,11 @@ def check_reach(job: Job) -> None:
     ConversionError
     """
     c, graph = job.condition, network(job)
-    neuron_of(c)  # raises where an f-I curve cannot be matched
+    simulation = simulation_of(job)  # raises where an f-I curve cannot be matched
     reduced = _reduced(graph, c)
     if c.normalization == "spike" or not has_ceilings(reduced):
         return
-    normalised = _normalised(reduced, fit(calibration_images(job), graph.input_shape), c)
-    simulation = simulation_of(c)
+    normalised = _normalised(reduced, fit(calibration_images(job), graph.input_shape), job)
     plan = make_plan(normalised, signed=simulation.neuron.is_signed)
     check_ceilings(normalised, plan, simulation, float(max_rate(simulation.encoder, simulation.dt)))
 
@@ -137,13 +154,15 @@ def key_of(job: Job) -> str:
 def sources_of(job: Job) -> Mapping[str, Any]:
     """All that the rows of a job come from: its condition, the code, the libraries, and the content of its files."""
     c = job.condition
+    path = neuron_file(job)
     names = sorted({name for name in (c.dataset, c.calibration_dataset) if name is not None})
     return {
-        "condition": asdict(c) | ({} if is_random(c) else {"seed": 0}),
+        "condition": asdict(c) | ({} if is_random(job) else {"seed": 0}),
         "code": code_hash(),
         **{f"version of {name}": version(name) for name in LIBRARIES},
         f"model {c.model!r}": network_hash(model_path(job)),
         **{f"dataset {name!r}": dataset(job, name).content_hash for name in names},
+        **({} if path is None else {f"neuron {c.neuron!r}": hashlib.sha256(path.read_bytes()).hexdigest()}),
     }
 
 
@@ -154,7 +173,7 @@ def rows_of(jobs: Sequence[Job]) -> list[Rows]:
     """
     conditions = [job.condition for job in jobs]
     prepared = prepare(jobs[0])
-    recordings = simulate_at_delays(prepared.converted, prepared.images, conditions)
+    recordings = simulate_at_delays(prepared, prepared.images, conditions)
     tables = [measure_recording(prepared, *pair) for pair in zip(recordings, conditions, strict=True)]
     return [{name: table.to_dict("list") for name, table in some.items()} for some in tables]
 
@@ -165,40 +184,41 @@ def prepare(job: Job) -> Prepared:
     graph, (images, labels) = network(job), test_images(job)
     images, calibration = fit(images, graph.input_shape), fit(calibration_images(job), graph.input_shape)
     reduced = _reduced(graph, c)
-    normalised = converted = _normalised(reduced, calibration, c)
+    normalised = converted = _normalised(reduced, calibration, job)
     if c.bias_calibration == "mean":
-        converted = calibrate_biases(normalised, calibration, calibration_of(c))
+        converted = calibrate_biases(normalised, calibration, calibration_of(job))
     head = read_head(model_path(job)) if has_boxes(job) else None
-    return Prepared(graph, reduced, normalised, converted, images, labels, head)
+    return Prepared(graph, reduced, normalised, converted, images, labels, simulation_of(job), rheobase(job), head)
 
 
-def _normalised(graph: Graph, calibration: Array, c: Condition) -> Graph:
+def _normalised(graph: Graph, calibration: Array, job: Job) -> Graph:
+    c = job.condition
     if c.normalization != "spike":
         return normalize(graph, calibration, c.normalization, c.percentile, 1.0 if c.headroom is None else c.headroom)
     percentile = 100.0 if c.percentile is None else c.percentile
-    table = balance_thresholds(graph, calibration, calibration_of(c), percentile)
+    table = balance_thresholds(graph, calibration, calibration_of(job), percentile)
     return rescale(graph, table["scale"].to_dict())
 
 
-def simulate_condition(converted: Graph, images: Array, c: Condition, probe: Probe | None = None) -> Recording:
+def simulate_condition(prepared: Prepared, images: Array, c: Condition, probe: Probe | None = None) -> Recording:
     """What a converted network does with images under a condition."""
-    (recording,) = simulate_at_delays(converted, images, [c], probe)
+    (recording,) = simulate_at_delays(prepared, images, [c], probe)
     return recording
 
 
 def simulate_at_delays(
-    converted: Graph, images: Array, conditions: Sequence[Condition], probe: Probe | None = None
+    prepared: Prepared, images: Array, conditions: Sequence[Condition], probe: Probe | None = None
 ) -> list[Recording]:
     """One simulation under conditions that differ by `evaluation_delay_ms` alone, evaluated as each of them says."""
     c, delays_ms = conditions[0], [each.evaluation_delay_ms or 0.0 for each in conditions]
     steps = readout_steps(c)
     read = np.union1d(steps, [round(delay / c.dt_ms) for delay in delays_ms if delay])
     wanted = replace(probe or Probe(), output_spikes=_output_spikes(c))
-    simulation = replace(simulation_of(c), read_at=read * c.dt_ms * ms, probe=wanted)
+    simulation = replace(prepared.simulation, read_at=read * c.dt_ms * ms, probe=wanted)
     if c.residual_ms:
-        recording = simulate_in_two_stages(converted, images, simulation, c.residual_ms * ms)
+        recording = simulate_in_two_stages(prepared.converted, images, simulation, c.residual_ms * ms)
     else:
-        recording = simulate(converted, images, simulation)
+        recording = simulate(prepared.converted, images, simulation)
     return [_evaluated(recording, delay * 1e-3, np.isin(read, steps)) for delay in delays_ms]
 
 
@@ -216,7 +236,7 @@ def measure_recording(prepared: Prepared, recording: Recording, c: Condition) ->
         "layers": measure_layers(
             recording,
             population_activations(prepared, recording.populations),
-            rheobase(c, recording.max_rate),
+            prepared.rheobase,
             _equivalent_thresholds(prepared, c),
         ),
     }
@@ -242,7 +262,7 @@ def _detected(prepared: Prepared, recording: Recording, c: Condition) -> dict[st
 
 def _equivalent_thresholds(prepared: Prepared, c: Condition) -> Mapping[str, float]:
     found = equivalent_thresholds(prepared.reduced, prepared.normalised)
-    return {name: c.v_th * v_th for name, v_th in found.items()}
+    return {name: (1.0 if c.v_th is None else c.v_th) * v_th for name, v_th in found.items()}
 
 
 def population_activations(prepared: Prepared, names: Sequence[str]) -> Iterator[tuple[str, Array]]:

@@ -43,7 +43,19 @@ def named_files(job: Job) -> Mapping[str, Path]:
     c = job.condition
     networks = [c.model] if c.model.endswith(".onnx") else []
     datasets = [name for name in (c.dataset, c.calibration_dataset) if name and name.endswith(".npz")]
-    return {name: job.path(name) for name in (*networks, *datasets)}
+    named = {name: job.path(name) for name in (*networks, *datasets)}
+    path = neuron_file(job)
+    return named if path is None else named | {_file_of_place(c.neuron): path}
+
+
+def neuron_file(job: Job) -> Path | None:
+    """The file that makes a job's neurons, where that is one beside the study."""
+    name = job.condition.neuron
+    return job.path(_file_of_place(name)) if ":" in name else None
+
+
+def _file_of_place(place: str) -> str:
+    return place.rpartition(":")[0]
 
 
 def has_boxes(job: Job) -> bool:

@@ -18,7 +18,7 @@ import pandas as pd
 from joblib import Parallel, cpu_count, delayed, effective_n_jobs
 
 from conversion.threads import at_most
-from studies.declare import KEYS, TABLES, Condition, Study, check_kinds
+from studies.declare import KEYS, TABLES, Condition, Study, cells, check_kinds, unit_of_column
 from studies.progress import shown
 from studies.run.board import Board, open_board, reported, writer
 from studies.run.chance import say_accuracies
@@ -94,10 +94,10 @@ def run_study(
 def _check(jobs: list[Job]) -> None:
     """Check each different combination of files, and of what has to fit them, once."""
     files = ("model", "dataset", "images", "calibration", "calibration_dataset", "scale", "mean", "std")
-    names = (*files, "pooling", "encoder", "readout", "neuron", "negative_slope")
+    names = (*files, "pooling", "encoder", "readout", "neuron", "negative_slope", "arguments")
     rates = (
         "normalization", "percentile", "headroom", "max_rate_hz", "phase_period", "dt_ms", "refractory_ms", "matching",
-        "tau_m_ms", "v_th", "v_min", "reset",
+        "tau_m_ms", "v_th", "v_min", "reset", "arguments",
     )  # fmt: skip
     for check, keys in ((check_job, names), (check_reach, (*names, *rates))):
         different = {tuple(getattr(job.condition, key) for key in keys): job for job in jobs}
@@ -157,14 +157,14 @@ def _stored_rows(folder: Path, key: str) -> Rows:
 def _named(study: Study, condition: Condition, columns: Mapping[str, list[Any]]) -> pd.DataFrame:
     """Rows with the columns that say which condition they belong to, in front."""
     length = len(next(iter(columns.values())))
-    named = {"variant": study.variant_of[condition], **asdict(condition)}
+    named = {"variant": study.variant_of[condition], **cells(condition)}
     values = {name: pd.Series([named[name]] * length, dtype=_dtype(name)) for name in study.columns}
     return pd.DataFrame({**values, **columns})
 
 
 def _dtype(key: str) -> str:
     """One type per key, however many conditions leave it empty."""
-    kinds = KEYS[key].metadata["kinds"] if key in KEYS else (str,)
+    kinds = (float,) if unit_of_column(key) else KEYS[key].metadata["kinds"] if key in KEYS else (str,)
     return "float64" if float in kinds else "Int64" if int in kinds else "object"
 
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
 
+import numpy as np
 from brian2 import Hz, Quantity, ms
 
 from conversion.brian import max_rate
-from conversion.normalize import match_fi
+from conversion.normalize import fi_curve, match_fi
 from conversion.options import Output
+from conversion.plan import ConversionError
 from conversion.settings import Simulation
 from models.encoders import Burst, ConstantCurrent, Encoder, OnOff, Phase, Poisson
-from models.neurons import Neuron, integrate_and_fire, leaky_integrate_and_fire, phase_coded, signed_integrate_and_fire
-from studies.declare import SIGNED, Condition
+from models.neurons import LINEAR, Neuron
+from studies.declare import Condition
+from studies.run.files import Job
+from studies.run.neurons import made_neuron
 
 RATE_CODES: Mapping[str, Callable[[Quantity], Encoder]] = {
     "poisson": Poisson,
@@ -24,10 +27,11 @@ RATE_CODES: Mapping[str, Callable[[Quantity], Encoder]] = {
 }
 
 
-def simulation_of(c: Condition) -> Simulation:
+def simulation_of(job: Job) -> Simulation:
     """What the simulation of the test images is told."""
+    c = job.condition
     return Simulation(
-        neuron=neuron_of(c),
+        neuron=neuron_of(job),
         encoder=encoder_of(c),
         duration=c.duration_ms * ms,
         dt=c.dt_ms * ms,
@@ -39,10 +43,11 @@ def simulation_of(c: Condition) -> Simulation:
     )
 
 
-def calibration_of(c: Condition) -> Simulation:
+def calibration_of(job: Job) -> Simulation:
     """What the simulations of calibration images are told."""
+    c = job.condition
     window = c.duration_ms if c.calibration_ms is None else c.calibration_ms
-    return replace(simulation_of(c), duration=window * ms, connectivity="shared")
+    return replace(simulation_of(job), duration=window * ms, connectivity="shared")
 
 
 def output_of(c: Condition) -> Output:
@@ -50,39 +55,36 @@ def output_of(c: Condition) -> Output:
     return "accumulating" if c.readout == "potential" else "spiking"
 
 
-def is_random(c: Condition) -> bool:
+def is_random(job: Job) -> bool:
     """Whether the seed has an effect."""
-    return encoder_of(c).is_random or _unmatched(c).is_random
+    return encoder_of(job.condition).is_random or made_neuron(job).is_random
 
 
-def neuron_of(c: Condition) -> Neuron:
-    """The neuron model of a condition, with the background and the gain of `matching`."""
+def neuron_of(job: Job) -> Neuron:
+    """The neuron model of a condition as it is simulated."""
+    return matched_neuron(job)
+
+
+def matched_neuron(job: Job) -> Neuron:
+    """The neuron model with the background and the gain of `matching`, as yet without synapses and noise."""
+    c, neuron = job.condition, made_neuron(job)
     if c.matching == "none":
-        return _unmatched(c)
+        return neuron
     rate = float(max_rate(encoder_of(c), c.dt_ms * ms))
-    return match_fi(_unmatched(c), rate, c.dt_ms * ms, 1.0 if c.onset_share is None else c.onset_share)
+    return match_fi(neuron, rate, c.dt_ms * ms, 1.0 if c.onset_share is None else c.onset_share)
 
 
-def _unmatched(c: Condition) -> Neuron:
-    if c.phase_period is not None:
-        return phase_coded(c.phase_period, v_th=c.v_th, v_init=c.v_init)
-    if c.neuron in SIGNED:
-        return signed_integrate_and_fire(v_th=c.v_th, v_init=c.v_init, balanced=c.neuron == "balanced")
-    common: dict[str, Any] = {"v_th": c.v_th, "reset": c.reset, "v_init": c.v_init, "v_min": c.v_min}
-    common["refractory"] = c.refractory_ms * ms
-    tau_m_ms = _tau_m_ms(c)
-    return integrate_and_fire(**common) if math.isinf(tau_m_ms) else leaky_integrate_and_fire(tau_m_ms * ms, **common)
+def rheobase(job: Job) -> float:
+    """The smallest activation that, as a constant current, lets a neuron spike; nan where none is found.
 
-
-def rheobase(c: Condition, max_rate_hz: float) -> float:
-    """The smallest activation that, as a constant current, lets a neuron spike: the drive times tau_m reaches v_th.
-
-    Without a leak it is 0 (Gerstner et al., Neuronal Dynamics, section 1.3). A current offset and the background of
-    `matching` take their parts of it.
+    Without a leak it is 0, with one the drive times tau_m reaches v_th (Gerstner et al., Neuronal Dynamics, section
+    1.3); of other equations it is measured. A current offset and the background of `matching` take their parts of it.
     """
-    neuron, offset = neuron_of(c), 1 / (2 * c.duration_ms) if c.current_offset == "half" else 0.0
-    missing = c.v_th * (1 / _tau_m_ms(c) - offset) * 1e3 - neuron.background
-    return max(0.0, missing / (max_rate_hz * float(neuron.current_unit)))
+    c, neuron = job.condition, matched_neuron(job)
+    rate = float(max_rate(encoder_of(c), c.dt_ms * ms))
+    offset = _v_th(neuron) / (2e-3 * c.duration_ms) if c.current_offset == "half" else 0.0
+    missing = _onset(neuron, rate, c.dt_ms * ms) - offset - neuron.background
+    return float(np.maximum(0.0, missing / (rate * float(neuron.current_unit))))
 
 
 def encoder_of(c: Condition) -> Encoder:
@@ -94,5 +96,15 @@ def encoder_of(c: Condition) -> Encoder:
     return RATE_CODES[c.encoder](c.max_rate_hz * Hz)
 
 
-def _tau_m_ms(c: Condition) -> float:
-    return math.inf if c.tau_m_ms is None else c.tau_m_ms
+def _onset(neuron: Neuron, rate: float, dt: Quantity) -> float:
+    """The current, in base units of `drive`, from which on a neuron fires."""
+    if neuron.equations in LINEAR:
+        return _v_th(neuron) / float(neuron.parameters.get("tau_m", math.inf))
+    try:
+        return fi_curve(neuron, rate, dt).onset
+    except ConversionError:
+        return math.nan
+
+
+def _v_th(neuron: Neuron) -> float:
+    return float(neuron.initial.get("v_th", "nan"))

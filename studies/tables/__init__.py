@@ -16,17 +16,20 @@ from studies.tables.store import (
     write_table,
 )
 from studies.tables.summary import report, write_summary
+from studies.tables.tolerance import bearable, load_physiology, tolerances
 
 __all__ = [
     "CAVEAT",
     "CHIPS",
     "LABELS",
     "ResultsError",
+    "bearable",
     "check_owner",
     "check_pages",
     "claim_folder",
     "describe_energies",
     "load_chips",
+    "load_physiology",
     "read_rows",
     "read_run",
     "read_table",
@@ -34,6 +37,7 @@ __all__ = [
     "report",
     "select",
     "select_drawn",
+    "tolerances",
     "write_rows",
     "write_run",
     "write_summary",

@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import brian2
 import numpy as np
 import pytest
-from brian2 import Hz, NeuronGroup, ms, mV
+from brian2 import Hz, NeuronGroup, ms
 
-from conversion.refusals import reason_of
 from conversion.settings import Simulation
 from conversion.simulate import simulate
 from models.encoders import Poisson
@@ -23,8 +21,8 @@ from models.neurons import integrate_and_fire
 UNUSED = logging.getLogger("brian2.core.base.unused_brian_object")
 
 
-def equations(right: str = "drive", unit: str = "1") -> str:
-    return f"dv/dt = {right} : {unit}\ndrive : Hz (constant)\nv_th : 1 (constant)"
+def equations(right: str) -> str:
+    return f"dv/dt = {right} : 1\ndrive : Hz (constant)\nv_th : 1 (constant)"
 
 
 @pytest.fixture
@@ -51,34 +49,10 @@ def show(changes: dict[str, Any], **settings: Any) -> str:
     return text
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"equations": equations("drive - foo/ms")}, ['"foo" could not be resolved', "give it in `parameters`"]),
-        ({"equations": equations("drive - v/tau")}, ['"tau" could not be resolved', "give it in `parameters`"]),
-        ({"equations": equations("drive*mV")}, ["'drive*mV' does not have the expected unit hertz"]),
-        ({"equations": equations("drive", "parsec")}, ["Unit specification refers to 'parsec'"]),
-        ({"equations": equations("(drive")}, ["'(' was never closed"]),
-        ({"threshold": "v > v_thresh"}, ['"v_thresh" could not be resolved']),
-        ({"threshold": "v > 1*mV"}, ["'v' has unit (1), while expression '1 * mV' has units"]),
-        ({"threshold": "v"}, ["Threshold condition 'v' is not a boolean expression"]),
-        ({"reset": "v -= v_t"}, ['"v_t" could not be resolved']),
-        ({"reset": "v -= ("}, ["'(' was never closed"]),
-        ({"every_step": "v = foo"}, ['"foo" could not be resolved']),
-        ({"equations": equations("drive - v**2/ms"), "method": "exact"}, ["could not be separated into linear"]),
-        ({"initial": {"q": "1"}}, ["cannot set 'q' to its initial '1'", 'find a state variable with name "q"']),
-        ({"initial": {"v": "foo"}}, ["cannot set 'v' to its initial 'foo'", '"foo" could not be resolved']),
-        ({"initial": {"v": "3*mV"}}, ["does not have the expected unit 1 (unit is V)"]),
-        ({"refractory": 3 * mV}, ["units do not match (units are V and s)"]),
-        ({"input_variable": "w"}, ["the neuron reads or raises 'w', which its equations do not declare"]),
-        ({"input_unit": 1 * mV}, ["a spike adds 1. mV to 'v', whose unit is 1"]),
-    ],
-)
-def test_a_neuron_that_brian2_refuses_is_told_its_reason(
-    changes: dict[str, Any], words: list[str], warned: list[str]
-) -> None:
-    text = show(changes, duration=3 * ms)
-    assert [word for word in words if word not in text] == [], text
+def test_a_neuron_that_brian2_refuses_is_told_its_reason(warned: list[str]) -> None:
+    """What its text alone does not tell: whether a method goes with the equations."""
+    text = show({"equations": equations("drive - v**2/ms"), "method": "exact"}, duration=3 * ms)
+    assert "could not be separated into linear" in text
     assert "Error encountered" not in text
     assert "most recent call" not in text
     assert "\n" not in text
@@ -97,12 +71,3 @@ def test_brian2_still_warns_of_the_objects_of_others(warned: list[str]) -> None:
     del group
     gc.collect()
     assert [text.split(" is getting")[0] for text in warned] == ["The object 'forgotten'"]
-
-
-def test_a_reason_is_each_different_error_of_a_chain_once() -> None:
-    group = NeuronGroup(1, "v : 1", name="mine")
-    brian2.Network(group)
-    outer, middle, inner = brian2.BrianObjectException("bad.", group), ValueError("a code: 'x'."), SyntaxError("x\n y.")
-    outer.__cause__, middle.__cause__, inner.__cause__ = middle, inner, ValueError("x y")
-    assert reason_of(outer) == "'mine': a code: 'x': x y"
-    assert reason_of(KeyError("a name")) == "a name"

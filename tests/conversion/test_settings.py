@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from brian2 import Hz, ms
 
+from conversion.delays import Delays
 from conversion.recording import Probe, Recording
 from conversion.settings import Simulation
 from conversion.simulate import simulate
@@ -22,6 +23,8 @@ CHANGES = {
     "duration": 10 * ms,
     "dt": 0.5 * ms,
     "seed": 1,
+    "network_seed": 1,
+    "delays": Delays(1 * ms, sd=1 * ms),
     "output": "accumulating",
     "read_at": [5, 10] * ms,
     "probe": Probe(rasters=("fc1",)),
@@ -56,7 +59,11 @@ def test_the_same_settings_give_the_same_recording(plain):
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Simulation) if field.name != "connectivity"])
 def test_every_setting_changes_what_is_recorded(plain, name):
-    assert not alike(recorded(replace(PLAIN, **{name: CHANGES[name]})), plain)
+    before = PLAIN
+    if name == "network_seed":  # of what is drawn once, here delays
+        before = replace(PLAIN, delays=CHANGES["delays"])
+        plain = recorded(before)
+    assert not alike(recorded(replace(before, **{name: CHANGES[name]})), plain)
 
 
 def test_connectivity_changes_how_spikes_travel_and_no_spike(plain):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from studies.declare import KEYS, TABLES
-from studies.declare.conditions import MATTERS_ONLY_IF
+from studies.declare.effects import MATTERS_ONLY_IF
 from studies.declare.figure_spec import LOGS, PLOTS
 from tests.fuzz.outcome import pick
 

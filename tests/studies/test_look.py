@@ -8,7 +8,7 @@ import pytest
 from conversion.plan.populations import make_plan
 from models.graph import INPUT
 from studies.__main__ import main
-from studies.declare.conditions import StudyError
+from studies.declare.errors import StudyError
 from studies.look import conditions, look, probe_of, typical_neuron
 from studies.run.experiment import prepare, simulate_condition
 from studies.run.files import Job
@@ -28,9 +28,9 @@ def simulated(monkeypatch):
     """The conditions and numbers of images that were simulated."""
     seen = []
 
-    def spy(graph, images, c, probe=None, original=simulate_condition):
+    def spy(prepared, images, c, probe=None, original=simulate_condition):
         seen.append((c.normalization, len(images), probe is not None))
-        return original(graph, images, c, probe)
+        return original(prepared, images, c, probe)
 
     monkeypatch.setattr("studies.look.simulate_condition", spy)
     return seen
@@ -75,7 +75,7 @@ def test_what_spikes_is_recorded(here, changes, rasters, traced):
     probe = probe_of(prepared, c, image=3)
     assert probe.rasters == rasters
     assert list(probe.traces) == traced
-    recording = simulate_condition(prepared.normalised, prepared.images[3:4], c, probe)
+    recording = simulate_condition(prepared, prepared.images[3:4], c, probe)
     assert recording.traces["conv"].shape == (20, 1, 1)
     names = {p.name for p in make_plan(prepared.normalised).populations} - {INPUT}
     for name in names & set(rasters):

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,12 +18,11 @@ import pytest
 from matplotlib.figure import Figure as Canvas
 from onnx import helper
 
-from models.neurons import integrate_and_fire
 from models.onnx_io.trace import OnnxError
 from models.paths import ROOT
 from studies.__main__ import main
 from studies.declare.study import load_study, study_names
-from studies.run import runner, settings
+from studies.run import runner
 from studies.tables.store import ResultsError
 from tests.models.onnx_files import network, written
 from tests.studies.conftest import STUDY
@@ -259,9 +257,11 @@ def test_a_command_that_is_none(capsys: pytest.CaptureFixture, arguments: list[s
     assert words in lines[-1]
 
 
-def test_a_neuron_that_brian2_refuses(cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = replace(integrate_and_fire(), reset="v -= threshold")
-    monkeypatch.setattr(settings, "integrate_and_fire", lambda **options: broken)
+def test_a_neuron_that_brian2_refuses(cli, study_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = ["from dataclasses import replace", "from models.neurons import integrate_and_fire"]
+    lines += ["def broken():", "    return replace(integrate_and_fire(), reset='v -= threshold')"]
+    study_file.with_name("mine.py").write_text("\n".join(lines))
+    study_file.write_text(STUDY.replace("[fixed]", '[fixed]\nneuron = "mine.py:broken"'))
     monkeypatch.setattr(runner, "say_accuracies", lambda jobs: None)
     one_line(cli(), "Brian2 cannot run", '"threshold" could not be resolved; declare it in the equations')
 

@@ -206,7 +206,7 @@ def test_only_what_can_be_negative_sends_negative_spikes():
     )
     network = built(graph, signed_integrate_and_fire())
     assert {name for name, place in network.places.items() if place.signed} == {"leaky"}
-    by_name = {p.name: [len(o.connections)] for p, o in network.projections}
+    by_name = {p.name: [len(o.deliveries)] for p, o in network.projections}
     assert by_name == {"input_to_relu": [1], "relu_to_leaky": [1], "leaky_to_out": [2]}
     linear = sequential((4,), dense("relu", "", 5, 4), dense("out", "", 2, 5, activation=LINEAR))
     assert "alpha" in built(linear, signed_integrate_and_fire()).groups["neurons"].variables
@@ -222,7 +222,7 @@ def test_the_slope_of_each_neuron_is_that_of_its_channel():
 
 
 def test_signed_equations_need_the_slope():
-    neuron = replace(signed_integrate_and_fire(), equations=integrate_and_fire().equations)
+    neuron = replace(integrate_and_fire(), negative_threshold="v <= -v_th", negative_reset="v += v_th")
     with pytest.raises(ConversionError, match="the neurons are signed, but their equations declare no `alpha`"):
         built(leaky(NETWORKS["dense"], 0.1), neuron)
 

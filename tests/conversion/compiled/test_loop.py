@@ -38,7 +38,7 @@ ADEX = Neuron(
     drive : Hz (constant)
     v_th : volt (constant)
     """,
-    threshold="v >= v_th", reset="v = E_L\nw += b", source="", refractory=2 * ms,
+    threshold="v >= v_th", reset="v = E_L\nw += b", source="", refractory=2 * ms, input_unit=20 * mV, drive_unit=1.0,
     initial={"v_th": "-40 * mV", "v": "E_L", "w": "0 * pA"},
     parameters={
         "g_L": 30 * nS, "E_L": -70.6 * mV, "V_T": -50.4 * mV, "D_T": 2 * mV, "C": 281 * pF, "a": 4 * nS,

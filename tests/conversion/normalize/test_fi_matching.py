@@ -16,7 +16,15 @@ from conversion.settings import Simulation
 from conversion.simulate import simulate
 from models.encoders import ConstantCurrent
 from models.graph import Dense, sequential
-from models.neurons import Neuron, integrate_and_fire, leaky_integrate_and_fire, phase_coded
+from models.neurons import (
+    Neuron,
+    alpha_current,
+    conductances,
+    exponential_current,
+    integrate_and_fire,
+    leaky_integrate_and_fire,
+    phase_coded,
+)
 
 DT = 0.5 * ms
 
@@ -49,6 +57,21 @@ def test_of_a_leaky_neuron_onset_and_gain_have_closed_forms(tau_ms: int, refract
         matched = match_fi(neuron, rate, DT, share)
         assert matched.background == pytest.approx(share / tau, rel=1e-3)
         assert float(matched.input_unit) == pytest.approx((full - share / tau) / rate, rel=0.04)
+
+
+@pytest.mark.parametrize(
+    "synapse",
+    [exponential_current, alpha_current, lambda neuron, tau: conductances(neuron, tau, tau)],
+    ids=["exponential", "alpha", "conductances"],
+)
+def test_a_synapse_changes_neither_the_curve_nor_the_charge_of_a_spike(synapse) -> None:
+    """Background and gain are those of the neuron with delta synapses; a current spreads the gain over 5 ms."""
+    neuron = leaky_integrate_and_fire(10 * ms, reset="zero")
+    plain, found = match_fi(neuron, 100.0, DT, 0.9), match_fi(synapse(neuron, 5 * ms), 100.0, DT, 0.9)
+    assert found.background == pytest.approx(plain.background, rel=1e-4)
+    assert float(found.current_unit) == pytest.approx(float(plain.input_unit), rel=1e-3)
+    spread = 1 if found.inhibitory_variable else 5e-3
+    assert float(found.input_unit) * spread == pytest.approx(float(plain.input_unit), rel=1e-3)
 
 
 def test_a_matched_neuron_has_the_rate_of_activation_one_and_none_below_zero() -> None:

@@ -18,6 +18,8 @@ from models.neurons import (
     signed_integrate_and_fire,
 )
 
+DRIVE = "drive : Hz (constant)\nv_th : 1 (constant)"
+
 
 def spike_rates(neuron, drives, duration=1.0, dt=0.1):
     """Firing rates in Hz of neurons with constant drives in 1/s; dt in ms."""
@@ -143,12 +145,12 @@ def test_an_accumulator_has_no_threshold():
     ("changes", "random"),
     [
         ({}, False),
-        ({"initial": {"v": "rand() * v_th"}}, True),
-        ({"equations": "dv/dt = -v / tau_m + xi * tau_m**-0.5 : 1"}, True),
-        ({"equations": "dv/dt = xi_left + drive : 1"}, True),
-        ({"threshold": "rand() < p"}, True),
+        ({"initial": {"v_th": "1", "v": "rand() * v_th"}}, True),
+        ({"equations": f"dv/dt = drive + xi * second**-0.5 : 1\n{DRIVE}"}, True),
+        ({"equations": f"dv/dt = drive + xi_left * second**-0.5 : 1\n{DRIVE}"}, True),
+        ({"threshold": "rand() < v"}, True),
         ({"reset": "v = randn()"}, True),
-        ({"update": "grand = taxi + rand_max"}, False),
+        ({"update": "grand = taxi + rand_max", "parameters": {"taxi": 1, "rand_max": 2}}, False),
     ],
     ids=str,
 )

@@ -6,7 +6,8 @@ from dataclasses import fields
 
 import pytest
 
-from studies.declare.conditions import KEYS, Condition, StudyError, condition, readout_steps
+from studies.declare.conditions import KEYS, Condition, condition, readout_steps
+from studies.declare.errors import StudyError
 from studies.tables.labels import LABELS
 
 BASE = {"model": "m.onnx", "dataset": "digits8", "images": 5}
@@ -32,7 +33,22 @@ def made(**values) -> Condition:
         ("encoder", "rate", "'poisson', 'on_off', 'constant', 'phase', 'burst'"),
         ("phase_period", 17, "whole number from 1 to 16"),
         ("max_rate_hz", -5, "in Hz"),
-        ("neuron", "hh", "'if', 'lif', 'signed'"),
+        ("neuron", "my neuron", "'my_neurons.py:adaptive'"),
+        ("neuron", "my_neurons.py", "the place of a function"),
+        ("synapse", "nmda", "'delta', 'exponential'"),
+        ("delay", "3", "with its unit, as text, such as '3 ms'"),
+        ("delay", 3, "with its unit, as text"),
+        ("delay_sd", "-1 ms", "from 0 on"),
+        ("jitter", "inf ms", "from 0 on"),
+        ("membrane_noise", "loud", "such as '0.1 / ms**0.5'"),
+        ("background", 100, "such as '100 Hz'"),
+        ("background_weight", float("nan"), "a finite number"),
+        ("release_probability", 0, "above 0, at most 1"),
+        ("dead_share", 1.5, "from 0 to 1"),
+        ("lost_share", -0.5, "from 0 to 1"),
+        ("weight_noise", -0.1, "from 0 on"),
+        ("weight_bits", 33, "from 1 to 32"),
+        ("network_seed", -1, "from 0 to"),
         ("tau_m_ms", 0, "in ms"),
         ("refractory_ms", -1, "from 0 on"),
         ("reset", "soft", "'subtract', 'zero'"),
@@ -136,7 +152,7 @@ def test_missing_key():
         ),
         (
             {"neuron": "signed", "normalization": "spike"},
-            "normalization is 'spike'; Spike-Norm looks at positive input only",
+            "normalization is 'spike' and neuron 'signed'; Spike-Norm looks at the positive input",
         ),
         ({"matching": "fi", "neuron": "signed"}, "matching is 'fi'; neuron is 'signed', which needs none"),
         ({"matching": "fi", "encoder": "phase"}, "matching is 'fi'; the neurons of encoder 'phase' have no rate"),
@@ -214,4 +230,4 @@ def test_readout_steps(values, steps):
 
 
 def test_every_key_has_a_label():
-    assert {key.name for key in fields(Condition)} <= LABELS.keys()
+    assert {key.name for key in fields(Condition)} - {"arguments"} <= LABELS.keys()

@@ -9,8 +9,8 @@ import pytest
 
 from models.paths import STUDIES
 from studies.__main__ import main
-from studies.declare.conditions import StudyError
 from studies.declare.drawable import check_kinds
+from studies.declare.errors import StudyError
 from studies.declare.figure_spec import FigureSpec
 from studies.declare.study import parse_study, study_names
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from studies.declare.columns import BOX_COLUMNS, DETECTION_COLUMNS, LAYER_COLUMNS, METRIC_COLUMNS, TABLES
-from studies.declare.conditions import StudyError
+from studies.declare.errors import StudyError
 from studies.declare.figure_spec import PLOTS, FigureSpec, parse_figure
 
 GRID = {"normalization": ("none", "data"), "v_th": (0.5, 1.0)}

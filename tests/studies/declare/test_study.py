@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from models.paths import STUDIES
-from studies.declare.conditions import StudyError
+from studies.declare.errors import StudyError
 from studies.declare.study import Study, load_study, parse_study, study_names
 from studies.draw.declared import draw_figures
 from studies.run.runner import run_study

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from matplotlib.patches import Rectangle
 
-from studies.declare.conditions import StudyError
+from studies.declare.errors import StudyError
 from studies.declare.figure_spec import FigureSpec
 from studies.declare.study import load_study
 from studies.draw import boxes

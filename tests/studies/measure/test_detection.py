@@ -19,7 +19,8 @@ from models.onnx_io.writing import to_onnx
 from models.yolo_lite import VOC, yolo_lite
 from models.yolo_lite import WEIGHTS as YOLO_LITE
 from studies.declare.columns import BOX_COLUMNS, DETECTION_COLUMNS
-from studies.declare.conditions import StudyError, condition
+from studies.declare.conditions import condition
+from studies.declare.errors import StudyError
 from studies.measure.detection import as_truth, box_table, boxes_over_time, measure_boxes, output_scale
 from studies.run.experiment import rows_of
 from studies.run.files import Job

@@ -11,7 +11,7 @@ from sklearn.metrics import confusion_matrix
 
 from conversion.recording import Recording
 from studies.declare.columns import LAYER_COLUMNS, METRIC_COLUMNS
-from studies.declare.conditions import StudyError
+from studies.declare.errors import StudyError
 from studies.measure.metrics import (
     NO_ANSWER,
     ann_scores,

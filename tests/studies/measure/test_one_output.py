@@ -7,7 +7,8 @@ import pytest
 
 from models.graph import LINEAR, Dense, Flatten, sequential
 from models.onnx_io.writing import save
-from studies.declare.conditions import StudyError, condition
+from studies.declare.conditions import condition
+from studies.declare.errors import StudyError
 from studies.run.experiment import check_job, rows_of
 from studies.run.files import Job
 

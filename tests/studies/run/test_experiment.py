@@ -25,7 +25,8 @@ from models.onnx_io.running import activations
 from models.onnx_io.writing import save
 from models.paths import WEIGHTS
 from studies.declare.columns import DETECTION_COLUMNS
-from studies.declare.conditions import KEYS, StudyError, condition
+from studies.declare.conditions import KEYS, condition
+from studies.declare.errors import StudyError
 from studies.measure.detection import output_scale
 from studies.run import experiment
 from studies.run.chance import say_accuracies

@@ -21,7 +21,8 @@ from models.neurons import integrate_and_fire
 from models.onnx_io import load, predict, save
 from models.standardisation import Standardisation
 from studies.__main__ import main
-from studies.declare.conditions import StudyError, condition
+from studies.declare.conditions import condition
+from studies.declare.errors import StudyError
 from studies.measure.detection import output_scale
 from studies.run.chance import accuracy_and_chance, is_near_chance
 from studies.run.experiment import check_job, key_of, prepare, rows_of

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from studies.__main__ import main
-from studies.declare.conditions import StudyError
+from studies.declare.errors import StudyError
 from studies.declare.study import load_study
 from studies.run.runner import run_study
 from studies.tables.chips import COLUMNS, describe_energies, energies, load_chips

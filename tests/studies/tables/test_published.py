@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from models.paths import RESULTS
-from studies.declare.conditions import StudyError
+from studies.declare.errors import StudyError
 from studies.tables.published import Published, load_published, ours, published_table
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from studies.declare.conditions import StudyError
+from studies.declare.errors import StudyError
 from studies.tables.quoted import Source, functions
 
 METRICS = {

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studies.declare.conditions import StudyError
+from studies.declare.errors import StudyError
 from studies.tables.selection import select, select_drawn
 from tests.studies.random_table import figure, table
 
