@@ -49,6 +49,12 @@ class Simulation:
     thresholds : mapping of str to float
         Factors on the `v_th` of the neurons of a layer, such as those of Spike-Norm; 1 where none is named. An output
         that only accumulates has no threshold to change.
+    backgrounds : mapping of str to float
+        The background of the neurons of a layer in the place of the neuron's own, in base units of `drive`, such as
+        those of `conversion.normalize.calibrate_matching`. An output that only accumulates has none.
+    gains : mapping of str to float
+        Factors on what a weight and a bias add to the neurons of a layer; 1 where none is named, and where an output
+        only accumulates.
     half_threshold_offset : bool
         Give every neuron that spikes a constant current of `v_th / (2 * duration)` on top of its bias, half a threshold
         in the window: rates are then rounded instead of rounded down (Deng and Gu, ICLR 2021).
@@ -76,6 +82,8 @@ class Simulation:
     connectivity: Connectivity = "shared"
     probe: Probe = field(default_factory=Probe)
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    backgrounds: Mapping[str, float] = field(default_factory=dict)
+    gains: Mapping[str, float] = field(default_factory=dict)
     half_threshold_offset: bool = False
     variability: Variability = field(default_factory=Variability)
     memory_limit: float = 1e9

@@ -16,13 +16,10 @@ from functools import partial
 import brian2
 import numpy as np
 from brian2 import Clock, Synapses
-from numpy.typing import NDArray
 
-from conversion.brian.chance import Chance
 from conversion.brian.code_generation import is_own
 from conversion.brian.counts import Conductor, Counter, Window, WindowOpener
 from conversion.brian.encoding import input_group, input_neurons, output_accumulator
-from conversion.brian.events import Cutter, Events
 from conversion.brian.groups import (
     NEGATIVE_SPIKE,
     NO_FACTORS,
@@ -33,8 +30,11 @@ from conversion.brian.groups import (
     relay,
     write_slopes,
 )
-from conversion.brian.in_flight import InputJitter
+from conversion.brian.of_layers import initial_factors, matching_of
 from conversion.brian.projections import Place, Sender, SharedProjection, unroll_synapses
+from conversion.brian.spikes.chance import Chance
+from conversion.brian.spikes.events import Cutter, Events
+from conversion.brian.spikes.in_flight import InputJitter
 from conversion.compiled import GroupLoop
 from conversion.delays import delay
 from conversion.options import Output
@@ -42,7 +42,7 @@ from conversion.plan import ConversionError, Plan, Population, Projection, fan_o
 from conversion.recording import check_probe
 from conversion.settings import Simulation
 from conversion.threads import Together, n_threads
-from conversion.variability import factors, unreliable, vary
+from conversion.variability import unreliable, vary
 from models.neurons import Neuron
 
 EVENTS = ("spike", NEGATIVE_SPIKE)
@@ -67,6 +67,8 @@ class SpikingNetwork:
     chance: Chance
     counter: Counter
     initial_states: Mapping[str, InitialState]
+    backgrounds: Mapping[str, float]
+    gains: Mapping[str, float]
     jitter: InputJitter | None = None
 
     @property
@@ -85,14 +87,15 @@ def build(plan: Plan, simulation: Simulation, batch_size: int, by_hand: bool = F
     plan = unreliable(plan, simulation.variability, simulation.network_seed, simulation.memory_limit)
     clock, members = Clock(simulation.dt, name="network_clock"), members_of(plan, simulation.output)
     neurons = _models(plan, simulation, members)
+    backgrounds, gains = matching_of(simulation, members)
     groups = _groups(plan, simulation, neurons, members, batch_size, clock)
-    _check_currents(groups, simulation)
+    _check_currents(groups, simulation, backgrounds)
     places = places_of(members, groups, neurons, batch_size, plan.slopes)
     chance = Chance(clock)
-    projections = tuple(_projections(plan, places, neurons, simulation, clock, chance, by_hand))
+    projections = tuple(_projections(plan, places, neurons, gains, simulation, clock, chance, by_hand))
     counter = _counter(plan, simulation, places, clock)
     opener, conductor = WindowOpener(clock), Conductor(clock, counter.steps + plan.output.depth)
-    if not (by_hand or simulation.half_threshold_offset or _is_driven(plan, simulation)):
+    if not (by_hand or backgrounds or simulation.half_threshold_offset or _is_driven(plan, simulation)):
         _skip_idle_updates(groups, neurons)
     looped = {name: group for name, group in groups.items() if group.contained_objects and is_own()}
     loops = {name: GroupLoop(group, SCHEDULE, _n_parts(group)) for name, group in looped.items()}
@@ -105,14 +108,14 @@ def build(plan: Plan, simulation: Simulation, batch_size: int, by_hand: bool = F
         network.add(*_at_once(loops, projections))
     jitter = _jitter(plan, simulation, groups, clock)
     network.add(*filter(None, [jitter]))
-    own = {"neurons": _factors(plan, simulation, members["neurons"], places, batch_size)}
+    own = {"neurons": initial_factors(plan, simulation, members["neurons"], places, batch_size)}
     initial_states = {
         name: InitialState(groups[name], neurons[name], own.get(name, NO_FACTORS))
         for name in neurons.keys() & groups.keys()
     }
     return SpikingNetwork(
         plan, simulation, network, clock, neurons, groups, loops, places, projections, conductor, opener, chance,
-        counter, initial_states, jitter,
+        counter, initial_states, backgrounds, gains, jitter,
     )  # fmt: skip
 
 
@@ -146,11 +149,13 @@ def _groups(
     return groups | dict(input_group(simulation.encoder, sizes["input"], clock))
 
 
-def _check_currents(groups: Mapping[str, brian2.Group], simulation: Simulation) -> None:
+def _check_currents(
+    groups: Mapping[str, brian2.Group], simulation: Simulation, backgrounds: Mapping[str, float]
+) -> None:
     """Raise if neurons should get a current that their equations do not know."""
     if simulation.half_threshold_offset:
         _require_variables("an offset of half a threshold", groups, "drive", "v_th")
-    if simulation.neuron.background:
+    if backgrounds:
         _require_variables("a background", groups, "drive")
 
 
@@ -168,8 +173,7 @@ def _counter(plan: Plan, simulation: Simulation, places: Mapping[str, Place], cl
 
 def _is_driven(plan: Plan, simulation: Simulation) -> bool:
     """Whether some neuron receives a constant current."""
-    driven = simulation.neuron.background or not simulation.encoder.spikes_at_input
-    return bool(driven) or any(np.any(bias) for bias in plan.biases.values())
+    return not simulation.encoder.spikes_at_input or any(np.any(bias) for bias in plan.biases.values())
 
 
 def members_of(plan: Plan, output: Output) -> dict[str, list[Population]]:
@@ -230,36 +234,6 @@ def _require_variables(what: str, groups: Mapping[str, brian2.Group], *names: st
             raise ConversionError(f"{what} needs neurons whose equations declare `{name}`")
 
 
-def _factors(
-    plan: Plan, simulation: Simulation, neurons: Sequence[Population], places: Mapping[str, Place], batch_size: int
-) -> dict[str, NDArray]:
-    """What multiplies the initial values of the neurons' variables: thresholds of layers, and what varies."""
-    found = factors(simulation.variability, simulation.network_seed, neurons, batch_size, plan.output)
-    thresholds = _v_th_factors(simulation.thresholds, plan, places)
-    return found if thresholds is None else {**found, "v_th": thresholds * found.get("v_th", np.float32(1))}
-
-
-def _v_th_factors(
-    thresholds: Mapping[str, float], plan: Plan, places: Mapping[str, Place]
-) -> NDArray[np.float32] | None:
-    """A factor for each neuron, if `thresholds` names layers whose neurons spike."""
-    known = [population.name for population in plan.populations if population.role == "neuron"]
-    values: NDArray[np.float32] | None = None
-    for name, factor in thresholds.items():
-        if name not in known:
-            raise ValueError(f"thresholds name {name!r}; layers with a threshold are {', '.join(known)}")
-        if not 0 < factor < np.inf:
-            raise ValueError(f"the threshold of {name!r} is {factor}; it must be a finite number above 0")
-        place = places[name]
-        if place.group.name == "outputs":
-            continue
-        if "v_th" not in place.group.variables:
-            raise ConversionError(f"{name!r} has a threshold, but its neuron's equations declare no `v_th`")
-        values = np.ones(len(place.group), np.float32) if values is None else values
-        values[place.start : place.stop] = factor
-    return values
-
-
 def places_of(
     members: Mapping[str, Iterable[Population]],
     groups: Mapping[str, brian2.Group],
@@ -289,8 +263,8 @@ def _variables(name: str, neurons: Mapping[str, Neuron]) -> tuple[str, str, str]
 
 
 def _projections(
-    plan: Plan, places: Mapping[str, Place], neurons: Mapping[str, Neuron], simulation: Simulation, clock: Clock,
-    chance: Chance, by_hand: bool,
+    plan: Plan, places: Mapping[str, Place], neurons: Mapping[str, Neuron], gains: Mapping[str, float],
+    simulation: Simulation, clock: Clock, chance: Chance, by_hand: bool,
 ) -> Iterator[tuple[Projection, SharedProjection | Synapses]]:  # fmt: skip
     shared = SharedProjection if by_hand else partial(SharedProjection, steps=simulation.steps + plan.output.depth)
     make: Callable[..., SharedProjection | Synapses] = (
@@ -299,5 +273,5 @@ def _projections(
     for projection in plan.projections:
         if projection.source in places:
             target = places[projection.target]
-            unit = float(neurons[target.group.name].input_unit)
+            unit = float(neurons[target.group.name].input_unit) * gains.get(projection.target, 1.0)
             yield projection, make(projection, places[projection.source], target, unit, clock, chance.numbers)

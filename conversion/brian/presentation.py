@@ -143,8 +143,9 @@ def begin(network: SpikingNetwork, batch: Batch) -> None:
         initial_state.restore()
     if network.simulation.half_threshold_offset and "neurons" in network.groups:
         _offset_by_half_a_threshold(network)
-    if network.simulation.neuron.background and "neurons" in network.groups:
-        network.groups["neurons"].variables["drive"].get_value()[:] += network.simulation.neuron.background
+    for name, background in network.backgrounds.items():
+        place = network.places[name]
+        place.array("drive")[place.start : place.stop] += background
     for name, silent in batch.silent.items():
         place = network.places[name]
         place.array("v_th")[place.start : place.stop][: silent.size][silent.ravel()] = np.inf
@@ -179,7 +180,7 @@ def _set_drive(network: SpikingNetwork, name: str, current: Array) -> None:
         if np.any(current):
             raise ConversionError(f"{name!r} has a bias or a current, but its neuron's equations declare no `drive`")
         return
-    unit = float(network.neurons[place.group.name].current_unit)
+    unit = float(network.neurons[place.group.name].current_unit) * network.gains.get(name, 1.0)
     drive = place.array("drive")[place.start : place.stop]
     drive[: current.size] = current.ravel() * unit
     drive[current.size :] = 0

@@ -15,10 +15,10 @@ from brian2 import BrianObject, Clock, Group, Synapses
 from brian2.units.fundamentalunits import get_unit
 from numpy.typing import NDArray
 
-from conversion.brian.chance import released
-from conversion.brian.events import Events
 from conversion.brian.groups import NEGATIVE_SPIKE
-from conversion.brian.in_flight import InFlight
+from conversion.brian.spikes.chance import released
+from conversion.brian.spikes.events import Events
+from conversion.brian.spikes.in_flight import InFlight
 from conversion.plan import Connection, Ends, MaxConnection, Projection, ReleaseConnection
 
 PATHWAYS = {"pre": "spike", "negative": NEGATIVE_SPIKE}
@@ -72,7 +72,7 @@ class SharedProjection(BrianObject):
     Where the target has another variable for inhibition, negative weights raise that one by their absolute value, and
     negative spikes do the opposite. Like Brian2's own synapses it leaves alone a target in its refractory period, if
     the variable is flagged `(unless refractory)`. Max pooling counts spikes, at most one in each of so many `steps`
-    before it begins anew. Synapses that fail do so by `chance`, as `conversion.brian.chance.Chance` writes it.
+    before it begins anew. Synapses that fail do so by `chance`, as `conversion.brian.spikes.chance.Chance` writes it.
     """
 
     def __init__(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import brian2
 import numpy as np
-from brian2 import Clock, Quantity, SpikeMonitor
+from brian2 import BrianObject, Clock, NeuronGroup, Quantity
 from numpy.typing import NDArray
 
 from conversion.brian.code_generation import interrupts_raise, numpy_for_the_rest
@@ -37,16 +37,27 @@ def measure_rates(
     group = make_group("measured", neuron, len(values), Clock(dt, name="measuring_clock"))
     initialise(group, neuron)
     group.variables[variable].set_value(values)
-    monitor = SpikeMonitor(group, name="measuring")
-    loop = GroupLoop(group, SCHEDULE)
-    network = brian2.Network(group, loop, monitor)
+    late = _LateSpikes(group, round(float(window / dt) / 2))
+    network = brian2.Network(group, GroupLoop(group, SCHEDULE), late)
     network.schedule = SCHEDULE
     with numpy_for_the_rest(), interrupts_raise(), np.errstate(over="ignore"):
         network.run(window, namespace={})
-    late = np.asarray(monitor.t) >= float(window) / 2
-    neurons, times = np.asarray(monitor.i)[late], np.asarray(monitor.t)[late]
-    counts = np.bincount(neurons, minlength=len(values))
-    first, last = np.full(len(values), np.inf), np.zeros(len(values))
-    np.minimum.at(first, neurons, times)
-    np.maximum.at(last, neurons, times)
-    return np.where(counts > 1, (counts - 1) / np.where(counts > 1, last - first, 1), 0.0)
+    intervals = np.maximum(late.counts - 1, 0)
+    return intervals / np.maximum(late.last - late.first, 1) / float(dt)
+
+
+class _LateSpikes(BrianObject):
+    """How often each neuron spikes from a step on, and in which step first and last; faster than Brian2's monitors."""
+
+    def __init__(self, group: NeuronGroup, start: int) -> None:
+        super().__init__(clock=group.clock, when="end", name="late_spikes")
+        self.events, self.start, self.k = group.variables["_spikespace"].get_value(), start, 0
+        self.counts, self.first, self.last = np.zeros((3, len(group)), np.int64)
+
+    def run(self) -> None:
+        if self.k >= self.start:
+            spikes = self.events[: self.events[-1]]
+            self.first[spikes] = np.where(self.counts[spikes] == 0, self.k, self.first[spikes])
+            self.last[spikes] = self.k
+            self.counts[spikes] += 1
+        self.k += 1

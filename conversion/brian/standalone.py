@@ -157,6 +157,7 @@ def _require_plain(simulation: Simulation) -> None:
     plain = Simulation(neuron=simulation.neuron, encoder=simulation.encoder, duration=simulation.duration)
     if simulation.delays:
         raise ConversionError("a device network has no windows that delays could move; use conversion.simulate")
-    for name in ("output", "read_at", "probe", "thresholds", "half_threshold_offset", "variability"):
+    names = ("output", "read_at", "probe", "thresholds", "backgrounds", "gains", "half_threshold_offset", "variability")
+    for name in names:
         if (value := getattr(simulation, name)) != getattr(plain, name):
             raise ConversionError(f"{name} is {value!r}, which a device network does not do; use conversion.simulate")

@@ -31,8 +31,8 @@ from models.neurons import Neuron
 
 WINDOW = 2 * second
 SLOWEST = 8 / float(WINDOW)  # Hz: two spikes in half of the window are the least that is seen
-POINTS = 200
-FACTORS = 2.0 ** np.arange(-20, 24)  # of the current of activation 1 at gain 1, in which the onset is looked for
+POINTS, CLOSE_POINTS = 200, 1000
+FACTORS = 2.0 ** np.arange(-20, 24, 1 / 8)  # of the current of activation 1 at gain 1, in which the onset is looked for
 
 
 @dataclass(frozen=True)
@@ -116,13 +116,14 @@ def _require_a_drive(neuron: Neuron) -> None:
 
 
 def _measure(neuron: Neuron, rate: float, dt: Quantity) -> FICurve:
-    """Look for the onset and the full rate among powers of two, then twice more closely between those."""
+    """Look for the onset and the full rate among powers, then more closely between two of them each."""
     neuron = replace(neuron, background=0.0)
     currents = np.concatenate([[0.0], FACTORS * rate * float(neuron.current_unit)])
-    onset, full = _bracket(neuron, currents, rate, dt)
-    for _ in range(2):
-        onset = _bracket(neuron, np.linspace(*onset, POINTS), 0.0, dt)[0]
-        full = _bracket(neuron, np.linspace(*full, POINTS), rate, dt)[1]
+    rates = measure_rates(neuron, "drive", currents, dt, WINDOW)
+    _require_rates(rates, rate)
+    closer = [np.linspace(*between, CLOSE_POINTS) for between in _brackets(currents, rates, rate)]
+    onsets, fulls = measure_rates(neuron, "drive", np.concatenate(closer), dt, WINDOW).reshape(2, -1)
+    onset, full = _brackets(closer[0], onsets, rate)[0], _brackets(closer[1], fulls, rate)[1]
     between = np.linspace(onset[1], full[1], POINTS)
     rates = measure_rates(neuron, "drive", between, dt, WINDOW)
     start = onset[0]
@@ -135,18 +136,24 @@ def _measure(neuron: Neuron, rate: float, dt: Quantity) -> FICurve:
 Between = tuple[float, float]
 
 
-def _bracket(neuron: Neuron, currents: NDArray[np.float64], rate: float, dt: Quantity) -> tuple[Between, Between]:
-    """Between which two of rising currents the neuron begins to fire, and to fire at a rate."""
-    rates = measure_rates(neuron, "drive", currents, dt, WINDOW)
-    fires, full = rates > 0, rates >= rate * (1 - 1e-6)
-    if fires[0] and rate > 0 and currents[0] == 0:
+def _require_rates(rates: NDArray[np.float64], rate: float) -> None:
+    """Raise unless a neuron is silent without a current, the first, and reaches a rate with some."""
+    if rates[0] > 0:
         raise ConversionError("the f-I curve cannot be matched: the neuron fires without any current")
-    if not full.any():
+    if not _reached(rates, rate).any():
         raise ConversionError(
             f"the f-I curve cannot be matched: the neuron fires at {rates.max():.4g} Hz at most, and activation 1 "
             f"stands for {rate:.4g} Hz; lower that rate"
         )
-    return _step(currents, fires), _step(currents, full)
+
+
+def _brackets(currents: NDArray[np.float64], rates: NDArray[np.float64], rate: float) -> tuple[Between, Between]:
+    """Between which two of rising currents a neuron begins to fire, and to fire at a rate."""
+    return _step(currents, rates > 0), _step(currents, _reached(rates, rate))
+
+
+def _reached(rates: NDArray[np.float64], rate: float) -> NDArray[np.bool_]:
+    return rates >= rate * (1 - 1e-6)
 
 
 def _step(currents: NDArray[np.float64], reached: NDArray[np.bool_]) -> Between:

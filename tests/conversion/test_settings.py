@@ -33,6 +33,8 @@ CHANGES = {
     "read_at": [5, 10] * ms,
     "probe": Probe(rasters=("fc1",)),
     "thresholds": {"fc1": 0.5},
+    "backgrounds": {"fc1": 100.0},
+    "gains": {"fc1": 0.5},
     "half_threshold_offset": True,
     "variability": Variability(),
     "memory_limit": 1.0,  # a batch per image, each with random numbers of its own

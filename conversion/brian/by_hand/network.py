@@ -47,6 +47,7 @@ class NetworkInHand:
         shapes = {p.name: p.shape for p in self._spiking.plan.populations}
         place = self._spiking.places[population.name]
         unit = 1.0 if not arrows else float(self._spiking.neurons[place.group.name].input_unit)
+        unit *= self._spiking.gains.get(population.name, 1.0)
         incoming = {p.name: Incoming(p, synapses, shapes[p.source], shapes[p.target], unit) for p, synapses in arrows}
         return Layer(population, place, incoming, self._presentation.counts[population.name])
 
