@@ -94,7 +94,7 @@ class Condition:
     matching, onset_share : str, float
         "fi" gives every neuron the gain and the background current that make its f-I curve, as measured, that of a
         ReLU (`conversion.normalize.fi_matching`); the background is this share of the current at which it begins to
-        fire.
+        fire. "calibrated" fits it for each layer, on some calibration images (`conversion.normalize.rate_matching`).
     pooling : str
         Whether average pooling has neurons of its own or becomes part of the next layer's weights.
     encoder, max_rate_hz, phase_period : str, float, int
@@ -157,7 +157,7 @@ class Condition:
     bias_calibration: str = field(default="none", metadata=one_of(("none", "mean")))
     pooling: str = field(default="spiking", metadata=one_of(("spiking", "folded")))
     connectivity: Connectivity = field(default="shared", metadata=one_of(get_args(Connectivity)))
-    matching: str = field(default="none", metadata=one_of(("none", "fi")))
+    matching: str = field(default="none", metadata=one_of(("none", "fi", "calibrated")))
     onset_share: float | None = field(default=1.0, metadata=SHARE)
     synapse: str = field(default="delta", metadata=one_of(("delta", "exponential", "alpha", "conductance")))
     delay: str = field(default="0 ms", metadata=with_unit("3 ms"))

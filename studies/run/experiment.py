@@ -17,6 +17,7 @@ from conversion.delays import delay
 from conversion.normalize import (
     balance_thresholds,
     calibrate_biases,
+    calibrate_matching,
     equivalent_thresholds,
     lower_thresholds,
     normalize,
@@ -56,6 +57,7 @@ from studies.run.files import (
 from studies.run.neurons import made_neuron
 from studies.run.settings import (
     calibration_of,
+    curve_of,
     encoder_of,
     network_seed_of,
     output_of,
@@ -63,6 +65,7 @@ from studies.run.settings import (
     simulation_of,
 )
 
+MATCHED_IMAGES = 50  # of those to calibrate on; more change little
 Rows = Mapping[str, Mapping[str, list[Any]]]
 
 
@@ -177,7 +180,17 @@ def prepare(job: Job) -> Prepared:
     if c.bias_calibration == "mean":
         converted = calibrate_biases(converted, calibration, calibration_of(job))
     head = read_head(model_path(job)) if has_boxes(job) else None
-    return Prepared(graph, reduced, normalised, converted, images, labels, simulation_of(job), rheobase(job), head)
+    simulation = _matched(simulation_of(job), converted, calibration, job)
+    return Prepared(graph, reduced, normalised, converted, images, labels, simulation, rheobase(job), head)
+
+
+def _matched(simulation: Simulation, converted: Graph, calibration: Array, job: Job) -> Simulation:
+    """The simulation with the backgrounds and gains that `matching` calibrates."""
+    if job.condition.matching != "calibrated":
+        return simulation
+    curve = curve_of(job)
+    found = calibrate_matching(converted, calibration[-MATCHED_IMAGES:], calibration_of(job), curve)
+    return replace(simulation, backgrounds=found.backgrounds, gains=found.gains)
 
 
 def _normalised(graph: Graph, calibration: Array, job: Job) -> Graph:

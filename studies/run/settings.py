@@ -11,7 +11,7 @@ from brian2 import Hz, Quantity, have_same_dimensions, ms
 
 from conversion.brian import max_rate
 from conversion.delays import Delays
-from conversion.normalize import fi_curve, match_fi
+from conversion.normalize import FICurve, fi_curve, match_fi
 from conversion.options import Output
 from conversion.plan import ConversionError
 from conversion.settings import Simulation
@@ -113,18 +113,32 @@ def neuron_of(job: Job) -> Neuron:
 def matched_neuron(job: Job) -> Neuron:
     """The neuron model with the background and the gain of `matching`, as yet without synapses and noise."""
     c, neuron = job.condition, made_neuron(job)
-    if c.matching != "fi":  # "calibrated" looks at the network (`studies.run.experiment.prepare`)
+    if c.matching == "none":
         return neuron
     rate = float(max_rate(encoder_of(c), c.dt_ms * ms))
     return match_fi(neuron, rate, c.dt_ms * ms, 1.0 if c.onset_share is None else c.onset_share)
 
 
+def curve_of(job: Job) -> FICurve:
+    """The f-I curve of a condition's neurons alone, up to the rate that stands for the activation 1.
+
+    Raises
+    ------
+    ConversionError
+        See `conversion.normalize.fi_curve`.
+    """
+    dt = job.condition.dt_ms * ms
+    return fi_curve(made_neuron(job), float(max_rate(encoder_of(job.condition), dt)), dt)
+
+
 def rheobase(job: Job) -> float:
-    """The smallest activation that, as a constant current, lets a neuron spike; nan where none is found.
+    """The smallest activation that, as a constant current, lets a neuron spike; nan if none is found, or one a layer.
 
     Without a leak it is 0, with one the drive times tau_m reaches v_th (Gerstner et al., Neuronal Dynamics, section
     1.3); of other equations it is measured. A current offset and the background of `matching` take their parts of it.
     """
+    if job.condition.matching == "calibrated":  # every layer has a background of its own
+        return math.nan
     c, neuron = job.condition, matched_neuron(job)
     rate = float(max_rate(encoder_of(c), c.dt_ms * ms))
     offset = _v_th(neuron) / (2e-3 * c.duration_ms) if c.current_offset == "half" else 0.0
