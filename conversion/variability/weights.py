@@ -37,6 +37,8 @@ def weight_noise(graph: Graph, relative_sd: float, network_seed: int) -> Graph:
     """
     if not 0 <= relative_sd < np.inf:
         raise ValueError(f"weight_noise is {relative_sd}; a relative standard deviation is a finite number from 0 on")
+    if relative_sd == 0:
+        return graph
 
     def noisy(layer: Conv2d | Dense) -> Array:
         normal = generator(network_seed, layer.name, "weight_noise").standard_normal(layer.weight.shape)

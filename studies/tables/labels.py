@@ -85,6 +85,7 @@ LABELS: Mapping[str, str] = _Labels(
         "ann_map_50": "ANN mAP@0.5",
         "fidelity_map_50": "mAP@0.5 with the ANN's boxes as the truth",
         "agreement": "agreement with the ANN (share of images)",
+        "latency_ms": "opening of the output's window after the image (ms)",
         "unanswered_share": "share of images without an answer",
         "spikes_per_image": "spikes per image",
         "synops_per_image": "synaptic operations per image",
