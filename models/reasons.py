@@ -20,4 +20,4 @@ def reason_of(error: BaseException) -> str:
             said.append(text)
         cause = cause.__cause__
     reason = ": ".join(text.rstrip(".") for text in said)
-    return f"{reason}; {REMEDY}" if UNKNOWN in reason else reason
+    return f"{reason}; {REMEDY}" if UNKNOWN in reason and REMEDY not in reason else reason

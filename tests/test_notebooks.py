@@ -9,14 +9,16 @@ import ast
 import json
 import re
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+
+from studies.__main__ import main
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
 
@@ -95,5 +97,22 @@ def test_your_own_neuron_goes_from_equations_to_a_figure(monkeypatch):
     late = names["table"].groupby("tau_w_ms")["accuracy"].last()
     assert late.is_monotonic_increasing
     assert late[200] - late[20] > 0.3
-    (study,) = blocks(page, "toml")
-    assert tomllib.loads(study)["fixed"]["neuron"]["model"] == "my_neurons.py:adaptive"
+
+
+def test_your_own_neuron_is_a_study_too(tmp_path):
+    """It says the same of the same neurons, and matching their f-I curve mends the network."""
+    folder = NOTEBOOKS[0].parent
+    (study,) = blocks((folder / "your_own_neuron.md").read_text(encoding="utf-8"), "toml")
+    (tmp_path / "my_neurons.py").write_text((folder / "my_neurons.py").read_text(encoding="utf-8"))
+    late = {}
+    for matching in ("none", "fi"):
+        (tmp_path / f"{matching}.toml").write_text(
+            study.replace("[grid]", f'matching = "{matching}"\n[grid]').replace("[0, 1, 2]", "[0]")
+        )
+        assert main(["run", str(tmp_path / f"{matching}.toml"), "--jobs", "1"]) == 0
+        assert (tmp_path / "results" / matching / "accuracy.png").exists()
+        table = pd.read_csv(tmp_path / "results" / matching / "metrics.csv")
+        late[matching] = table.groupby("neuron.tau_w [ms]")["accuracy"].last()
+    assert late["none"].is_monotonic_increasing
+    assert late["none"][20] < 0.5
+    assert late["fi"][20] > 0.9

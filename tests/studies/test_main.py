@@ -263,7 +263,12 @@ def test_a_neuron_that_brian2_refuses(cli, study_file: Path, monkeypatch: pytest
     study_file.with_name("mine.py").write_text("\n".join(lines))
     study_file.write_text(STUDY.replace("[fixed]", '[fixed]\nneuron = "mine.py:broken"'))
     monkeypatch.setattr(runner, "say_accuracies", lambda jobs: None)
-    one_line(cli(), "Brian2 cannot run", '"threshold" could not be resolved; declare it in the equations')
+    one_line(
+        cli(),
+        "mine.py:broken",
+        "Brian2 cannot read the neuron's reset",
+        '"threshold" could not be resolved; declare it in the equations',
+    )
 
 
 # Images
