@@ -91,7 +91,8 @@ def build(plan: Plan, simulation: Simulation, batch_size: int, by_hand: bool = F
     groups = _groups(plan, simulation, neurons, members, batch_size, clock)
     _check_currents(groups, simulation, backgrounds)
     places = places_of(members, groups, neurons, batch_size, plan.slopes)
-    chance = Chance(clock)
+    chance, jitter = Chance(clock), _jitter(plan, simulation, groups, clock)
+    chance.active = simulation.variability.release_probability < 1
     projections = tuple(_projections(plan, places, neurons, gains, simulation, clock, chance, by_hand))
     counter = _counter(plan, simulation, places, clock)
     opener, conductor = WindowOpener(clock), Conductor(clock, counter.steps + plan.output.depth)
@@ -100,14 +101,8 @@ def build(plan: Plan, simulation: Simulation, batch_size: int, by_hand: bool = F
     looped = {name: group for name, group in groups.items() if group.contained_objects and is_own()}
     loops = {name: GroupLoop(group, SCHEDULE, _n_parts(group)) for name, group in looped.items()}
     cutter = Cutter(list({id(s.events): s.events for place in places.values() for s in place.senders}.values()), clock)
-    network = brian2.Network(
-        *groups.values(), *loops.values(), *(p for _, p in projections), conductor, cutter, counter, opener, chance
-    )
-    network.schedule = SCHEDULE
-    if n_threads() > 1 and sum(map(len, groups.values())) >= LARGE:
-        network.add(*_at_once(loops, projections))
-    jitter = _jitter(plan, simulation, groups, clock)
-    network.add(*filter(None, [jitter]))
+    others = filter(None, (conductor, cutter, counter, opener, chance, jitter))
+    network = _network(groups, loops, projections, others)
     own = {"neurons": initial_factors(plan, simulation, members["neurons"], places, batch_size)}
     initial_states = {
         name: InitialState(groups[name], neurons[name], own.get(name, NO_FACTORS))
@@ -117,6 +112,17 @@ def build(plan: Plan, simulation: Simulation, batch_size: int, by_hand: bool = F
         plan, simulation, network, clock, neurons, groups, loops, places, projections, conductor, opener, chance,
         counter, initial_states, backgrounds, gains, jitter,
     )  # fmt: skip
+
+
+def _network(
+    groups: Mapping[str, brian2.Group], loops: Mapping[str, GroupLoop],
+    projections: Sequence[tuple[Projection, SharedProjection | Synapses]], others: Iterable[brian2.BrianObject],
+) -> brian2.Network:  # fmt: skip
+    network = brian2.Network(*groups.values(), *loops.values(), *(p for _, p in projections), *others)
+    network.schedule = SCHEDULE
+    if n_threads() > 1 and sum(map(len, groups.values())) >= LARGE:
+        network.add(*_at_once(loops, projections))
+    return network
 
 
 def _jitter(plan: Plan, simulation: Simulation, groups: Mapping[str, brian2.Group], clock: Clock) -> InputJitter | None:
