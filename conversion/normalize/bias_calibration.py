@@ -40,8 +40,10 @@ def calibrate_biases(graph: Graph, images: Array, simulation: Simulation) -> Gra
         accumulates = name == graph.output.name and graph.output.activation.is_signed
         output: Output = "accumulating" if accumulates else "spiking"
         part = up_to(calibrated, name)
-        matching = {"backgrounds": _in(part, simulation.backgrounds), "gains": _in(part, simulation.gains)}
-        settings = replace(simulation, output=output, read_at=simulation.duration, **matching)
+        settings = replace(
+            simulation, output=output, read_at=simulation.duration, backgrounds=_in(part, simulation.backgrounds),
+            gains=_in(part, simulation.gains),
+        )  # fmt: skip
         recording = simulate(part, images, settings)
         received = recording.output_potentials[-1] if accumulates else recording.spike_counts[name]
         activity = received / (recording.duration * recording.max_rate)
