@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from conversion.delays import Delays
 from conversion.options import Connectivity, Output
 from conversion.recording import Probe
+from conversion.variability import Variability
 from models.encoders import Encoder
 from models.neurons import Neuron
 
@@ -57,6 +58,8 @@ class Simulation:
     half_threshold_offset : bool
         Give every neuron that spikes a constant current of `v_th / (2 * duration)` on top of its bias, half a threshold
         in the window: rates are then rounded instead of rounded down (Deng and Gu, ICLR 2021).
+    variability : Variability
+        What differs between neurons and synapses, the dead ones among them; by default nothing.
     memory_limit : float
         Bytes that a batch may take; it sets how many images are simulated at once, and with it, how the random numbers
         are dealt.
@@ -82,6 +85,7 @@ class Simulation:
     backgrounds: Mapping[str, float] = field(default_factory=dict)
     gains: Mapping[str, float] = field(default_factory=dict)
     half_threshold_offset: bool = False
+    variability: Variability = field(default_factory=Variability)
     memory_limit: float = 1e9
 
     def __post_init__(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -22,13 +21,11 @@ from conversion.brian import (
 )
 from conversion.ceilings import check_ceilings
 from conversion.options import Connectivity
-from conversion.plan import Plan, make_plan
+from conversion.plan import Plan, by_neuron, constant_currents, make_plan
 from conversion.recording import Recording
 from conversion.settings import Simulation
 from models.encoders import SpikeTrains
-from models.graph import INPUT, LINEAR, Add, Array, Conv2d, Dense, Flatten, Graph, Layer, Shape, sequential
-from models.onnx_io import predict
-from models.structure import per_channel
+from models.graph import Array, Graph
 
 LARGEST_BATCH = 250
 NEURONS_IN_CACHE = 400_000  # of all images of a batch; with more of them a step takes longer per image
@@ -131,14 +128,15 @@ def make_batch(
         From which image to which; with the first one the simulation's seed gives the seed of the part.
     """
     encoder = simulation.encoder
+    found = constant_currents(graph, plan, images[part], encoder.spikes_at_input)
     values = encoder.spikes[:, part] if isinstance(encoder, SpikeTrains) else images[part]
     return Batch(
-        values=_by_neuron(values, graph.input_shape),
-        currents={name: rate * c for name, c in _currents(graph, plan, simulation, images[part]).items()},
+        values=by_neuron(values, graph.input_shape),
+        currents={name: rate * c for name, c in found.items()},
         rate=rate,
         seed=simulation.seed,
         first=part.start,
-        silent={name: _by_neuron(which[part], which.shape[1:]) for name, which in silent.items()},
+        silent={name: by_neuron(which[part], which.shape[1:]) for name, which in silent.items()},
     )
 
 
@@ -177,28 +175,3 @@ def _check_silent(network: SpikingNetwork, silent: Silent, n_images: int) -> Non
         if which.dtype != bool or which.shape != (n_images, *shapes[name]):
             needed = f"it must be bool of shape {(n_images, *shapes[name])}"
             raise ValueError(f"silent of {name!r} is {which.dtype} of shape {which.shape}; {needed}")
-
-
-def _currents(graph: Graph, plan: Plan, simulation: Simulation, images: Array) -> Mapping[str, Array]:
-    """The constant current of each population in units of activation: its bias, and the image where it enters so."""
-    currents = {name: np.broadcast_to(bias, (len(images), *bias.shape)) for name, bias in plan.biases.items()}
-    if not simulation.encoder.spikes_at_input:
-        for projection in (p for p in plan.projections if p.source == INPUT):
-            currents[projection.target] = currents[projection.target] + _drive(graph, projection.layer, images)
-    return {name: _by_neuron(current, current.shape[1:]) for name, current in currents.items()}
-
-
-def _drive(graph: Graph, layer: Layer, images: Array) -> Array:
-    """What a layer that reads the input makes of the images, without its bias and activation function."""
-    if isinstance(layer, Add):
-        return images * per_channel(layer.gain, len(graph.input_shape))
-    if isinstance(layer, Conv2d | Dense):
-        layer = replace(layer, bias=None, activation=LINEAR)
-    flatten = (Flatten(name="flatten", inputs=()),) if isinstance(layer, Dense) else ()
-    return predict(sequential(graph.input_shape, *flatten, layer), images)
-
-
-def _by_neuron(values: NDArray, shape: Shape) -> NDArray:
-    """Values (..., *shape), flattened in the engine's order of neurons."""
-    channels_last = np.moveaxis(values, -3, -1) if len(shape) == 3 else values
-    return channels_last.reshape(*values.shape[: values.ndim - len(shape)], -1)

@@ -1,8 +1,11 @@
-"""What a graph is like: where it is negative, what passes to a junction, what a layer depends on."""
+"""What a graph is like: where it is negative, what meets at a junction, what a layer depends on."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
+from scipy.cluster.hierarchy import DisjointSet
 
 from models.graph import INPUT, Add, Array, Conv2d, Dense, Flatten, Graph, Layer
 
@@ -63,6 +66,28 @@ def up_to(graph: Graph, name: str) -> Graph:
         if layer.name in needed:
             needed.update(layer.inputs)
     return Graph(graph.input_shape, tuple(layer for layer in graph if layer.name in needed))
+
+
+def peers(graph: Graph) -> list[set[str]]:
+    """The input and the layers with a scale, in sets that must have the same: paths that meet, and the output's."""
+    alike = DisjointSet([INPUT, *(layer.name for layer in graph if isinstance(layer, Conv2d | Dense | Add))])
+    owners = owners_of(graph)
+    meetings = ([owner for name in layer.inputs for owner in owners[name]] for layer in graph if isinstance(layer, Add))
+    for first, *others in (owners[graph.output.name], *meetings):
+        for other in others:
+            alike.merge(first, other)
+    return alike.subsets()
+
+
+def owners_of(graph: Graph) -> Mapping[str, Sequence[str]]:
+    """The layers whose scales each output has: its own, or those behind pooling and concatenation."""
+    owners: dict[str, Sequence[str]] = {INPUT: [INPUT]}
+    for layer in graph:
+        if isinstance(layer, Conv2d | Dense | Add):
+            owners[layer.name] = [layer.name]
+        else:
+            owners[layer.name] = list(dict.fromkeys(owner for name in layer.inputs for owner in owners[name]))
+    return owners
 
 
 def per_channel(values: float | Array, ndim: int) -> Array:

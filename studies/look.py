@@ -42,6 +42,7 @@ from studies.run import (
     population_activations,
     prepare,
     say_accuracies,
+    say_shot_noise,
     simulate_condition,
 )
 
@@ -52,7 +53,7 @@ LOOKED_INTO = "data"
 def look(
     settings: Mapping[str, Any], folder: Path, *, image: int = 0, here: Path | None = None, data_dir: Path | None = None
 ) -> list[Path]:
-    """Simulate a network and write the figures of what happens in it.
+    """Say how noisy the layers of a network will be, simulate it and write the figures of what happens in it.
 
     Parameters
     ----------
@@ -78,6 +79,7 @@ def look(
         check_job(job)
     folder.mkdir(parents=True, exist_ok=True)
     say_accuracies(jobs)
+    say_shot_noise(jobs[0])
     return [path for name, figure in _figures(jobs, image).items() for path in save(figure, folder, name)]
 
 

@@ -1,4 +1,7 @@
-"""The notebooks are valid, carry no outputs, and their cells run in order, from their own folder as in Jupyter."""
+"""The notebooks are valid, carry no outputs, and their cells run in order, from their own folder as in Jupyter.
+
+So does the Python of a page.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import ast
 import json
 import re
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +71,29 @@ def test_looking_inside_walks_from_weights_to_figures(monkeypatch, capsys):
     assert list(table["normalization"].unique()) == ["none", "model", "data", "percentile", "channel"]
     assert len(table) == 5 * 30
     assert table["accuracy"].max() >= accuracy - 2 / 15
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
+
+
+def test_your_own_neuron_goes_from_equations_to_a_figure(monkeypatch):
+    """Its rates are those of the formula on the page, and the network answers best where its neurons tire slowly."""
+    folder = NOTEBOOKS[0].parent
+    page = (folder / "your_own_neuron.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
+    names: dict[str, Any] = {}
+    neuron, *cells = blocks(page, "python")
+    assert (folder / "my_neurons.py").read_text(encoding="utf-8").endswith(neuron)
+    for source in cells:
+        exec(compile(source, "your_own_neuron.md", "exec"), names)
+    np.testing.assert_allclose(names["rates"], names["currents"] / 3, rtol=0.1)
+    (legend,) = (axes.get_legend() for axes in matplotlib.pyplot.gcf().axes)
+    assert [text.get_text() for text in legend.get_texts()] == ["20", "50", "100", "200"]
+    matplotlib.pyplot.close()
+    late = names["table"].groupby("tau_w_ms")["accuracy"].last()
+    assert late.is_monotonic_increasing
+    assert late[200] - late[20] > 0.3
+    (study,) = blocks(page, "toml")
+    assert tomllib.loads(study)["fixed"]["neuron"]["model"] == "my_neurons.py:adaptive"

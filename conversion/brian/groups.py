@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import brian2
 import numpy as np
-from brian2 import Clock, Equations, NeuronGroup
+from brian2 import Clock, Equations, NeuronGroup, Quantity
 from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS
 from brian2.core.namespace import DEFAULT_UNITS
 from brian2.utils.stringtools import get_identifiers
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from conversion.plan import ConversionError, Plan, Population, neuron_order
 from conversion.refusals import refused
-from models.neurons import Neuron
+from models.neurons import Neuron, require_background_step
 
 NEGATIVE_SPIKE = "negative_spike"
 RELAY = """
@@ -33,6 +33,9 @@ level : 1
 SCHEDULE = ["start", "groups", "thresholds", "resets", "synapses", "end"]
 FIXED = {"i", "N", *DEFAULT_CONSTANTS, *DEFAULT_UNITS, *(name for name, f in DEFAULT_FUNCTIONS.items() if f.stateless)}
 
+Factors = Mapping[str, NDArray]
+NO_FACTORS: Factors = {}
+
 
 def make_group(name: str, neuron: Neuron, size: int, clock: Clock) -> NeuronGroup:
     """Neurons of one model, not yet in their initial state.
@@ -41,7 +44,10 @@ def make_group(name: str, neuron: Neuron, size: int, clock: Clock) -> NeuronGrou
     ------
     ConversionError
         If Brian2 refuses the model.
+    ValueError
+        If the step is too long for it.
     """
+    require_background_step(neuron, clock.dt)
     with refused("read the neuron's equations, threshold and reset", Exception):
         return _group(name, neuron, size, clock)
 
@@ -53,7 +59,7 @@ def _group(name: str, neuron: Neuron, size: int, clock: Clock) -> NeuronGroup:
         threshold=neuron.threshold or None,
         reset=neuron.reset or None,
         events={NEGATIVE_SPIKE: neuron.negative_threshold} if neuron.is_signed else {},
-        refractory=neuron.refractory if neuron.refractory > 0 * brian2.ms else False,
+        refractory=_refractory(neuron),
         method=neuron.method,
         namespace=dict(neuron.parameters),
         clock=clock,
@@ -71,13 +77,19 @@ def _group(name: str, neuron: Neuron, size: int, clock: Clock) -> NeuronGroup:
     return group
 
 
-def initialise(group: NeuronGroup, neuron: Neuron, v_th_factors: NDArray | None = None) -> None:
-    """Put neurons into their initial state; `v_th_factors`, one per neuron, multiply the thresholds."""
+def _refractory(neuron: Neuron) -> Quantity | str | bool:
+    if "refractory_period" in Equations(neuron.equations):
+        return "refractory_period"
+    return neuron.refractory if neuron.refractory > 0 * brian2.ms else False
+
+
+def initialise(group: NeuronGroup, neuron: Neuron, factors: Factors = NO_FACTORS) -> None:
+    """Put neurons into their initial state; `factors` of a variable, one per neuron, multiply its initial value."""
     for variable, expression in neuron.initial.items():
         with refused(f"set {variable!r} to its initial {expression!r}", Exception):
             setattr(group, variable, expression)
-        if variable == "v_th" and v_th_factors is not None:
-            group.variables["v_th"].get_value()[:] *= v_th_factors
+        if variable in factors:
+            group.variables[variable].get_value()[:] *= factors[variable]
     if "lastspike" in group.variables:
         group.variables["lastspike"].set_value(-1e4)
         group.variables["not_refractory"].set_value(True)
@@ -86,11 +98,11 @@ def initialise(group: NeuronGroup, neuron: Neuron, v_th_factors: NDArray | None 
 class InitialState:
     """Puts a group into its initial state again and again; Brian2 takes 10 ms for an expression, so once if it may.
 
-    `v_th_factors` are those of `conversion.brian.groups.initialise`.
+    `factors` are those of `conversion.brian.groups.initialise`.
     """
 
-    def __init__(self, group: brian2.Group, neuron: Neuron, v_th_factors: NDArray | None = None) -> None:
-        self.group, self.neuron, self.v_th_factors = group, neuron, v_th_factors
+    def __init__(self, group: brian2.Group, neuron: Neuron, factors: Factors = NO_FACTORS) -> None:
+        self.group, self.neuron, self.factors = group, neuron, factors
         self.is_fixed = _is_fixed(neuron)
         self.known: dict[str, NDArray | np.generic] = {}
 
@@ -98,7 +110,7 @@ class InitialState:
         for name, value in self.known.items():
             self.group.variables[name].get_value()[:] = value
         if not self.known:
-            initialise(self.group, self.neuron, self.v_th_factors)
+            initialise(self.group, self.neuron, self.factors)
         if self.is_fixed and not self.known:
             names = [*self.neuron.initial, *({"lastspike", "not_refractory"} & self.group.variables.keys())]
             self.known = {name: _remembered(self.group.variables[name].get_value()) for name in names}

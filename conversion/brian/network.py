@@ -16,14 +16,13 @@ from functools import partial
 import brian2
 import numpy as np
 from brian2 import Clock, Synapses
-from numpy.typing import NDArray
 
 from conversion.brian.code_generation import is_own
 from conversion.brian.counts import Conductor, Counter, Window, WindowOpener
 from conversion.brian.encoding import input_group, input_neurons, output_accumulator
-from conversion.brian.events import Cutter, Events
 from conversion.brian.groups import (
     NEGATIVE_SPIKE,
+    NO_FACTORS,
     SCHEDULE,
     InitialState,
     make_group,
@@ -31,9 +30,11 @@ from conversion.brian.groups import (
     relay,
     write_slopes,
 )
-from conversion.brian.in_flight import InputJitter
-from conversion.brian.matching import matching_of
+from conversion.brian.of_layers import initial_factors, matching_of
 from conversion.brian.projections import Place, Sender, SharedProjection, unroll_synapses
+from conversion.brian.spikes.chance import Chance
+from conversion.brian.spikes.events import Cutter, Events
+from conversion.brian.spikes.in_flight import InputJitter
 from conversion.compiled import GroupLoop
 from conversion.delays import delay
 from conversion.options import Output
@@ -41,6 +42,7 @@ from conversion.plan import ConversionError, Plan, Population, Projection, fan_o
 from conversion.recording import check_probe
 from conversion.settings import Simulation
 from conversion.threads import Together, n_threads
+from conversion.variability import unreliable, vary
 from models.neurons import Neuron
 
 EVENTS = ("spike", NEGATIVE_SPIKE)
@@ -62,6 +64,7 @@ class SpikingNetwork:
     projections: tuple[tuple[Projection, SharedProjection | Synapses], ...]
     conductor: Conductor
     opener: WindowOpener
+    chance: Chance
     counter: Counter
     initial_states: Mapping[str, InitialState]
     backgrounds: Mapping[str, float]
@@ -81,13 +84,15 @@ def build(plan: Plan, simulation: Simulation, batch_size: int, by_hand: bool = F
     """
     at_input = simulation.encoder.spikes_at_input
     plan = delay(plan, simulation.delays, simulation.dt, simulation.network_seed, at_input)
+    plan = unreliable(plan, simulation.variability, simulation.network_seed, simulation.memory_limit)
     clock, members = Clock(simulation.dt, name="network_clock"), members_of(plan, simulation.output)
     neurons = _models(plan, simulation, members)
     backgrounds, gains = matching_of(simulation, members)
     groups = _groups(plan, simulation, neurons, members, batch_size, clock)
     _check_currents(groups, simulation, backgrounds)
     places = places_of(members, groups, neurons, batch_size, plan.slopes)
-    projections = tuple(_projections(plan, places, neurons, gains, simulation, clock, by_hand))
+    chance = Chance(clock)
+    projections = tuple(_projections(plan, places, neurons, gains, simulation, clock, chance, by_hand))
     counter = _counter(plan, simulation, places, clock)
     opener, conductor = WindowOpener(clock), Conductor(clock, counter.steps + plan.output.depth)
     if not (by_hand or backgrounds or simulation.half_threshold_offset or _is_driven(plan, simulation)):
@@ -96,18 +101,21 @@ def build(plan: Plan, simulation: Simulation, batch_size: int, by_hand: bool = F
     loops = {name: GroupLoop(group, SCHEDULE, _n_parts(group)) for name, group in looped.items()}
     cutter = Cutter(list({id(s.events): s.events for place in places.values() for s in place.senders}.values()), clock)
     network = brian2.Network(
-        *groups.values(), *loops.values(), *(p for _, p in projections), conductor, cutter, counter, opener
+        *groups.values(), *loops.values(), *(p for _, p in projections), conductor, cutter, counter, opener, chance
     )
     network.schedule = SCHEDULE
     if n_threads() > 1 and sum(map(len, groups.values())) >= LARGE:
         network.add(*_at_once(loops, projections))
     jitter = _jitter(plan, simulation, groups, clock)
     network.add(*filter(None, [jitter]))
-    factors = _v_th_factors(simulation.thresholds, plan, places)
+    own = {"neurons": initial_factors(plan, simulation, members["neurons"], places, batch_size)}
+    initial_states = {
+        name: InitialState(groups[name], neurons[name], own.get(name, NO_FACTORS))
+        for name in neurons.keys() & groups.keys()
+    }
     return SpikingNetwork(
-        plan, simulation, network, clock, neurons, groups, loops, places, projections, conductor, opener, counter,
-        {name: InitialState(groups[name], neurons[name], factors.get(name)) for name in neurons.keys() & groups.keys()},
-        backgrounds, gains, jitter,
+        plan, simulation, network, clock, neurons, groups, loops, places, projections, conductor, opener, chance,
+        counter, initial_states, backgrounds, gains, jitter,
     )  # fmt: skip
 
 
@@ -122,7 +130,7 @@ def _jitter(plan: Plan, simulation: Simulation, groups: Mapping[str, brian2.Grou
 def _models(plan: Plan, simulation: Simulation, members: Mapping[str, Iterable[Population]]) -> dict[str, Neuron]:
     """The neuron model of each group, also of the input, where that is one."""
     neurons = {
-        "neurons": simulation.neuron,
+        "neurons": vary(simulation.neuron, simulation.variability),
         "relays": relay(),
         "outputs": output_accumulator(simulation.encoder, simulation.neuron),
     }
@@ -226,27 +234,6 @@ def _require_variables(what: str, groups: Mapping[str, brian2.Group], *names: st
             raise ConversionError(f"{what} needs neurons whose equations declare `{name}`")
 
 
-def _v_th_factors(
-    thresholds: Mapping[str, float], plan: Plan, places: Mapping[str, Place]
-) -> dict[str, NDArray[np.float32]]:
-    """For each group with spiking neurons of layers that `thresholds` names, a factor per neuron."""
-    known = [population.name for population in plan.populations if population.role == "neuron"]
-    factors: dict[str, NDArray[np.float32]] = {}
-    for name, factor in thresholds.items():
-        if name not in known:
-            raise ValueError(f"thresholds name {name!r}; layers with a threshold are {', '.join(known)}")
-        if not 0 < factor < np.inf:
-            raise ValueError(f"the threshold of {name!r} is {factor}; it must be a finite number above 0")
-        place = places[name]
-        if place.group.name == "outputs":
-            continue
-        if "v_th" not in place.group.variables:
-            raise ConversionError(f"{name!r} has a threshold, but its neuron's equations declare no `v_th`")
-        values = factors.setdefault(place.group.name, np.ones(len(place.group), np.float32))
-        values[place.start : place.stop] = factor
-    return factors
-
-
 def places_of(
     members: Mapping[str, Iterable[Population]],
     groups: Mapping[str, brian2.Group],
@@ -277,7 +264,7 @@ def _variables(name: str, neurons: Mapping[str, Neuron]) -> tuple[str, str, str]
 
 def _projections(
     plan: Plan, places: Mapping[str, Place], neurons: Mapping[str, Neuron], gains: Mapping[str, float],
-    simulation: Simulation, clock: Clock, by_hand: bool,
+    simulation: Simulation, clock: Clock, chance: Chance, by_hand: bool,
 ) -> Iterator[tuple[Projection, SharedProjection | Synapses]]:  # fmt: skip
     shared = SharedProjection if by_hand else partial(SharedProjection, steps=simulation.steps + plan.output.depth)
     make: Callable[..., SharedProjection | Synapses] = (
@@ -287,4 +274,4 @@ def _projections(
         if projection.source in places:
             target = places[projection.target]
             unit = float(neurons[target.group.name].input_unit) * gains.get(projection.target, 1.0)
-            yield projection, make(projection, places[projection.source], target, unit, clock)
+            yield projection, make(projection, places[projection.source], target, unit, clock, chance.numbers)

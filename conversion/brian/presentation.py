@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import brian2
 import numpy as np
@@ -129,10 +130,9 @@ def begin(network: SpikingNetwork, batch: Batch) -> None:
         if loop.is_random:
             _number_neurons(network, loop, batch.first)
     network.opener.restart()
-    for _, projection in network.projections:
-        clear(projection)
     if network.jitter is not None:
         network.jitter.restart(batch.seed, batch.first)
+    network.chance.restart(batch.seed, batch.first)
     if INPUT in network.places and not isinstance(network.simulation.encoder, SpikeTrains):
         values = np.zeros(network.places[INPUT].stop)
         values[: batch.values.size] = batch.values.ravel()
@@ -149,7 +149,7 @@ def begin(network: SpikingNetwork, batch: Batch) -> None:
     for name, silent in batch.silent.items():
         place = network.places[name]
         place.array("v_th")[place.start : place.stop][: silent.size][silent.ravel()] = np.inf
-    network.opener.openings = openings_of(network)
+    network.opener.openings, network.opener.clearings = openings_of(network), clearings_of(network)
 
 
 def _number_neurons(network: SpikingNetwork, loop: GroupLoop, first: int) -> None:
@@ -206,6 +206,16 @@ def openings_of(network: SpikingNetwork) -> dict[int, list[tuple[NDArray, NDArra
         for counts in _pooling_counts(brian_object):
             openings[depths[projection.target] - 1].append((counts, np.zeros_like(counts)))
     return openings
+
+
+def clearings_of(network: SpikingNetwork) -> dict[int, list[Callable[[], None]]]:
+    """In the first step of a population's window, before its spikes set out, those of before are forgotten."""
+    depths = {population.name: population.depth for population in network.plan.populations}
+    clearings: dict[int, list[Callable[[], None]]] = {}
+    for projection, brian_object in network.projections:
+        if projection.delays.any():
+            clearings.setdefault(depths[projection.source], []).append(partial(clear, brian_object))
+    return clearings
 
 
 def _changes(variable: Variable, group: brian2.Group) -> bool:

@@ -15,12 +15,14 @@ from brian2 import BrianObject, Clock, Group, Synapses
 from brian2.units.fundamentalunits import get_unit
 from numpy.typing import NDArray
 
-from conversion.brian.events import Events
 from conversion.brian.groups import NEGATIVE_SPIKE
-from conversion.brian.in_flight import InFlight
-from conversion.plan import Connection, Ends, MaxConnection, Projection
+from conversion.brian.spikes.chance import released
+from conversion.brian.spikes.events import Events
+from conversion.brian.spikes.in_flight import InFlight
+from conversion.plan import Connection, Ends, MaxConnection, Projection, ReleaseConnection
 
 PATHWAYS = {"pre": "spike", "negative": NEGATIVE_SPIKE}
+NO_CHANCE = np.zeros(2, np.uint64)
 
 
 class Sender(NamedTuple):
@@ -70,12 +72,12 @@ class SharedProjection(BrianObject):
     Where the target has another variable for inhibition, negative weights raise that one by their absolute value, and
     negative spikes do the opposite. Like Brian2's own synapses it leaves alone a target in its refractory period, if
     the variable is flagged `(unless refractory)`. Max pooling counts spikes, at most one in each of so many `steps`
-    before it begins anew.
+    before it begins anew. Synapses that fail do so by `chance`, as `conversion.brian.spikes.chance.Chance` writes it.
     """
 
     def __init__(
         self, projection: Projection, source: Place, target: Place, input_unit: float, clock: Clock,
-        steps: int = np.iinfo(np.int32).max,
+        chance: NDArray[np.uint64] = NO_CHANCE, steps: int = np.iinfo(np.int32).max,
     ) -> None:  # fmt: skip
         super().__init__(clock=clock, when="synapses", name=projection.name)
         self.source, self.target = source, target
@@ -83,6 +85,7 @@ class SharedProjection(BrianObject):
         self.in_flight = InFlight(delays, source.start, len(source.senders)) if delays.any() else None
         self.guarded = [g for g in map(self._guarded, filter(None, (target.variable, target.inhibitory))) if g]
         self.state: tuple[NDArray, ...] = ()
+        self.chance = (chance,) if isinstance(projection.connection, ReleaseConnection) else ()
         if isinstance(projection.connection, MaxConnection):
             narrowest = np.min_scalar_type(-steps - 1)  # narrow counts stay in the cache
             self.state = tuple(np.zeros(place.stop - place.start, narrowest) for place in (source, target))
@@ -141,15 +144,22 @@ class SharedProjection(BrianObject):
             first.deliver_signed(positive, negative, ends, *self.state)
             return
         for sender, connection, its_ends in self.deliveries:
-            connection.deliver(spikes[sender], its_ends, *self.state)
+            connection.deliver(spikes[sender], its_ends, *self.state, *self.chance)
 
 
-def unroll_synapses(projection: Projection, source: Place, target: Place, input_unit: float, clock: Clock) -> Synapses:
+def unroll_synapses(
+    projection: Projection, source: Place, target: Place, input_unit: float, clock: Clock,
+    chance: NDArray[np.uint64] = NO_CHANCE,
+) -> Synapses:  # fmt: skip
     """The projection as plain `Synapses`, with the weight `w` of each in the unit of the variable it raises."""
     pooling = isinstance(projection.connection, MaxConnection)
+    adds, namespace = "w", {}
+    if isinstance(projection.connection, ReleaseConnection):
+        starts = source.start, target.start
+        adds, namespace = "w * released(i, j)", {"released": released(projection.connection, starts, chance)}
     weights = projection.connection.unrolled().tocoo()
     dim = get_unit(target.group.variables[target.variable].dim)
-    model, on_pre = _pooling(source.signed) if pooling else (f"w : {dim!r}", _adding(target, source.signed))
+    model, on_pre = _pooling(source.signed) if pooling else (f"w : {dim!r}", _adding(target, adds, source.signed))
     alone = pooling and source.signed  # Brian2 zeroes a summed variable in all of the target
     synapses = Synapses(
         source.group,
@@ -160,7 +170,7 @@ def unroll_synapses(projection: Projection, source: Place, target: Place, input_
         delay=dict.fromkeys(on_pre, projection.delay * clock.dt) if projection.drawn is None else None,
         clock=clock,
         dtype=np.float32,
-        namespace={},
+        namespace=namespace,
         name=projection.name,
     )
     n_source, n_target = weights.shape
@@ -196,13 +206,13 @@ def clear(projection: SharedProjection | Synapses) -> None:
             pathway.queue.advance()  # what it leaves behind is forgotten
 
 
-def _adding(target: Place, signed: bool) -> dict[str, str]:
-    """What a spike does on each pathway of a synapse of weight w."""
+def _adding(target: Place, adds: str, signed: bool) -> dict[str, str]:
+    """What a spike does on each pathway of a synapse."""
     e, i = target.variable, target.inhibitory
-    positive, negative = {"pre": f"{e}_post += w"}, {"negative": f"{e}_post -= w"}
+    positive, negative = {"pre": f"{e}_post += {adds}"}, {"negative": f"{e}_post -= {adds}"}
     if i:
-        positive["pre"] = f"{e}_post += clip(w, 0, inf)\n{i}_post += clip(-w, 0, inf)"
-        negative["negative"] = f"{e}_post += clip(-w, 0, inf)\n{i}_post += clip(w, 0, inf)"
+        positive["pre"] = f"{e}_post += clip({adds}, 0, inf)\n{i}_post += clip(-{adds}, 0, inf)"
+        negative["negative"] = f"{e}_post += clip(-{adds}, 0, inf)\n{i}_post += clip({adds}, 0, inf)"
     return positive | negative if signed else positive
 
 

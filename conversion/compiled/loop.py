@@ -16,8 +16,9 @@ from brian2.utils.logger import get_logger
 from numpy.typing import NDArray
 
 from conversion.compiled.blocks import Block, make_block
+from conversion.compiled.compilation import compiled
 from conversion.compiled.rendering import NotCompilable
-from conversion.compiled.source import NAMESPACE, PART, compile_source, write_source
+from conversion.compiled.source import NAMESPACE, PART, write_source
 
 Step = Callable[[np.uint64, int], None]
 logger = get_logger(__name__)
@@ -136,7 +137,7 @@ def _compile(group: Group, blocks: Sequence[Block], numbers: NDArray[np.int64], 
     arrays = {name: variables[name].get_value() for name in sorted(set().union(*(b.arrays for b in blocks)))}
     if clash := (NAMESPACE.keys() | {"range"}) & (constants.keys() | arrays.keys()):
         raise NotCompilable(f"a variable is called {clash.pop()!r}")
-    compiled = compile_source(write_source(blocks, list(constants), list(arrays), events))
+    source = write_source(blocks, list(constants), list(arrays), events)
     eventspaces = [group.variables[f"_{event}space"].get_value() for event in events]
 
     if any(block.shared_writes for block in blocks):
@@ -146,7 +147,8 @@ def _compile(group: Group, blocks: Sequence[Block], numbers: NDArray[np.int64], 
         own = [array if variables[name].scalar else array[start:stop] for name, array in arrays.items()]
         spaces = [np.zeros(stop - start + 1, np.int32) if start else space[: stop + 1] for space in eventspaces]
         arguments = [numbers[start:stop], *constants.values(), *own, *spaces]
-        return _Part(lambda key, k: compiled(key, k, *arguments), start, spaces, eventspaces)
+        run = compiled(source, [np.uint64(0), 0, *arguments])
+        return _Part(lambda key, k: run(key, k, *arguments), start, spaces, eventspaces)
 
     return [part(start, stop) for start, stop in pairwise(_cuts(len(group), n_parts))]
 

@@ -1,4 +1,4 @@
-"""From the blocks of a group to one compiled function, that runs a step of all its neurons.
+"""From the blocks of a group to the source of one function, that runs a step of all its neurons.
 
 It walks them in parts that stay in the first-level cache, and each part block by block: every block is a loop of its
 own, which is what lets the compiler compute many neurons at once.
@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from textwrap import indent
 from typing import Any
 
-import numba
 import numpy as np
 
 from conversion.compiled import functions
@@ -35,7 +34,6 @@ NAMESPACE: Mapping[str, Any] = {
     "_bool": np.bool_,
     "_uint64": np.uint64,
 }
-_compiled: dict[str, Callable[..., None]] = {}
 
 
 def write_source(
@@ -62,15 +60,6 @@ def write_source(
     body += [f"_{event}[_n] = _found_{event}" for event in events]
     names = ", ".join([*constants, *(f"_array_{name}" for name in arrays), *(f"_{event}" for event in events)])
     return f"def step(_seed, _k, _numbers, {names}):\n" + indent("\n".join(body), "    ")
-
-
-def compile_source(source: str) -> Callable[..., None]:
-    """The compiled function, once for equal sources."""
-    if source not in _compiled:
-        namespace = dict(NAMESPACE)
-        exec(source, namespace)  # made of Brian2's checked expressions
-        _compiled[source] = numba.njit(namespace["step"], error_model="numpy", nogil=True)
-    return _compiled[source]
 
 
 def _can_share_a_pass(blocks: Sequence[Block]) -> bool:

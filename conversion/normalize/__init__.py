@@ -5,7 +5,7 @@ from conversion.normalize.fi_matching import FICurve, fi_curve, match_fi
 from conversion.normalize.rate_matching import calibrate_matching
 from conversion.normalize.scales import equivalent_thresholds, rescale
 from conversion.normalize.schemes import normalize
-from conversion.normalize.spike_norm import balance_thresholds
+from conversion.normalize.spike_norm import balance_thresholds, lower_thresholds
 
 __all__ = [
     "FICurve",
@@ -14,6 +14,7 @@ __all__ = [
     "calibrate_matching",
     "equivalent_thresholds",
     "fi_curve",
+    "lower_thresholds",
     "match_fi",
     "normalize",
     "rescale",

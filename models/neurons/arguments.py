@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def require_positive(**values: Quantity) -> None:
 def require_rising(**values: Quantity) -> None:
     """Raise ValueError unless each value lies above the one before."""
     names = list(values)
-    for low, high in zip(names, names[1:], strict=False):
+    for low, high in pairwise(names):
         if not values[low] < values[high]:
             raise ValueError(f"{low} is {values[low]} and {high} is {values[high]}; {low} should be below {high}")
 

@@ -12,8 +12,8 @@ from models.neurons.neuron import Neuron
 
 IZHIKEVICH = """
 dv/dt = 0.04/ms/mV * x**2 + 5/ms * x + 140*mV/ms + (0.08/ms/mV * x + 5/ms) * (v - x) - u + drive : volt
-du/dt = a * (b * v - u) : volt/second
-x = clip(v, -85*mV, 30*mV) : volt
+du/dt = a * (b * x - u) : volt/second
+x = clip(v, v_rest, 30*mV) : volt
 drive : volt/second (constant)
 """
 
@@ -31,8 +31,10 @@ def izhikevich(
     on, sets v to c and adds d to u. Without a jump of u it fires from a drive of about (5 - b)^2 / 0.16 - 140 mV/ms on,
     4 for b = 0.2; its f-I curve is measured. A spike of weight 1 takes it from rest to where it fires at once.
 
-    Below -85 mV, where only inhibition brings it, the parabola goes on as its tangent, or else a step would leap over
-    the rest, to a spike. It takes steps of at most 0.5 ms, as the half steps for v in the paper's program.
+    Below its rest, where inhibition brings it, the parabola goes on as its tangent, a leak of 1.7 ms for b = 0.2, and u
+    follows the rest: else a step would leap over the rest, to a spike, and u would make it rebound. So it does not
+    rebound after inhibition, as the paper's does. It takes steps of at most 0.5 ms, as the half steps for v in the
+    paper's program, whose u and spikes have steps of 1 ms and are later.
 
     Parameters
     ----------

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
+
+from brian2 import Quantity
 
 from models.neurons.izhikevich import IZHIKEVICH_PATTERNS, izhikevich
 from models.neurons.leaky import adaptive_current, adaptive_threshold, leaky_membrane, relative_refractory
@@ -16,6 +19,7 @@ from models.neurons.nonlinear import (
     quadratic_integrate_and_fire,
 )
 from models.neurons.signed import signed_integrate_and_fire
+from models.neurons.synapses import alpha_current, conductances, exponential_current
 
 NEURONS: Mapping[str, Callable[..., Neuron]] = {
     "if": integrate_and_fire,
@@ -33,4 +37,16 @@ NEURONS: Mapping[str, Callable[..., Neuron]] = {
         for name, values in ADAPTIVE_EXPONENTIAL_PATTERNS.items()
     },
     **{f"izhikevich_{name}": partial(izhikevich, **values) for name, values in IZHIKEVICH_PATTERNS.items()},
+}
+
+
+def _conductance(neuron: Neuron, tau_s: Quantity, *, tau_i: Quantity | None = None, **potentials: Any) -> Neuron:
+    """`conductances` whose excitation decays with `tau_s`, and inhibition too, unless `tau_i` is given."""
+    return conductances(neuron, tau_s, tau_s if tau_i is None else tau_i, **potentials)
+
+
+SYNAPSES: Mapping[str, Callable[..., Neuron]] = {
+    "exponential": exponential_current,
+    "alpha": alpha_current,
+    "conductance": _conductance,
 }

@@ -4,8 +4,8 @@ As in `models.neurons.leaky`, `drive` is a current over the capacitance, the `v_
 threshold V_T lies above the rest, and a spike of weight 1 brings just that much. Above V_T the potential runs away by
 itself; where it is cut off decides little, as it would be infinite soon after.
 
-The steps are those of Euler: up to 0.1 ms for rates within 1 or 2 %, up to 0.5 ms for a network, whose matching measures
-the curve at its own dt. At 1 ms, rates of 200 Hz are up to a tenth too low.
+The steps are those of Euler: up to 0.1 ms for rates within 1 or 2 %, up to 0.5 ms for a network, whose matching
+measures the curve at its own dt. At 1 ms, rates of 200 Hz are up to a tenth too low.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ drive : volt/second (constant)
 v_th : volt (constant)
 """
 EXPONENTIAL = """
-dv/dt = (E_L - v + Delta_T * exp(clip((v - E_L - v_th) / Delta_T, -inf, cut))) / tau_m + drive : volt (unless refractory)
+dv/dt = (E_L - v + Delta_T * upstroke) / tau_m + drive : volt (unless refractory)
+upstroke = exp(clip((v - E_L - v_th) / Delta_T, -inf, cut)) : 1
 drive : volt/second (constant)
 v_th : volt (constant)
 """
 ADAPTIVE_EXPONENTIAL = """
-dv/dt = (g_L * (E_L - v + Delta_T * exp(clip((v - E_L - v_th) / Delta_T, -inf, cut))) - w) / C_m + drive : volt
+dv/dt = (g_L * (E_L - v + Delta_T * upstroke) - w) / C_m + drive : volt
+upstroke = exp(clip((v - E_L - v_th) / Delta_T, -inf, cut)) : 1
 dw/dt = (a * (v - E_L) - w) / tau_w : amp
 drive : volt/second (constant)
 v_th : volt (constant)

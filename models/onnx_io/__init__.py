@@ -4,7 +4,7 @@ Most need `load`, `save`, `predict` and `activations`; the rest is for the tailo
 """
 
 from models.onnx_io.content import content_hash, files_of, opset_of
-from models.onnx_io.editing import cut, to_half, without_unread
+from models.onnx_io.editing import cut, to_bytes, to_half, without_unread
 from models.onnx_io.names import free_name
 from models.onnx_io.node import BehindLogits, Missing, Node, Rounded, Value, attributes_of, operator_of
 from models.onnx_io.operators import FOLLOWERS, NORMS, QUANTISED, SMOOTH, UNBOUNDED
@@ -49,6 +49,7 @@ __all__ = [
     "read",
     "require_runnable",
     "save",
+    "to_bytes",
     "to_half",
     "to_onnx",
     "without_unread",

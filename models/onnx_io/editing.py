@@ -1,4 +1,4 @@
-"""ONNX models made of ONNX models: a part of a network up to a tensor, and weights stored as float16."""
+"""ONNX models made of ONNX models: a part of a network up to a tensor, weights stored as float16 or as bytes."""
 
 from __future__ import annotations
 
@@ -87,10 +87,51 @@ def to_half(model: onnx.ModelProto) -> onnx.ModelProto:
             stored = _round(tensor)
             casts.append(helper.make_node("Cast", [stored.name], [tensor.name], to=TensorProto.FLOAT))
             tensor.CopyFrom(stored)
-    nodes = [*casts, *result.graph.node]
-    del result.graph.node[:]
-    result.graph.node.extend(nodes)
-    return result
+    return _begin_with(casts, result)
+
+
+def to_bytes(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same network with the weights of convolutions and dense layers rounded to 8 bits, one scale per output.
+
+    A DequantizeLinear node makes float32 of them: byte times scale, where the largest weight of an output is 127. What
+    is no weight of an output per row, biases among them, stays as it is.
+    """
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    weights = {node.input[1] for node in result.graph.node if node.op_type == "Conv" or _is_by_row(node)}
+    stored, nodes = list[onnx.TensorProto](), list[onnx.NodeProto]()
+    for tensor in result.graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT or tensor.name not in weights:
+            stored.append(tensor)
+            continue
+        parts = _bytes_and_scale(tensor)
+        stored += parts
+        nodes.append(helper.make_node("DequantizeLinear", [part.name for part in parts], [tensor.name], axis=0))
+    del result.graph.initializer[:]
+    result.graph.initializer.extend(stored)
+    return _begin_with(nodes, result)
+
+
+def _is_by_row(node: onnx.NodeProto) -> bool:
+    return node.op_type == "Gemm" and any(a.name == "transB" and a.i == 1 for a in node.attribute)
+
+
+def _bytes_and_scale(tensor: onnx.TensorProto) -> list[onnx.TensorProto]:
+    values = numpy_helper.to_array(tensor)
+    largest = np.abs(values).reshape(len(values), -1).max(axis=1)
+    scale = (np.where(largest > 0, largest, 1) / 127).astype(np.float32)
+    rounded = np.rint(values / scale.reshape(-1, *(1,) * (values.ndim - 1))).astype(np.int8)
+    return [
+        numpy_helper.from_array(rounded, f"{tensor.name}.bytes"),
+        numpy_helper.from_array(scale, f"{tensor.name}.scale"),
+    ]
+
+
+def _begin_with(nodes: list[onnx.NodeProto], model: onnx.ModelProto) -> onnx.ModelProto:
+    nodes = [*nodes, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model
 
 
 def _round(tensor: onnx.TensorProto) -> onnx.TensorProto:

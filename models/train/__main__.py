@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without which a GPU may add in any order
+    torch.use_deterministic_algorithms(True)
     recipe = RECIPES[options.name]
     if options.learning_rate is not None:
         recipe = replace(recipe, learning_rate=options.learning_rate)
@@ -46,6 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--epochs", type=_positive, help="instead of the recipe's")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=_positive, default=2)
+    kind = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--device", type=_device, default=kind, help=f"as PyTorch names it (default: {kind})")
     parser.add_argument("--checkpoint-dir", type=Path, default=Path(".checkpoints"))
     parser.add_argument("--data", type=Path, help="the data directory")
     parser.add_argument("--learning-rate", type=_rate, help="instead of the recipe's")
@@ -62,7 +67,7 @@ def _train(recipe: Recipe, options: argparse.Namespace) -> dict[str, Any]:
     origin |= {} if options.start is None else {"start": _origin_of(options.start)}
     data, path = recipe.training(options.data), WEIGHTS / f"{name}.onnx"
     checkpoint = options.checkpoint_dir / f"{name}-{seed}-{epochs}.pt"
-    network = train(recipe, data, checkpoint, epochs=epochs, seed=seed, start=options.start)
+    network = train(recipe, data, checkpoint, epochs=epochs, seed=seed, start=options.start, device=options.device)
     measure, measured = recipe.measure
     tests = {test: load_dataset(test, options.data) for test in recipe.tests}
     to_file(network, tests[recipe.tests[0]].x.shape[1:], path, spiking=recipe.spiking, metadata=recipe.metadata)
@@ -87,6 +92,15 @@ def _rate(text: str) -> float:
     return rate
 
 
+def _device(text: str) -> str:
+    try:
+        torch.zeros(1, device=text)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise argparse.ArgumentTypeError(f"{text!r} is no device that PyTorch can use here: {reason}") from None
+    return text
+
+
 def _existing(text: str) -> Path:
     if not (path := Path(text)).is_file():
         raise argparse.ArgumentTypeError(f"{text!r} is not a file")
@@ -97,6 +111,7 @@ def _command(options: argparse.Namespace, epochs: int) -> str:
     """What makes the same file again."""
     values = {"seed": options.seed, "epochs": epochs}
     values |= {"learning-rate": options.learning_rate, "start": options.start}
+    values |= {"device": options.device} if options.device != "cpu" else {}
     given = (f" --{option} {value}" for option, value in values.items() if value is not None)
     return f"python -m models.train {options.name}{''.join(given)}"
 

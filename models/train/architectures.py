@@ -81,20 +81,23 @@ def digit_detector() -> nn.Sequential:
     return stack(**layers, head=nn.Conv2d(widths[-1], DIGITS.channels, 1))
 
 
-VGG_WIDTHS = (32, 64, 128, 256, 256)
+VGG_WIDTHS = (64, 128, 256, 512, 512)
 VGG_CONVOLUTIONS = (2, 2, 3, 3, 3)
 
 
-def vgg16(batch_norm: bool = False) -> nn.Sequential:
-    """VGG-16 at half its widths as Sengupta 2019 has it: no biases, dropout, average pooling; a stage per pooling.
+def vgg16(batch_norm: bool = False, share: float = 1.0) -> nn.Sequential:
+    """VGG-16 as Sengupta 2019 has it: no biases, dropout, average pooling; a stage per pooling.
+
+    All layers but the last have a `share` of the original's channels, the dense ones of the last 512.
 
     Without batch norm the gain of He 2015 alone lets signals fade: the mean of four pixels varies less than each, and a
     kernel at the border of a small map reads many zeros. So layers behind a pooling get sqrt(2) more, and kernels what
     their zeros cost.
     """
     layers: dict[str, nn.Module] = {}
+    widths = [round(share * width) for width in VGG_WIDTHS]
     channels, size, linear = 3, 32, partial(nn.Linear, bias=False)
-    for stage, (count, width) in enumerate(zip(VGG_CONVOLUTIONS, VGG_WIDTHS, strict=True), 1):
+    for stage, (count, width) in enumerate(zip(VGG_CONVOLUTIONS, widths, strict=True), 1):
         for number in range(1, count + 1):
             lost = 3 * size / (3 * size - 2) * (math.sqrt(2) if stage > 1 and number == 1 else 1)
             gain = 1.0 if batch_norm else lost
@@ -104,9 +107,9 @@ def vgg16(batch_norm: bool = False) -> nn.Sequential:
         size //= 2
     return stack(
         **layers, flatten=nn.Flatten(),
-        dropout1=nn.Dropout(0.1), fc1=_he(linear(channels * size**2, 256), math.sqrt(2)), relu1=nn.ReLU(),
-        dropout2=nn.Dropout(0.1), fc2=_he(linear(256, 256)), relu2=nn.ReLU(),
-        dropout3=nn.Dropout(0.1), fc3=linear(256, 10),
+        dropout1=nn.Dropout(0.1), fc1=_he(linear(channels * size**2, channels), math.sqrt(2)), relu1=nn.ReLU(),
+        dropout2=nn.Dropout(0.1), fc2=_he(linear(channels, channels)), relu2=nn.ReLU(),
+        dropout3=nn.Dropout(0.1), fc3=linear(channels, 10),
     )  # fmt: skip
 
 
@@ -135,8 +138,8 @@ class Residual(nn.Module):
 def resnet(depth: int, batch_norm: bool = False) -> nn.Sequential:
     """ResNet for CIFAR-10 (He 2016) as Sengupta 2019 has it: no biases, and plain convolutions before the first block.
 
-    `depth` is that of He 2016, 6 n + 2: 8, 14, 20 or 32. Paths that end in a ReLU only ever add, up to a doubled signal
-    in every block; as in Fixup (Zhang 2019) they start smaller, by the square root of the number of blocks.
+    `depth` is that of He 2016, 6 n + 2: 8, 14, 20, 32 or 56. Paths that end in a ReLU only ever add, up to a doubled
+    signal in every block; as in Fixup (Zhang 2019) they start smaller, by the square root of the number of blocks.
     """
     blocks, widths = (depth - 2) // 6, (16, 16, 32, 64)
     gain = (3 * blocks) ** -0.5

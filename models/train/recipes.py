@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,12 @@ from models.detection import Head, detect, mean_average_precision, metadata, unp
 from models.graph import Array
 from models.train import architectures
 from models.train.architectures import cifar_cnn, resnet, vgg16
-from models.train.optimizers import adam, muon_and_adam
+from models.train.optimizers import adam, muon_and_adam, sgd
 from models.train.yolo_loss import yolo_loss
 
 Rng = np.random.Generator
 Labels = NDArray[Any]
+Augment = Callable[[Array, Rng], Array]
 
 
 def share_correct(outputs: Array, labels: Labels) -> float:
@@ -42,16 +44,20 @@ class Recipe:
 
     `compose` makes other examples of a batch of augmented images and their labels, such as scenes of digits. `tests`
     are the datasets on which it is measured, by the function `measure` of outputs and labels; `spiking` says whether
-    all of it can become spikes (if not, the file is kept as PyTorch writes it), and `metadata` goes into the file.
+    all of it can become spikes (if not, the file is kept as PyTorch writes it), and `metadata` goes into the file. A
+    gradient whose norm, over all weights, is above `largest_gradient` is shortened to it.
     """
 
     network: Callable[[], nn.Module]
     training: Callable[[Path | None], Dataset]
-    augment: Callable[[Array, Rng], Array]
+    augment: Augment
     tests: tuple[str, ...]
     epochs: int
     learning_rate: float = 2e-3
-    optimizers: Callable[[nn.Module, float], tuple[Optimizer, ...]] = adam
+    optimizers: Callable[[nn.Module, float, float], tuple[Optimizer, ...]] = adam
+    weight_decay: float = 0.0
+    batch: int = 100
+    largest_gradient: float = math.inf
     spiking: bool = True
     compose: Callable[[Array, Labels, Rng], tuple[Array, Labels]] = lambda images, labels, rng: (images, labels)
     loss: Callable[[Tensor, Tensor], Tensor] = functional.cross_entropy
@@ -93,11 +99,12 @@ def crop_and_rectify(images: Array, rng: Rng) -> Array:
     return rectify(crop(images, rng))
 
 
-def crop_rectify_and_punch(images: Array, rng: Rng) -> Array:
-    """As `crop_and_rectify`, with a square of 8 x 8 pixels of each image put to 0 (Cutout, DeVries 2017)."""
-    result = crop_and_rectify(images, rng)
-    for image, (y, x) in zip(result, rng.integers(-4, CROP - 4, (len(images), 2)), strict=True):
-        image[:, max(0, y) : y + 8, max(0, x) : x + 8] = 0
+def punch(images: Array, rng: Rng, augment: Augment, side: int) -> Array:
+    """As `augment`, with a square of `side` pixels of each square image put to 0 (Cutout, DeVries 2017)."""
+    result = augment(images, rng)
+    corners = rng.integers(-(side // 2), result.shape[-1] - side // 2, (len(images), 2))
+    for image, (y, x) in zip(result, corners, strict=True):
+        image[:, max(0, y) : y + side, max(0, x) : x + side] = 0
     return result
 
 
@@ -146,10 +153,32 @@ RECIPES = {
     "cifar_cnn_nobias": _cifar(partial(cifar_cnn, pool=nn.MaxPool2d)),
     "cifar_cnn_tailored": _cifar(cifar_cnn),
     # The tailored network once more, three times as long, on images with holes, since it overfits.
-    "cifar_cnn_cao": _cifar(cifar_cnn, augment=crop_rectify_and_punch, epochs=120),
-    # Sengupta 2019, and the same with batch norm, which the importer folds.
-    "cifar_vgg16": _deep(vgg16),
-    "cifar_vgg16_bn": _deep(partial(vgg16, batch_norm=True)),
+    "cifar_cnn_cao": _cifar(cifar_cnn, augment=partial(punch, augment=crop_and_rectify, side=8), epochs=120),
+    # Sengupta 2019, VGG-16 at half its widths, and the same with batch norm, which the importer folds.
+    "cifar_vgg16": _deep(partial(vgg16, share=0.5)),
+    "cifar_vgg16_bn": _deep(partial(vgg16, batch_norm=True, share=0.5)),
     **{f"cifar_resnet{depth}": _deep(partial(resnet, depth)) for depth in (8, 14, 20, 32)},
     "cifar_resnet20_bn": _deep(partial(resnet, 20, batch_norm=True)),
+}
+
+
+def _decayed(recipe: Recipe, epochs: int, side: int = 12, **changes: Any) -> Recipe:
+    """The same with weight decay, smoothed labels and holes in the images: of kernels that cancel little is left."""
+    images = {"augment": partial(punch, augment=recipe.augment, side=side), "batch": 250}
+    labels = {"loss": partial(functional.cross_entropy, label_smoothing=0.1)}
+    return replace(recipe, epochs=epochs, **{"weight_decay": 0.02, **images, **labels, **changes})
+
+
+_STEPS = [f"cifar_cnn_{step}" for step in ("untailored", "abs", "relu", "nobias", "tailored")]
+_RESNETS = {8: 130, 14: 90, 20: 65, 32: 45}  # epochs of each depth
+_by_sgd = partial(
+    _decayed, epochs=90, optimizers=sgd, learning_rate=0.1, weight_decay=5e-4, largest_gradient=1.0
+)  # as networks with batch norm were trained by He 2016
+
+RECIPES |= {
+    **{f"{name}_decay": _decayed(RECIPES[name], 280, side=8) for name in _STEPS},
+    **{f"cifar_resnet{depth}_decay": _decayed(RECIPES[f"cifar_resnet{depth}"], n) for depth, n in _RESNETS.items()},
+    "cifar_resnet20_bn_decay": _by_sgd(RECIPES["cifar_resnet20_bn"]),
+    "cifar_resnet56_bn": _by_sgd(_deep(partial(resnet, 56, batch_norm=True)), epochs=40),
+    "cifar_vgg16_decay": _decayed(_deep(vgg16), 30, side=8, batch=500),
 }

@@ -23,12 +23,12 @@ def yolo_loss(raw: Tensor, boxes: Tensor, head: Head) -> Tensor:
         See `models.detection`.
     """
     by_box = raw.unflatten(1, (len(head.anchors), -1)).movedim(2, -1)
-    grid = torch.tensor([raw.shape[3], raw.shape[2]])
+    grid = torch.tensor([raw.shape[3], raw.shape[2]], device=raw.device)
     image, number = torch.nonzero(boxes[..., 0] != NO_BOX, as_tuple=True)
     truth = boxes[image, number]
     centre, size = (truth[:, 1:3] + truth[:, 3:5]) / 2 * grid, (truth[:, 3:5] - truth[:, 1:3]) * grid
     cell = torch.minimum(centre.long(), grid - 1)
-    anchors = torch.tensor(head.anchors)
+    anchors = torch.tensor(head.anchors, device=raw.device)
     anchor = _of_like_shape(size, anchors)
     place = (image, anchor, cell[:, 1], cell[:, 0])
     responsible, objectness = by_box[place], by_box[..., 4]

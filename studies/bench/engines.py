@@ -23,13 +23,13 @@ from tqdm import tqdm
 
 from conversion.brian import can_compile, device_network
 from conversion.options import Connectivity
-from conversion.plan import make_plan
 from studies.bench import pytorch
 from studies.bench.convnet import STEPS, convnet
 from studies.bench.stopwatch import Row, in_own_process, show, spiking
 from studies.draw import HATCHES, PALETTE, drawing
 
 ROUNDS = 3
+BATCH = 27  # images; what `simulate` shows of this network at once
 CYTHON, CPP = "Synapses, Cython", "Synapses, C++ standalone"
 PYTORCH, PYTORCH_ONE = "PyTorch loop", "PyTorch loop, one image"
 
@@ -46,7 +46,7 @@ def measure_engines(missing: Container[str]) -> pd.DataFrame:
 def engines(number: int) -> list[tuple[str, Callable[..., list[Row]], tuple[Any, ...]]]:
     """What runs in a round; each engine gets the batch that suits it, and C++ is compiled in the first round only."""
     turns: list[tuple[str, Callable[..., list[Row]], tuple[Any, ...]]] = [
-        ("shared weights", time_runtime, ("shared", "auto", 50, 21)),
+        ("shared weights", time_runtime, ("shared", "auto", BATCH, 31)),
         ("shared weights, one image", time_runtime, ("shared", "auto", 1, 41)),
         (PYTORCH, pytorch.time_loop, (100, 4)),
         (PYTORCH_ONE, pytorch.time_loop, (1, 20)),
@@ -82,7 +82,7 @@ def time_standalone(n_images: int, repeats: int) -> list[Row]:
     graph, images = convnet(n_images)
     with tempfile.TemporaryDirectory() as folder, np.errstate(over="ignore"):  # see conversion.brian.presentation
         brian2.set_device("cpp_standalone", directory=folder, build_on_run=False)
-        device_network(graph, images, spiking(STEPS + make_plan(graph).output.depth)).run()
+        device_network(graph, images, spiking(STEPS)).run()
         device: Any = brian2.get_device()
         start = time.perf_counter()
         device.build(directory=folder, run=False, with_output=False)

@@ -84,6 +84,8 @@ class Condition:
         them ReLU.
     headroom : float
         Factor on the scales of a normalisation that looks at images (`conversion.normalize.schemes`).
+    threshold_factor : float
+        Factor on every threshold that Spike-Norm found (`conversion.normalize.lower_thresholds`).
     current_offset : str
         "half" brings every neuron half a threshold in the window, as a constant current (Deng and Gu 2021).
     residual_ms : float
@@ -92,7 +94,7 @@ class Condition:
     matching, onset_share : str, float
         "fi" gives every neuron the gain and the background current that make its f-I curve, as measured, that of a
         ReLU (`conversion.normalize.fi_matching`); the background is this share of the current at which it begins to
-        fire.
+        fire. "calibrated" fits it for each layer, on some calibration images (`conversion.normalize.rate_matching`).
     pooling : str
         Whether average pooling has neurons of its own or becomes part of the next layer's weights.
     encoder, max_rate_hz, phase_period : str, float, int
@@ -151,10 +153,11 @@ class Condition:
     normalization: Normalization = field(default="none", metadata=one_of(NORMALIZATIONS))
     percentile: float | None = field(default=None, metadata=PERCENTILE)
     headroom: float | None = field(default=1.0, metadata=FACTOR)
+    threshold_factor: float | None = field(default=1.0, metadata=FACTOR)
     bias_calibration: str = field(default="none", metadata=one_of(("none", "mean")))
     pooling: str = field(default="spiking", metadata=one_of(("spiking", "folded")))
     connectivity: Connectivity = field(default="shared", metadata=one_of(get_args(Connectivity)))
-    matching: str = field(default="none", metadata=one_of(("none", "fi")))
+    matching: str = field(default="none", metadata=one_of(("none", "fi", "calibrated")))
     onset_share: float | None = field(default=1.0, metadata=SHARE)
     synapse: str = field(default="delta", metadata=one_of(("delta", "exponential", "alpha", "conductance")))
     delay: str = field(default="0 ms", metadata=with_unit("3 ms"))

@@ -50,7 +50,7 @@ def check_together(c: Condition) -> None:
             f"normalization is 'spike' and neuron {c.neuron!r}; Spike-Norm looks at the positive input of neurons that "
             "are 'if' or 'lif'"
         )
-    if c.matching == "fi":
+    if c.matching != "none":
         _check_matching(c)
     if c.encoder == "burst" and c.dt_ms > 1:
         raise StudyError(f"dt_ms is {c.dt_ms:g}; the Izhikevich neurons of encoder 'burst' need at most 1 ms")
@@ -62,14 +62,14 @@ def check_together(c: Condition) -> None:
 def _check_matching(c: Condition) -> None:
     """The f-I curve of a neuron with one threshold, which nothing else moves, from 0 to the rate of activation 1."""
     if c.neuron in SIGNED:
-        raise StudyError(f"matching is 'fi'; neuron is {c.neuron!r}, which needs none; it must be another")
+        raise StudyError(f"matching is {c.matching!r}; neuron is {c.neuron!r}, which needs none; it must be another")
     if c.encoder == "phase":
-        raise StudyError("matching is 'fi'; the neurons of encoder 'phase' have no rate; use another encoder")
+        raise StudyError(f"matching is {c.matching!r}; the neurons of encoder 'phase' have no rate; use another")
     if c.normalization == "spike":
         raise StudyError(
-            "matching is 'fi'; Spike-Norm moves the thresholds that it rests on; use another normalization"
+            f"matching is {c.matching!r}; Spike-Norm moves the thresholds that it rests on; use another normalization"
         )
-    _check_model("matching 'fi'", c, current_offset="none", residual_ms=0)
+    _check_model(f"matching {c.matching!r}", c, current_offset="none", residual_ms=0)
 
 
 def _check_model(cause: str, c: Condition, **needed: Any) -> None:

@@ -29,7 +29,8 @@ ABOVE_ZERO = Such("a rate above 0", lambda value: (amount(value) or (0.0, ""))[0
 UNSIGNED = Such("a neuron without negative spikes", lambda name: name not in SIGNED)
 Choices = Such | tuple[str, ...]
 OWN = ("if", "lif", *SIGNED)  # the neurons with keys of their own
-_LOOKS_AT_IMAGES = {"normalization": ("data", "percentile", "channel", "spike"), "bias_calibration": ("mean",)}
+_SIMULATES = {"normalization": ("spike",), "bias_calibration": ("mean",), "matching": ("calibrated",)}
+_LOOKS_AT_IMAGES = _SIMULATES | {"normalization": ("data", "percentile", "channel", "spike")}
 MATTERS_ONLY_IF: Mapping[str, Mapping[str, Choices]] = {
     "max_rate_hz": {"encoder": ("poisson", "on_off", "constant")},
     "phase_period": {"encoder": ("phase",)},
@@ -40,11 +41,12 @@ MATTERS_ONLY_IF: Mapping[str, Mapping[str, Choices]] = {
     **{key: {"neuron": OWN} for key in ("refractory_ms", "reset", "v_th", "v_min", "v_init")},
     "background_weight": {"background": ABOVE_ZERO},
     "headroom": {"normalization": CALIBRATED},
+    "threshold_factor": {"normalization": ("spike",)},
     "percentile": {"normalization": ("percentile", "channel", "spike")},
     "onset_share": {"matching": ("fi",)},
     "calibration": _LOOKS_AT_IMAGES,
     "calibration_dataset": _LOOKS_AT_IMAGES,
-    "calibration_ms": {"normalization": ("spike",), "bias_calibration": ("mean",)},
+    "calibration_ms": _SIMULATES,
 }
 
 

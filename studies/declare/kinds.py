@@ -73,5 +73,9 @@ SHARE = number("a number from 0 on", lambda value: 0 <= value < math.inf)
 PART = number("a number from 0 to 1", lambda value: 0 <= value <= 1)
 PROBABILITY = number("a number above 0, at most 1", lambda value: 0 < value <= 1)
 WEIGHT = number("a finite number", math.isfinite)
-BITS = takes((int,), "a whole number from 1 to 32; 32 leaves weights as they are", lambda value: 1 <= value <= 32)
+BITS = takes(
+    (int,),
+    "a whole number from 2 to 16, or 32, which leaves weights as they are",
+    lambda value: value in (*range(2, 17), 32),
+)
 PERCENTILE = number("a number in (0, 100]", lambda value: 0 < value <= 100)

@@ -54,7 +54,8 @@ def measure_answers(
     -------
     DataFrame
         Columns `METRIC_COLUMNS`. `agreement` is the share of images in which both give the same answer, each guessing
-        for itself among its ties; `unanswered_share` that of images without an answer of the SNN. Spikes, operations
+        for itself among its ties; `unanswered_share` that of images without an answer of the SNN; `latency_ms` how much
+        later than the image the time begins, with the window of the output. Spikes, operations
         and energy are totals from the start of the window to `time_ms`.
     """
     over_time, of_ann = scores(recording, readout, readout_k), ann_scores(ann_outputs)
@@ -80,6 +81,7 @@ def costs(
             "synops_per_image": synops,
             "energy_nj": synops * AC_PJ / 1000 + input_energy_nj,
             "ann_energy_nj": ann_energy_nj,
+            "latency_ms": recording.latency * 1e3,
         }
     )
 

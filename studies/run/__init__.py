@@ -10,6 +10,7 @@ from studies.run.experiment import (
     simulate_condition,
 )
 from studies.run.files import Job, model_path
+from studies.run.noise import say_shot_noise
 from studies.run.runner import run_study
 from studies.run.settings import encoder_of, simulation_of
 
@@ -24,6 +25,7 @@ __all__ = [
     "prepare",
     "run_study",
     "say_accuracies",
+    "say_shot_noise",
     "simulate_condition",
     "simulation_of",
 ]

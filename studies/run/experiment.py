@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,18 +13,27 @@ from numpy.typing import NDArray
 
 from conversion.brian import check_encoder, max_rate, members_of
 from conversion.ceilings import check_ceilings, has_ceilings
-from conversion.normalize import balance_thresholds, calibrate_biases, equivalent_thresholds, normalize, rescale
+from conversion.delays import delay
+from conversion.normalize import (
+    balance_thresholds,
+    calibrate_biases,
+    calibrate_matching,
+    equivalent_thresholds,
+    lower_thresholds,
+    normalize,
+    rescale,
+)
 from conversion.plan import make_plan
 from conversion.recording import Probe, Recording, delay_evaluation, select_readouts
 from conversion.reduce import drop_negative_slopes, fold_average_pooling
 from conversion.residual_potential import simulate_in_two_stages
 from conversion.settings import Simulation
 from conversion.simulate import simulate
+from conversion.variability import vary, weight_bits, weight_noise
 from models.detection import NO_BOX, Head, check_output, detect, read_head
 from models.encoders import Encoder
 from models.graph import INPUT, Array, Graph, Shape
 from models.onnx_io import activations_in_turn, predict
-from models.onnx_io import content_hash as network_hash
 from studies.declare import Condition, StudyError, readout_steps
 from studies.measure import (
     box_table,
@@ -39,23 +45,28 @@ from studies.measure import (
     measure_layers,
     output_scale,
 )
-from studies.run.code import code_hash
 from studies.run.files import (
     Job,
     calibration_images,
-    dataset,
     fit,
     has_boxes,
     model_path,
     network,
-    neuron_file,
     test_images,
 )
 from studies.run.neurons import made_neuron
-from studies.run.settings import calibration_of, encoder_of, is_random, output_of, rheobase, simulation_of
+from studies.run.settings import (
+    calibration_of,
+    curve_of,
+    encoder_of,
+    network_seed_of,
+    output_of,
+    rheobase,
+    simulation_of,
+)
 
+MATCHED_IMAGES = 50  # of those to calibrate on; more change little
 Rows = Mapping[str, Mapping[str, list[Any]]]
-LIBRARIES = ("brian2", "numpy", "onnxruntime", "pycocotools")  # those that the rows depend on
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +109,7 @@ def check_job(job: Job) -> None:
     """
     graph, c = network(job), job.condition
     neuron, encoder, (images, labels) = made_neuron(job), encoder_of(c), test_images(job)
-    plan = make_plan(_reduced(graph, c), signed=neuron.is_signed, signed_input=bool(np.any(images < 0)))
+    plan = make_plan(reduce_network(graph, c), signed=neuron.is_signed, signed_input=bool(np.any(images < 0)))
     check_encoder(encoder, neuron, plan, c.dt_ms * ms)
     members_of(plan, output_of(c))
     for name, some in ((c.dataset, images), (c.calibration_dataset or c.dataset, calibration_images(job))):
@@ -121,7 +132,10 @@ def check_reach(job: Job) -> None:
     """
     c, graph = job.condition, network(job)
     simulation = simulation_of(job)  # raises where an f-I curve cannot be matched
-    reduced = _reduced(graph, c)
+    vary(simulation.neuron, simulation.variability)
+    plan = make_plan(reduce_network(graph, c), signed=simulation.neuron.is_signed)
+    delay(plan, simulation.delays, simulation.dt, spikes_at_input=simulation.encoder.spikes_at_input)
+    reduced = reduce_network(graph, c)
     if c.normalization == "spike" or not has_ceilings(reduced):
         return
     normalised = _normalised(reduced, fit(calibration_images(job), graph.input_shape), job)
@@ -143,29 +157,6 @@ def _classes(job: Job, output_shape: Shape) -> int:
     return len(head.classes)
 
 
-def key_of(job: Job) -> str:
-    """What identifies the rows of a job: a hash of all that they come from.
-
-    Conditions that differ only by a seed that nothing reads have the same key, and are simulated once.
-    """
-    return hashlib.sha256(json.dumps(sources_of(job), sort_keys=True).encode()).hexdigest()
-
-
-def sources_of(job: Job) -> Mapping[str, Any]:
-    """All that the rows of a job come from: its condition, the code, the libraries, and the content of its files."""
-    c = job.condition
-    path = neuron_file(job)
-    names = sorted({name for name in (c.dataset, c.calibration_dataset) if name is not None})
-    return {
-        "condition": asdict(c) | ({} if is_random(job) else {"seed": 0}),
-        "code": code_hash(),
-        **{f"version of {name}": version(name) for name in LIBRARIES},
-        f"model {c.model!r}": network_hash(model_path(job)),
-        **{f"dataset {name!r}": dataset(job, name).content_hash for name in names},
-        **({} if path is None else {f"neuron {c.neuron!r}": hashlib.sha256(path.read_bytes()).hexdigest()}),
-    }
-
-
 def rows_of(jobs: Sequence[Job]) -> list[Rows]:
     """The rows of conditions that differ by `evaluation_delay_ms` alone, all from one simulation.
 
@@ -183,12 +174,23 @@ def prepare(job: Job) -> Prepared:
     c = job.condition
     graph, (images, labels) = network(job), test_images(job)
     images, calibration = fit(images, graph.input_shape), fit(calibration_images(job), graph.input_shape)
-    reduced = _reduced(graph, c)
+    reduced = reduce_network(graph, c)
     normalised = converted = _normalised(reduced, calibration, job)
+    converted = weight_bits(weight_noise(converted, c.weight_noise, network_seed_of(c)), c.weight_bits)
     if c.bias_calibration == "mean":
-        converted = calibrate_biases(normalised, calibration, calibration_of(job))
+        converted = calibrate_biases(converted, calibration, calibration_of(job))
     head = read_head(model_path(job)) if has_boxes(job) else None
-    return Prepared(graph, reduced, normalised, converted, images, labels, simulation_of(job), rheobase(job), head)
+    simulation = _matched(simulation_of(job), converted, calibration, job)
+    return Prepared(graph, reduced, normalised, converted, images, labels, simulation, rheobase(job), head)
+
+
+def _matched(simulation: Simulation, converted: Graph, calibration: Array, job: Job) -> Simulation:
+    """The simulation with the backgrounds and gains that `matching` calibrates."""
+    if job.condition.matching != "calibrated":
+        return simulation
+    curve = curve_of(job)
+    found = calibrate_matching(converted, calibration[-MATCHED_IMAGES:], calibration_of(job), curve)
+    return replace(simulation, backgrounds=found.backgrounds, gains=found.gains)
 
 
 def _normalised(graph: Graph, calibration: Array, job: Job) -> Graph:
@@ -197,7 +199,8 @@ def _normalised(graph: Graph, calibration: Array, job: Job) -> Graph:
         return normalize(graph, calibration, c.normalization, c.percentile, 1.0 if c.headroom is None else c.headroom)
     percentile = 100.0 if c.percentile is None else c.percentile
     table = balance_thresholds(graph, calibration, calibration_of(job), percentile)
-    return rescale(graph, table["scale"].to_dict())
+    factor = 1.0 if c.threshold_factor is None else c.threshold_factor
+    return rescale(graph, lower_thresholds(graph, table["scale"].to_dict(), factor))
 
 
 def simulate_condition(prepared: Prepared, images: Array, c: Condition, probe: Probe | None = None) -> Recording:
@@ -279,7 +282,7 @@ def _check_values(dataset: str, encoder: Encoder, images: Array) -> None:
         raise StudyError(f"dataset {dataset!r}: {error}") from None
 
 
-def _reduced(graph: Graph, c: Condition) -> Graph:
+def reduce_network(graph: Graph, c: Condition) -> Graph:
     """The network without what a condition does away with before it is normalised: pooling layers, leaks."""
     graph = fold_average_pooling(graph) if c.pooling == "folded" else graph
     return drop_negative_slopes(graph) if c.negative_slope == "drop" else graph

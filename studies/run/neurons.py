@@ -5,18 +5,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from brian2 import ms
+from brian2 import Hz, ms
 
 from conversion.refusals import reason_of
-from models.neurons import NEURONS, Neuron, phase_coded
+from models.neurons import NEURONS, SYNAPSES, Neuron, membrane_noise, phase_coded, poisson_background
 from studies.declare import SIGNED, Condition, StudyError, require_known
 from studies.run.files import Job, neuron_file
-from studies.run.quantities import as_quantity
+from studies.run.quantities import as_quantity, quantity
 
 Function = Callable[..., Any]
 SPREAD = "_cv"  # `neuron.tau_m_cv` is the coefficient of variation of tau_m
@@ -49,6 +49,39 @@ def spreads_of(job: Job) -> Mapping[str, float]:
     """The coefficients of variation of parameters that a condition names, such as `neuron.tau_m_cv`."""
     given, function = arguments_of(job.condition, "neuron"), function_of(job)
     return {name.removesuffix(SPREAD): value for name, value in given.items() if _is_spread(name, function)}
+
+
+def with_synapse(c: Condition, neuron: Neuron) -> Neuron:
+    """The neuron with the synapse that a condition names.
+
+    Raises
+    ------
+    StudyError
+        If that does not take an argument, or needs another.
+    """
+    arguments = arguments_of(c, "synapse")
+    if c.synapse == "delta":
+        for name, value in c.arguments:
+            if name.startswith("synapse."):
+                raise StudyError(f"{name} is {value!r}, but synapse is 'delta', which takes no time; name another")
+        return neuron
+    return call(f"synapse {c.synapse!r}", "synapse", partial(SYNAPSES[c.synapse], neuron), arguments)
+
+
+def with_noise(c: Condition, neuron: Neuron) -> Neuron:
+    """The neuron with the noise that a condition names.
+
+    Raises
+    ------
+    StudyError
+        If its unit is not that of the potential.
+    """
+    with _in_a_line(f"membrane_noise is {c.membrane_noise!r}"):
+        sigma = as_quantity("membrane_noise", c.membrane_noise)
+        neuron = neuron if float(sigma) == 0 else membrane_noise(neuron, sigma)
+    if c.background_weight is None:
+        return neuron
+    return poisson_background(neuron, quantity("background", c.background, Hz), c.background_weight)
 
 
 def arguments_of(c: Condition, family: str) -> dict[str, Any]:
@@ -108,6 +141,8 @@ def call(what: str, family: str, function: Function, arguments: Mapping[str, Any
 def _in_a_line(what: str) -> Iterator[None]:
     try:
         yield
+    except StudyError:
+        raise
     except Exception as error:  # of the user's own code, whatever it is
         raise StudyError(f"{what}: {type(error).__name__}: {reason_of(error)}") from error
 

@@ -23,8 +23,9 @@ from studies.progress import shown
 from studies.run.board import Board, open_board, reported, writer
 from studies.run.chance import say_accuracies
 from studies.run.code import code_hash
-from studies.run.experiment import Rows, check_job, check_reach, key_of, rows_of
+from studies.run.experiment import Rows, check_job, check_reach, rows_of
 from studies.run.files import Job, has_boxes
+from studies.run.keys import key_of
 from studies.tables import (
     CAVEAT,
     ResultsError,
@@ -94,10 +95,11 @@ def run_study(
 def _check(jobs: list[Job]) -> None:
     """Check each different combination of files, and of what has to fit them, once."""
     files = ("model", "dataset", "images", "calibration", "calibration_dataset", "scale", "mean", "std")
-    names = (*files, "pooling", "encoder", "readout", "neuron", "negative_slope", "arguments")
+    names = (*files, "pooling", "encoder", "readout", "neuron", "negative_slope", "synapse", "arguments")
     rates = (
         "normalization", "percentile", "headroom", "max_rate_hz", "phase_period", "dt_ms", "refractory_ms", "matching",
-        "tau_m_ms", "v_th", "v_min", "reset", "arguments",
+        "tau_m_ms", "v_th", "v_min", "reset", "delay", "delay_sd", "jitter", "membrane_noise", "background",
+        "background_weight",
     )  # fmt: skip
     for check, keys in ((check_job, names), (check_reach, (*names, *rates))):
         different = {tuple(getattr(job.condition, key) for key in keys): job for job in jobs}

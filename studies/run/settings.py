@@ -7,18 +7,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
-from brian2 import Hz, Quantity, ms
+from brian2 import Hz, Quantity, have_same_dimensions, ms
 
 from conversion.brian import max_rate
-from conversion.normalize import fi_curve, match_fi
+from conversion.delays import Delays
+from conversion.normalize import FICurve, fi_curve, match_fi
 from conversion.options import Output
 from conversion.plan import ConversionError
 from conversion.settings import Simulation
+from conversion.variability import Variability
 from models.encoders import Burst, ConstantCurrent, Encoder, OnOff, Phase, Poisson
 from models.neurons import LINEAR, Neuron
-from studies.declare import Condition
+from studies.declare import Condition, StudyError
 from studies.run.files import Job
-from studies.run.neurons import made_neuron
+from studies.run.neurons import arguments_of, made_neuron, spreads_of, with_noise, with_synapse
+from studies.run.quantities import quantity
 
 RATE_CODES: Mapping[str, Callable[[Quantity], Encoder]] = {
     "poisson": Poisson,
@@ -39,6 +42,9 @@ def simulation_of(job: Job) -> Simulation:
         output=output_of(c),
         connectivity=c.connectivity,
         half_threshold_offset=c.current_offset == "half",
+        network_seed=network_seed_of(c),
+        delays=delays_of(c),
+        variability=variability_of(job),
         memory_limit=c.memory_gb * 1e9,
     )
 
@@ -55,14 +61,53 @@ def output_of(c: Condition) -> Output:
     return "accumulating" if c.readout == "potential" else "spiking"
 
 
+def network_seed_of(c: Condition) -> int:
+    """The seed of what is drawn once for a network."""
+    return c.seed if c.network_seed is None else c.network_seed
+
+
+def delays_of(c: Condition) -> Delays:
+    """How long spikes take on their way."""
+    of_layers = arguments_of(c, "delay")
+    for name, time in of_layers.items():
+        if not (isinstance(time, Quantity) and have_same_dimensions(time, ms)):
+            raise StudyError(f"delay.{name} is {dict(c.arguments)[f'delay.{name}']!r}; it must have a unit such as ms")
+    every = quantity("delay", c.delay, ms)
+    return Delays(of_layers or every, sd=quantity("delay_sd", c.delay_sd, ms), jitter=quantity("jitter", c.jitter, ms))
+
+
+def variability_of(job: Job) -> Variability:
+    """What differs between the neurons and synapses of a network."""
+    c = job.condition
+    return Variability(
+        cv={name: float(cv) for name, cv in spreads_of(job).items()},
+        dead_share=c.dead_share,
+        lost_share=c.lost_share,
+        release_probability=c.release_probability,
+    )
+
+
 def is_random(job: Job) -> bool:
     """Whether the seed has an effect."""
-    return encoder_of(job.condition).is_random or made_neuron(job).is_random
+    c = job.condition
+    return (
+        encoder_of(c).is_random
+        or with_noise(c, made_neuron(job)).is_random
+        or c.release_probability < 1
+        or delays_of(c).jitter > 0 * ms
+        or (c.network_seed is None and draws_a_network(job))
+    )
+
+
+def draws_a_network(job: Job) -> bool:
+    """Whether something is drawn once for a network."""
+    c = job.condition
+    return any((delays_of(c).sd > 0 * ms, c.dead_share, c.lost_share, c.weight_noise, any(spreads_of(job).values())))
 
 
 def neuron_of(job: Job) -> Neuron:
-    """The neuron model of a condition as it is simulated."""
-    return matched_neuron(job)
+    """The neuron model of a condition as it is simulated: matched, then with its synapse, then with its noise."""
+    return with_noise(job.condition, with_synapse(job.condition, matched_neuron(job)))
 
 
 def matched_neuron(job: Job) -> Neuron:
@@ -74,12 +119,26 @@ def matched_neuron(job: Job) -> Neuron:
     return match_fi(neuron, rate, c.dt_ms * ms, 1.0 if c.onset_share is None else c.onset_share)
 
 
+def curve_of(job: Job) -> FICurve:
+    """The f-I curve of a condition's neurons alone, up to the rate that stands for the activation 1.
+
+    Raises
+    ------
+    ConversionError
+        See `conversion.normalize.fi_curve`.
+    """
+    dt = job.condition.dt_ms * ms
+    return fi_curve(made_neuron(job), float(max_rate(encoder_of(job.condition), dt)), dt)
+
+
 def rheobase(job: Job) -> float:
-    """The smallest activation that, as a constant current, lets a neuron spike; nan where none is found.
+    """The smallest activation that, as a constant current, lets a neuron spike; nan if none is found, or one a layer.
 
     Without a leak it is 0, with one the drive times tau_m reaches v_th (Gerstner et al., Neuronal Dynamics, section
     1.3); of other equations it is measured. A current offset and the background of `matching` take their parts of it.
     """
+    if job.condition.matching == "calibrated":  # every layer has a background of its own
+        return math.nan
     c, neuron = job.condition, matched_neuron(job)
     rate = float(max_rate(encoder_of(c), c.dt_ms * ms))
     offset = _v_th(neuron) / (2e-3 * c.duration_ms) if c.current_offset == "half" else 0.0

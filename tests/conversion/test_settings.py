@@ -12,11 +12,15 @@ from conversion.delays import Delays
 from conversion.recording import Probe, Recording
 from conversion.settings import Simulation
 from conversion.simulate import simulate
+from conversion.variability import Variability
 from models.encoders import Poisson
 from models.neurons import integrate_and_fire
 from tests.conversion.networks import networks
 
-PLAIN = Simulation(neuron=integrate_and_fire(v_init="uniform"), encoder=Poisson(500 * Hz), duration=20 * ms)
+PLAIN = Simulation(
+    neuron=integrate_and_fire(v_init="uniform"), encoder=Poisson(500 * Hz), duration=20 * ms,
+    variability=Variability(cv={"v_th": 0.2}),
+)  # fmt: skip
 CHANGES = {
     "neuron": integrate_and_fire(v_th=2.0),
     "encoder": Poisson(100 * Hz),
@@ -32,6 +36,7 @@ CHANGES = {
     "backgrounds": {"fc1": 100.0},
     "gains": {"fc1": 0.5},
     "half_threshold_offset": True,
+    "variability": Variability(),
     "memory_limit": 1.0,  # a batch per image, each with random numbers of its own
 }
 

@@ -25,7 +25,8 @@ def zero_delay_loop(
 ):
     """Spike counts of every layer, (images, *shape), for input spikes (steps, images, *input_shape).
 
-    With `weights` (steps,) a spike of step k carries weights[k] and counts so much; the threshold is v_th * weights[k].
+    With `weights` (steps,) a spike of step k carries weights[k] and counts so much; the threshold is v_th * weights[k];
+    `v_th` may be one per neuron, by layer.
     If `signed`, neurons also send -1 where V <= -V_th / slope, which then adds V_th / slope to V (Kim 2020).
     Neurons in `silent`, masks by layer, never spike. A dict `v` receives the potentials of the end.
     """
@@ -48,10 +49,11 @@ def zero_delay_loop(
                 out[layer.name] = weighted_input(layer, x)
             else:
                 potential = v.get(layer.name, v_init) + weighted_input(layer, x)
-                spike = potential >= v_th * weight
+                threshold = (v_th[layer.name] if isinstance(v_th, dict) else v_th) * weight
+                spike = potential >= threshold
                 if silent is not None:
                     spike = spike & ~silent[layer.name]
-                after = np.where(spike, potential - v_th * weight if reset == "subtract" else 0.0, potential)
+                after = np.where(spike, potential - threshold if reset == "subtract" else 0.0, potential)
                 negative, subtracted = negative_spikes(layer, potential, v_th) if signed else (0, 0)
                 v[layer.name] = np.maximum(after - subtracted, v_min)
                 out[layer.name] = spike * weight - negative

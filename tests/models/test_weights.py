@@ -28,7 +28,9 @@ SIZES = {  # layers with weights, from the papers
         "conv1": (64, 3, 5, 5), "conv2": (64, 64, 5, 5), "conv3": (64, 64, 3, 3), "fc": (10, 2304),
     },
 }  # fmt: skip
-TANH = {"cifar_cnn_abs", "cifar_cnn_untailored"}  # the first steps of Cao 2015's tailoring: ANNs only
+TANH = {
+    f"cifar_cnn_{step}{how}" for step in ("abs", "untailored") for how in ("", "_decay")
+}  # the first steps of Cao 2015's tailoring: ANNs only
 MEASURES = ("accuracy", "map_50")
 CLASSIFIERS = [name for name, entry in ENTRIES.items() if "accuracy" in entry]
 ACCURACIES = [(name, data) for name in CLASSIFIERS for data in ENTRIES[name]["accuracy"]]

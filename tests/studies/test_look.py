@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 
 from conversion.plan.populations import make_plan
+from models.datasets.loading import load_dataset
 from models.graph import INPUT
+from models.onnx_io.reading import load
+from models.shot_noise import shot_noise
 from studies.__main__ import main
 from studies.declare.errors import StudyError
 from studies.look import conditions, look, probe_of, typical_neuron
@@ -114,6 +117,22 @@ def test_command_writes_into_a_folder_of_the_network(here, tmp_path, monkeypatch
     expected = {folder / f"{name}.png" for name in INSIDE | SIDE_BY_SIDE}
     assert set(capsys.readouterr().out.split()) == {str(path) for path in expected}
     assert set(folder.iterdir()) == expected
+
+
+def test_how_noisy_the_layers_will_be_is_said_first(here, simulated, unsaved, tmp_path, capsys):
+    settings = {"normalization": "data", "max_rate_hz": 500, "dt_ms": 0.5}
+    look(SMALL | settings, tmp_path, here=here)
+    said = [line.split() for line in capsys.readouterr().err.splitlines()]
+    images = load_dataset("digits8").x[-30:]
+    table = shot_noise(load(here / "tiny.onnx"), images, per_step=0.25)
+    assert [line for line in said if line and line[0] in table.index] == [
+        [name, f"{one:.2f}", f"{two:.1f}", f"{np.ceil(steps):.0f}"] for name, one, two, steps in table.itertuples()
+    ]
+
+
+def test_the_steps_of_phase_coding_are_not_alike_and_so_have_no_noise(here, simulated, unsaved, tmp_path, capsys):
+    look(SMALL | {"encoder": "phase", "phase_period": 4, "normalization": "data"}, tmp_path, here=here)
+    assert "over a typical" not in capsys.readouterr().err
 
 
 def test_command_says_what_is_wrong_in_one_line(capsys):

@@ -453,7 +453,11 @@ def test_tailor_says_what_stands_in_the_way(cli, model: Path, capsys: pytest.Cap
 def test_what_is_not_installed_is_said(
     cli, monkeypatch: pytest.MonkeyPatch, missing: str, extra: str, arguments: tuple[str, ...]
 ) -> None:
-    for module in [name for name in sys.modules if name in ("models.train.__main__", "studies.run.cluster")]:
+    for module in [
+        name
+        for name in sys.modules
+        if name in ("models.train.__main__", "studies.run.cluster", "studies.run.cluster.computing")
+    ]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, missing, None)
     monkeypatch.setattr(runner, "say_accuracies", lambda jobs: None)

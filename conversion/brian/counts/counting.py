@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from conversion.brian.events import Events
+from conversion.brian.spikes.events import Events
 
 
 class Tally:

@@ -67,16 +67,20 @@ class Stepper(BrianObject):
 class WindowOpener(Stepper):
     """Puts each population back into its initial state just before the first spikes of its window arrive.
 
-    `openings` lists, for each step, arrays and the values that they get.
+    `openings` lists, for each step, arrays and the values that they get, `clearings` what else is called: what is under
+    way from a population when its own window opens was sent before, and is forgotten.
     """
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock, "window_opener", order=1)
         self.openings: dict[int, list[tuple[NDArray, NDArray]]] = {}
+        self.clearings: dict[int, list[Callable[[], None]]] = {}
 
     def step(self, k: int) -> None:
         for array, initial in self.openings.get(k, ()):
             array[:] = initial
+        for clearing in self.clearings.get(k, ()):
+            clearing()
 
 
 @dataclass(frozen=True, eq=False)

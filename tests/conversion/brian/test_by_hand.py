@@ -311,7 +311,7 @@ def test_what_would_see_half_a_step_is_refused_but_by_brian2s_own_target():
         brian2.prefs.codegen.target = chosen
     network = in_hand(networks()["dense"], np.zeros(7, np.float32))
     network.add(SpikeMonitor(network["fc1"].neurons, variables="v", name="spikes"))
-    with pytest.raises(ConversionError, match="'spikes' runs in 'after_thresholds'"):
+    with pytest.raises(ConversionError, match="'spikes' runs in 'thresholds'"):
         network.run(1 * ms)
 
 

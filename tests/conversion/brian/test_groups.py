@@ -24,7 +24,7 @@ def group_of(neuron: Neuron, size: int = 50) -> brian2.NeuronGroup:
 def test_a_fixed_state_comes_back(initial: dict[str, str], expected: np.ndarray) -> None:
     neuron = replace(integrate_and_fire(refractory=2 * ms), initial=initial)
     group = group_of(neuron)
-    state = InitialState(group, neuron, np.full(50, 3, np.float32))
+    state = InitialState(group, neuron, {"v_th": np.full(50, 3, np.float32)})
     for _ in range(3):
         state.restore()
         np.testing.assert_allclose(group.v[:], expected * (3 if "v_th" in initial["v"] else 1), rtol=1e-6)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from brian2 import ms, mV, volt
 
-from conversion.brian.events import Cutter, Events
 from conversion.brian.groups import NEGATIVE_SPIKE, SCHEDULE, make_group
 from conversion.brian.projections import Place, Sender, SharedProjection, unroll_synapses
+from conversion.brian.spikes.events import Cutter, Events
 from conversion.plan.populations import make_plan
 from models.graph import INPUT, Dense, Graph
 from models.neurons import signed_integrate_and_fire

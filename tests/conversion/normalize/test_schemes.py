@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from conversion.normalize.scales import peers
 from conversion.normalize.schemes import model_scales, normalize
 from models.graph import INPUT, LINEAR, RELU, Activation, Add, Conv2d, Dense, Graph, sequential
-from models.structure import negative_senders, passes_to_junctions
+from models.structure import negative_senders, passes_to_junctions, peers
 from tests.conversion.forward import forward
 from tests.conversion.networks import conv, dense, leaky, networks
 

@@ -10,7 +10,7 @@ from brian2 import Hz, ms
 
 from conversion.normalize.scales import rescale, rescale_by_thresholds
 from conversion.normalize.schemes import channel_scales
-from conversion.normalize.spike_norm import PositiveInputs, _layer_by_layer, balance_thresholds
+from conversion.normalize.spike_norm import PositiveInputs, _layer_by_layer, balance_thresholds, lower_thresholds
 from conversion.plan.populations import ConversionError
 from conversion.recording import Probe
 from conversion.settings import Simulation
@@ -31,6 +31,7 @@ from models.graph import (
     sequential,
 )
 from models.neurons import Neuron, integrate_and_fire, phase_coded
+from models.onnx_io.running import predict
 from tests.conversion.networks import add, conv, networks, weights
 from tests.conversion.zero_delay_loop import average, is_linear_path, maximum, weighted_input
 
@@ -350,6 +351,46 @@ def test_thresholds_leave_the_weights_of_a_sequence_as_trained():
     for name in ("conv1", "conv2"):
         np.testing.assert_array_equal(balanced[name].weight, graph[name].weight)
     np.testing.assert_allclose(balanced["conv2"].bias, graph["conv2"].bias / 0.3, rtol=1e-6)
+
+
+def test_every_threshold_of_a_sequence_gets_the_factor_and_pooling_keeps_one():
+    graph = GRAPHS["strides, oblong kernels, borders"]
+    scales = {"conv1": 0.3, "conv2": 7.7}
+    _, before = rescale_by_thresholds(graph, scales)
+    _, after = rescale_by_thresholds(graph, lower_thresholds(graph, scales, 0.7))
+    assert after == pytest.approx({name: 0.7 * threshold for name, threshold in before.items()})
+    pooled = sequential((1, 2, 2), *(conv("a", "", 1, 1, 1, 1), average_pool("pool"), conv("b", "", 1, 1, 1, 1)))
+    assert lower_thresholds(pooled, {"a": 1.0, "b": 1.0}, 0.5) == {"a": 0.5, "b": 0.25}
+
+
+def average_pool(name: str) -> AvgPool2d:
+    return AvgPool2d(name=name, inputs=(), kernel=(2, 2), stride=(2, 2))
+
+
+def test_lower_thresholds_keep_one_scale_for_paths_that_meet():
+    """By hand: the layers before the junction, the junction that adds, the one behind it."""
+    scales = dict.fromkeys(("conv1", "conv2", "conv3", "shortcut", "add", "conv4"), 1.0)
+    lowered = lower_thresholds(GRAPHS["spiking shortcut"], scales, 0.5)
+    by_hand = {"conv1": 1, "conv2": 2, "conv3": 3, "shortcut": 3, "add": 4, "conv4": 5}
+    assert lowered == {name: 0.5**power for name, power in by_hand.items()}
+    lowered = lower_thresholds(GRAPHS["skip"], {name: 1.0 for name in ("conv1", "conv2", "conv3", "add", "conv4")}, 0.5)
+    assert lowered == {"conv1": 0.5, "conv2": 0.25, "conv3": 0.5, "add": 0.25, "conv4": 0.125}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_lower_thresholds_leave_the_function_as_it_was(name):
+    graph = GRAPHS[name]
+    scales = {n.name: 1.0 for n in graph if isinstance(n, Conv2d | Dense | Add) and not is_linear_path(graph, n)}
+    lowered = lower_thresholds(graph, scales, 0.7)
+    expected = predict(graph, images_for(graph))
+    got = lowered[graph.output.name] * predict(rescale(graph, lowered), images_for(graph))
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("factor", [0.0, -1.0, np.inf, np.nan])
+def test_a_bad_factor_is_named(factor):
+    with pytest.raises(ValueError, match="the threshold factor is"):
+        lower_thresholds(GRAPHS["dense"], {"fc1": 1.0, "fc2": 1.0}, factor)
 
 
 def test_a_layer_has_one_threshold():

@@ -27,7 +27,7 @@ LEAK = equations("drive - v/tau")
         ({"equations": equations("drive - foo/ms")}, ["neuron's equations: ", '"foo" could not be resolved']),
         ({"equations": LEAK}, ['"tau" could not be resolved; declare it in the equations or give it in `parameters`']),
         ({"equations": LEAK, "parameters": {"tau": 5 * mV}}, ["inconsistent units", "'drive' has unit Hz"]),
-        ({"equations": equations("drive*mV")}, ["the unit of 'drive*mV' is m^2 kg s^-4 A^-1, but should be Hz"]),
+        ({"equations": equations("drive*mV")}, ["the unit of 'drive*mV' is ", ", but should be Hz"]),
         ({"equations": equations("drive + xi")}, ["inconsistent units", "'xi'"]),
         ({"equations": equations("drive", "parsec")}, ["Unit specification refers to 'parsec'"]),
         ({"equations": equations("(drive")}, ["'(' was never closed"]),

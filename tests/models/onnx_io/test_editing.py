@@ -1,4 +1,4 @@
-"""Networks cut out of files, against onnxruntime on the whole file; weights in half precision."""
+"""Networks cut out of files, against onnxruntime on the whole file; weights in half precision and in bytes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from models.graph import LINEAR, Dense, Graph, sequential
-from models.onnx_io.editing import cut, to_half
+from models.graph import LINEAR, Conv2d, Dense, Graph, sequential
+from models.onnx_io.editing import cut, to_bytes, to_half
 from models.onnx_io.reading import load
 from models.onnx_io.running import predict
 from models.onnx_io.signals import OnnxError
@@ -41,6 +41,49 @@ def test_onnxruntime_multiplies_in_single_precision() -> None:
     got = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"input": x})[0]
     rounded = (values.astype(np.float16).astype(np.float64) for values in (WEIGHT.T, BIAS))
     np.testing.assert_allclose(got, x @ next(rounded) + next(rounded), rtol=1e-5, atol=1e-5)
+
+
+def rounded_by_output(weight: np.ndarray) -> np.ndarray:
+    """To the nearest of 255 equal steps between plus and minus the largest weight of each output, one by one."""
+    result = np.zeros(weight.shape)
+    for output, row in enumerate(weight.astype(float)):
+        step = np.abs(row).max() / 127
+        result[output] = np.round(row / step) * step if step else 0
+    return result
+
+
+def test_bytes_are_the_nearest_steps_of_each_output_and_biases_stay(tmp_path: Path) -> None:
+    weight = WEIGHT * np.logspace(-3, 3, 30, dtype=np.float32)[:, None]
+    weight[4] = 0
+    model = to_bytes(to_onnx(graph(weight)))
+    onnx.checker.check_model(model, full_check=True)
+    layer = load(written(tmp_path / "bytes.onnx", model))["fc"]
+    np.testing.assert_allclose(layer.weight, rounded_by_output(weight), rtol=1e-5)
+    np.testing.assert_array_equal(layer.bias, BIAS)
+    x = np.random.default_rng(2).random((5, 40)).astype(np.float32)
+    got = onnxruntime.InferenceSession(model.SerializeToString()).run(None, {"input": x})[0]
+    np.testing.assert_allclose(got, x @ rounded_by_output(weight).T + BIAS, rtol=1e-4, atol=1e-4)
+
+
+def test_of_a_convolution_every_kernel_has_a_scale_and_a_quarter_of_the_size() -> None:
+    weight = np.random.default_rng(3).normal(size=(20, 30, 3, 3)).astype(np.float32)
+    model = to_onnx(sequential((30, 5, 5), Conv2d(name="conv", inputs=(), weight=weight)))
+    small = to_bytes(model)
+    stored = {t.name: numpy_helper.to_array(t) for t in small.graph.initializer}
+    assert stored.keys() == {"conv.weight.bytes", "conv.weight.scale"}
+    np.testing.assert_allclose(
+        stored["conv.weight.bytes"] * stored["conv.weight.scale"].reshape(-1, 1, 1, 1),
+        rounded_by_output(weight),
+        rtol=1e-5,
+        atol=1e-7,
+    )
+    assert model.ByteSize() - small.ByteSize() == pytest.approx(3 * weight.size, abs=400)
+
+
+def test_a_weight_that_has_no_output_per_row_stays_as_it_is() -> None:
+    for nodes in ([node("Gemm", "x w")], [node("MatMul", "x w")]):
+        (stored,) = to_bytes(network(nodes, {"w": floats(4, 3)})).graph.initializer
+        assert stored.data_type == TensorProto.FLOAT
 
 
 def test_the_file_has_half_the_size_and_the_model_stays_as_it_was() -> None:

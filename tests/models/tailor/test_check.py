@@ -10,6 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto
 
+from models.datasets.loading import load_dataset
 from models.onnx_io import OnnxError
 from models.paths import ROOT
 from models.tailor import check
@@ -171,3 +172,22 @@ def test_one_of_several_outputs_is_chosen_as_the_report_says(
     np.testing.assert_allclose(outputs(onnx.load(new), x)[0], outputs(model, x)[0], rtol=1e-5, atol=1e-6)
     assert main([str(path), "--until", "none"]) == 2
     assert "no tensor or node is called 'none'" in capsys.readouterr().err
+
+
+def test_how_noisy_the_layers_will_be_is_said_of_a_rewritten_network_and_a_dataset(tmp_path, capsys) -> None:
+    """Weights of 0.5 on 64 pixels in [0, 1], in closed form; without a dataset nothing is said."""
+    nodes = [node("Flatten", "x", "f"), node("MatMul", "f w", "a"), node("Relu", "a", "y")]
+    path = written(tmp_path / "x.onnx", network(nodes, {"w": np.full((64, 2), 0.5, np.float32)}, ("batch", 1, 8, 8)))
+    assert main([str(path)]) == 0
+    assert "over a typical" not in capsys.readouterr().out
+    assert main([str(path), "--images", "digits8"]) == 0
+    x = load_dataset("digits8").x[-200:].reshape(200, 64).astype(float)
+    noise, a = np.sqrt(np.mean(0.25 * (x - x**2).sum(axis=1))), 0.5 * x.sum(axis=1)
+    row = capsys.readouterr().out.split("all of it can become spikes")[1].splitlines()[3].split()
+    assert row[1:] == [f"{noise / a.max():.2f}", f"{noise / np.sqrt(np.mean(a**2)):.1f}", "1"]
+
+
+def test_images_of_another_shape_are_refused_in_one_line(tmp_path, capsys) -> None:
+    path = written(tmp_path / "x.onnx", network([node("Conv", "x w", "y")], {"w": floats(2, 2, 1, 1)}, MAPS, axes=4))
+    assert main([str(path), "--images", "digits8"]) == 2
+    assert capsys.readouterr().err == ("error: images of shape (1, 8, 8) do not fit the network's input (2, 6, 5)\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -18,7 +19,9 @@ from models.structure import negative_senders, possibly_negative  # noqa: E402
 from models.train.architectures import Residual, resnet, vgg16  # noqa: E402
 from models.train.loop import _export  # noqa: E402
 
-NETWORKS = {"vgg16": vgg16} | {f"resnet{depth}": partial(resnet, depth) for depth in (8, 14, 20, 32)}
+NETWORKS = {"vgg16": partial(vgg16, share=0.5)} | {
+    f"resnet{depth}": partial(resnet, depth) for depth in (8, 14, 20, 32, 56)
+}
 
 
 def made(name: str, batch_norm: bool) -> nn.Module:
@@ -73,7 +76,7 @@ def test_both_paths_that_meet_at_a_junction_send_positive_spikes_of_their_own(tm
 
 @pytest.mark.parametrize(
     ("name", "layers"),
-    [("vgg16", 16), ("resnet8", 9), ("resnet20", 21), ("resnet32", 33)],
+    [("vgg16", 16), ("resnet8", 9), ("resnet20", 21), ("resnet32", 33), ("resnet56", 57)],
 )
 def test_depth_counts_weighted_layers_and_of_a_resnet_all_but_the_second_plain_convolution(name, layers):
     module = made(name, batch_norm=False)
@@ -88,6 +91,12 @@ def test_sizes_by_hand():
     blocks = [(16, 16)] * 6 + [(16, 32)] + [(32, 32)] * 5 + [(32, 64)] + [(64, 64)] * 5
     shortcuts = 16 * 32 + 32 * 64
     assert parameters("resnet20") == 9 * sum(a * b for a, b in [(3, 16), (16, 16), *blocks]) + shortcuts + 640
+
+
+def test_the_whole_vgg16_has_twice_the_channels_in_every_layer():
+    widths = [3, *[64] * 2, *[128] * 2, *[256] * 3, *[512] * 6]
+    kernels = sum(9 * before * after for before, after in pairwise(widths))
+    assert sum(p.numel() for p in vgg16().parameters()) == kernels + 512 * 512 * 2 + 5120
 
 
 def parameters(name: str) -> int:

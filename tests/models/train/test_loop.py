@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ from models.train import __main__ as command_line  # noqa: E402
 from models.train import loop  # noqa: E402
 from models.train.architectures import stack  # noqa: E402
 from models.train.loop import enter, load_weights, outputs, to_file, train  # noqa: E402
+from models.train.optimizers import muon_and_adam, sgd  # noqa: E402
+from models.train.recipes import RECIPES as SHIPPED  # noqa: E402
 from models.train.recipes import Recipe  # noqa: E402
 
 
@@ -53,8 +56,16 @@ def _one_thread():
 RECIPE = Recipe(network, some, noisy, tests=("digits8",), epochs=3, learning_rate=2e-2)
 
 
-def trained(checkpoint: Path, **settings) -> dict[str, np.ndarray]:
-    result = train(RECIPE, some(), checkpoint, epochs=3, **settings)
+SMOOTHED = partial(nn.functional.cross_entropy, label_smoothing=0.1)
+RECIPES = {
+    "Adam": RECIPE,
+    "Muon, decay": replace(RECIPE, optimizers=muon_and_adam, weight_decay=0.02, loss=SMOOTHED, batch=90),
+    "SGD, short gradients": replace(RECIPE, optimizers=sgd, weight_decay=5e-4, largest_gradient=0.5),
+}
+
+
+def trained(checkpoint: Path, recipe: Recipe = RECIPE, **settings) -> dict[str, np.ndarray]:
+    result = train(recipe, some(), checkpoint, epochs=3, **settings)
     return {name: values.numpy() for name, values in result.state_dict().items()}
 
 
@@ -87,13 +98,54 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
 def test_interrupted_and_continued_gives_the_same_weights_to_the_bit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole, call: int, name: str, epochs_kept: int
 ) -> None:
+    cut(tmp_path / "cut.pt", monkeypatch, call, name)
+    assert torch.load(tmp_path / "cut.pt", weights_only=True)["epochs"] == epochs_kept
+    assert same(trained(tmp_path / "cut.pt"), whole)
+
+
+def cut(checkpoint: Path, monkeypatch: pytest.MonkeyPatch, call: int, name: str, recipe: Recipe = RECIPE) -> None:
+    """A training that is interrupted; something else uses random numbers before it may go on."""
     with monkeypatch.context() as patch:
         stop_at(patch, call, name)
         with pytest.raises(KeyboardInterrupt):
-            trained(tmp_path / "cut.pt")
-    assert torch.load(tmp_path / "cut.pt", weights_only=True)["epochs"] == epochs_kept
-    torch.manual_seed(99)  # whatever else used random numbers in between
-    assert same(trained(tmp_path / "cut.pt"), whole)
+            trained(checkpoint, recipe)
+    torch.manual_seed(99)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_optimizer_goes_on_to_the_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    cut(tmp_path / "cut.pt", monkeypatch, 16, "_step", RECIPES[name])
+    assert same(trained(tmp_path / "cut.pt", RECIPES[name]), trained(tmp_path / "whole.pt", RECIPES[name]))
+
+
+def test_a_step_is_no_longer_than_the_largest_gradient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nesterov's first step is 1.9 times the learning rate times the gradient, here of norm 1e-3 over all weights."""
+    recipe = replace(RECIPE, optimizers=sgd, largest_gradient=1e-3)
+    module = recipe.network()
+    ((optimizer, _),) = steppers = loop._steppers(recipe, module, 10)
+    rate, momentum = (optimizer.param_groups[0][key] for key in ("lr", "momentum"))
+    before = [weight.detach().clone() for weight in module.parameters()]
+    data = some(n=50)
+    loop._step(recipe, module, steppers, torch.from_numpy(data.x), torch.from_numpy(data.y))
+    moved = [(weight - old).square().sum().item() for weight, old in zip(module.parameters(), before, strict=True)]
+    assert np.sqrt(sum(moved)) == pytest.approx(rate * (1 + momentum) * 1e-3, rel=1e-3)
+
+
+def test_a_batch_is_as_large_as_the_recipe_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    monkeypatch.setattr(loop, "_step", lambda recipe, network, steppers, x, y: float(sizes.append(len(x)) or 0))
+    train(replace(RECIPE, batch=300), some(), tmp_path / "x.pt", epochs=1)
+    assert sizes == [250] * 4
+
+
+def test_what_a_checkpoint_is_of_does_not_change_between_processes() -> None:
+    data = some(n=10)
+    for name, recipe in SHIPPED.items():
+        about = loop._about(recipe, nn.Flatten(), data, None, "cpu")
+        assert " at 0x" not in about, name
+        assert about != loop._about(recipe, nn.Flatten(), data, None, "cuda")
+        smoothed = replace(recipe, loss=partial(nn.functional.cross_entropy, label_smoothing=0.2))
+        assert about != loop._about(smoothed, nn.Flatten(), data, None, "cpu")
 
 
 def test_a_finished_training_is_not_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole) -> None:
@@ -105,7 +157,7 @@ def test_a_finished_training_is_not_done_again(tmp_path: Path, monkeypatch: pyte
 def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
     trained(tmp_path / "x.pt")
     other = replace(RECIPE, learning_rate=1e-2)
-    with pytest.raises(ValueError, match=r"x\.pt is of another network or recipe; remove it"):
+    with pytest.raises(ValueError, match=r"x\.pt is of another network, recipe or device; remove it"):
         train(other, some(), tmp_path / "x.pt", epochs=3)
 
 
@@ -198,6 +250,35 @@ def test_a_warm_restart_begins_at_the_weights_of_the_file(tmp_path: Path, learne
         np.testing.assert_array_equal(begun.state_dict()[name].numpy(), weight.half().float().numpy())
 
 
+def test_a_warm_restart_begins_at_the_weights_of_an_npz_file_with_scales(tmp_path: Path) -> None:
+    """Weights of 8 bits, a scale per output, and others as they are; batch norm too, which ONNX files hold folded."""
+    begun = stack(conv=nn.Conv2d(1, 2, 3), norm=nn.BatchNorm2d(2))
+    stored = {name: np.full(value.shape, 3, np.float16) for name, value in begun.state_dict().items()}
+    stored["conv.weight"] = np.arange(18, dtype=np.int8).reshape(2, 1, 3, 3)
+    np.savez(tmp_path / "x.npz", **stored, **{"conv.weight.scale": np.array([0.5, 2], np.float32)})
+    load_weights(begun, tmp_path / "x.npz")
+    weights = begun.state_dict()
+    expected = stored["conv.weight"] * np.array([0.5, 2]).reshape(2, 1, 1, 1)
+    np.testing.assert_array_equal(weights.pop("conv.weight").numpy(), expected)
+    assert all((value == 3).all() for value in weights.values())
+
+
+def test_a_file_that_would_be_large_has_weights_of_8_bits_and_can_be_started_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, learned: nn.Module
+) -> None:
+    monkeypatch.setattr(loop, "LARGEST_FILE", 100)
+    to_file(learned, (1, 8, 8), tmp_path / "first.onnx", spiking=True)
+    begun = network()
+    load_weights(begun, tmp_path / "first.onnx")
+    for name, weight in learned.state_dict().items():
+        largest = weight.abs().reshape(len(weight), -1).max(dim=1).values.reshape(-1, *(1,) * (weight.ndim - 1))
+        steps = begun.state_dict()[name] / (largest / 127)
+        np.testing.assert_allclose(steps, (weight / (largest / 127)).round(), atol=1e-4)
+    again = tmp_path / "second.onnx"
+    to_file(begun, (1, 8, 8), again, spiking=True)
+    np.testing.assert_allclose(outputs(again, some().x), outputs(tmp_path / "first.onnx", some().x), atol=1e-5)
+
+
 def test_a_warm_restart_learns_more_than_as_long_a_training(tmp_path: Path, learned: nn.Module) -> None:
     def loss(network: nn.Module) -> float:
         data = some()
@@ -212,7 +293,7 @@ def test_a_warm_restart_learns_more_than_as_long_a_training(tmp_path: Path, lear
 def test_a_checkpoint_of_another_start_is_refused(tmp_path: Path, learned: nn.Module) -> None:
     to_file(learned, (1, 8, 8), tmp_path / "first.onnx", spiking=True)
     train(RECIPE, some(), tmp_path / "a.pt", epochs=1)
-    with pytest.raises(ValueError, match="another network or recipe"):
+    with pytest.raises(ValueError, match="another network, recipe or device"):
         train(RECIPE, some(), tmp_path / "a.pt", epochs=1, start=tmp_path / "first.onnx")
 
 
@@ -236,6 +317,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(command_line, "RECIPES", {"tiny": RECIPE})
     monkeypatch.setattr(command_line, "WEIGHTS", tmp_path)
     monkeypatch.setattr(torch, "set_num_threads", lambda number: None)
+    monkeypatch.setattr(torch, "use_deterministic_algorithms", lambda wanted: None)
 
     def run(*arguments: str) -> None:
         command_line.main(["tiny", "--checkpoint-dir", str(tmp_path / "c"), *arguments])
@@ -268,6 +350,7 @@ def test_the_entry_names_what_a_training_started_from(tmp_path: Path, command) -
 BAD_OPTIONS = [
     ("--epochs", "0"), ("--epochs", "-1"), ("--threads", "0"), ("--seed", "x"),
     ("--learning-rate", "0"), ("--learning-rate", "nan"), ("--learning-rate", "x"), ("--start", "nowhere.onnx"),
+    ("--device", "nowhere"), ("--device", "meta:x"),
 ]  # fmt: skip
 
 

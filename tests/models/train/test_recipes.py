@@ -16,7 +16,7 @@ from models.datasets.loading import NAMES, Dataset  # noqa: E402
 from models.datasets.preprocessing import rectify  # noqa: E402
 from models.paths import WEIGHTS  # noqa: E402
 from models.train import recipes  # noqa: E402
-from models.train.recipes import RECIPES, crop, crop_and_rectify, mnist_without_digits, shift  # noqa: E402
+from models.train.recipes import RECIPES, crop, crop_and_rectify, mnist_without_digits, punch, shift  # noqa: E402
 
 SHAPES = {"mnist": (1, 28, 28), "cifar": (3, 32, 32), "digit": (1, 28, 28)}
 OUTPUTS = {"mnist": (10,), "cifar": (10,), "digit": (45, 6, 6)}
@@ -68,7 +68,7 @@ def test_cropped_and_rectified_is_one_after_the_other() -> None:
 
 def test_holes_are_squares_that_the_border_may_cut() -> None:
     images = 1 + rng().random((300, 3, 32, 32)).astype(np.float32)  # brighter than white: no pixel is 0 by chance
-    made = recipes.crop_rectify_and_punch(images, rng())
+    made = punch(images, rng(), augment=crop_and_rectify, side=8)
     holes = [np.argwhere((image == 0).all(axis=0)) for image in made]
     sides = {tuple(hole.max(axis=0) - hole.min(axis=0) + 1) for hole in holes}
     assert all(len(hole) == np.prod(hole.max(axis=0) - hole.min(axis=0) + 1) for hole in holes)
@@ -92,6 +92,29 @@ def test_the_network_learns_from_augmented_images_and_is_tested_on_known_data(na
 
 def test_every_recipe_is_that_of_a_shipped_network_and_every_network_has_one() -> None:
     assert RECIPES.keys() == json.loads((WEIGHTS / "weights.json").read_text()).keys()
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if name.endswith("_decay") and "vgg16" not in name])
+def test_a_recipe_with_decay_is_that_without_it_but_for_its_regularisation(name: str) -> None:
+    """The same network, images but for a hole, and tests, so that the two are comparable."""
+    with_decay, without = RECIPES[name], RECIPES[name.removesuffix("_decay")]
+    assert with_decay.network is without.network
+    assert (with_decay.tests, with_decay.spiking) == (without.tests, without.spiking)
+    images = 1 + rng().random((50, 3, 32, 32)).astype(np.float32)  # brighter than white: no pixel is 0 by chance
+    whole, holed = without.augment(images, rng()), with_decay.augment(images, rng())
+    hole = (holed != whole).any(axis=1)
+    assert ((holed == 0) | (holed == whole)).all()
+    side = 8 if "cnn" in name else 12
+    assert hole.sum(axis=(1, 2)).max() == side**2
+
+
+def test_smoothed_labels_by_hand() -> None:
+    """Of ten classes the true one has 0.91 and each other 0.01."""
+    logits = np.arange(10.0)
+    log_p = logits - np.log(np.exp(logits).sum())
+    expected = -(0.9 * log_p[3] + 0.1 * log_p.mean())
+    loss = RECIPES["cifar_vgg16_decay"].loss(torch.from_numpy(logits[None]), torch.tensor([3]))
+    assert loss.item() == pytest.approx(expected)
 
 
 def weights(name: str) -> int:

@@ -7,8 +7,13 @@ import shutil
 import pandas as pd
 import pytest
 
+from conversion.plan import make_plan
+from conversion.simulate import _batch_size
+from models.onnx_io import load
+from models.paths import WEIGHTS
 from studies.bench import engines
 from studies.bench.engines import CPP, CYTHON, PYTORCH, PYTORCH_ONE, compare, draw_engines
+from studies.bench.stopwatch import spiking
 
 RUNTIME = ["shared weights", "shared weights, one image", PYTORCH, PYTORCH_ONE, "Synapses, numpy", CYTHON]
 
@@ -68,3 +73,8 @@ def test_engines_are_drawn_with_medians_and_hatches():
     assert [text.get_text() for text in axes.texts] == ["182", "12.5"]
     assert axes.get_xlabel() == "images per second and core, 100 steps each"
     assert axes.yaxis_inverted()
+
+
+def test_shared_weights_are_shown_as_many_images_as_simulate_shows_at_once():
+    graph = load(WEIGHTS / "mnist_convnet.onnx")
+    assert _batch_size(make_plan(graph), 10_000, spiking(engines.STEPS)) == engines.BATCH

@@ -47,7 +47,7 @@ def made(**values) -> Condition:
         ("dead_share", 1.5, "from 0 to 1"),
         ("lost_share", -0.5, "from 0 to 1"),
         ("weight_noise", -0.1, "from 0 on"),
-        ("weight_bits", 33, "from 1 to 32"),
+        ("weight_bits", 33, "from 2 to 16, or 32"),
         ("network_seed", -1, "from 0 to"),
         ("tau_m_ms", 0, "in ms"),
         ("refractory_ms", -1, "from 0 on"),

@@ -30,8 +30,9 @@ from studies.declare.errors import StudyError
 from studies.measure.detection import output_scale
 from studies.run import experiment
 from studies.run.chance import say_accuracies
-from studies.run.experiment import check_job, check_reach, key_of, prepare, rows_of
+from studies.run.experiment import check_job, check_reach, prepare, rows_of
 from studies.run.files import Job, fit
+from studies.run.keys import key_of
 from tests.studies.conftest import tiny_network
 
 BASE = {
@@ -44,7 +45,9 @@ CHANGES = {
     "refractory_ms": 3, "reset": "zero", "v_th": 0.7, "v_min": 0.0, "v_init": "half", "normalization": "none",
     "percentile": 50, "pooling": "folded", "readout": "first_spike", "readout_k": 2, "readout_ms": 8,
     "seed": 1, "current_offset": "half", "bias_calibration": "mean",
-    "headroom": 3, "scale": 3, "mean": 0.2, "std": 0.5, "matching": "fi",
+    "headroom": 3, "scale": 3, "mean": 0.2, "std": 0.5, "matching": "fi", "delay": "3 ms", "delay_sd": "2 ms",
+    "jitter": "2 ms", "membrane_noise": "0.2 / ms**0.5", "background": "100 Hz", "release_probability": 0.5,
+    "dead_share": 0.5, "lost_share": 0.5, "weight_noise": 0.5, "weight_bits": 2,
 }  # fmt: skip
 
 
@@ -73,7 +76,7 @@ def rows(job: Job):
 
 def test_changes_cover_every_key():
     others = {"connectivity", "phase_period", "negative_slope", "residual_ms", "calibration_ms", "evaluation_delay_ms"}
-    others |= {"memory_gb", "onset_share"}
+    others |= {"memory_gb", "onset_share", "synapse", "background_weight", "network_seed", "threshold_factor"}
     assert {*CHANGES, *others} == KEYS.keys()
 
 
@@ -82,6 +85,66 @@ def test_every_key_changes_the_rows(folder):
     assert repr(rows(job(folder))) == base
     for name, value in CHANGES.items():
         assert repr(rows(job(folder, **{name: value}))) != base, name
+
+
+PAIRS = [
+    {"synapse": "exponential", "synapse.tau_s": "5 ms"},
+    {"synapse": "exponential", "synapse.tau_s": "10 ms"},
+    {"synapse": "alpha", "synapse.tau_s": "5 ms"},
+    {"synapse": "conductance", "synapse.tau_s": "5 ms"},
+    {"synapse": "conductance", "synapse.tau_s": "5 ms", "synapse.tau_i": "10 ms"},
+    {"background": "100 Hz", "background_weight": 0.1},
+    {"background": "100 Hz", "background_weight": -0.1},
+    {"dead_share": 0.5},
+    {"dead_share": 0.5, "network_seed": 1},
+    {"neuron.tau_m_cv": 0.5},
+    {"neuron.v_th_cv": 0.5},
+    {"delay.input": "3 ms"},
+    {"matching": "fi"},
+    {"matching": "calibrated"},
+]
+
+
+def test_keys_that_go_with_others_change_the_rows(folder):
+    seen = [repr(rows(job(folder, **pair))) for pair in [{}, *PAIRS]]
+    assert len(set(seen)) == len(seen)
+
+
+NEUTRAL = {
+    "delay": "0 ms", "delay_sd": "0 ms", "jitter": "0 ms", "membrane_noise": "0 / ms**0.5", "background": "0 Hz",
+    "release_probability": 1, "dead_share": 0, "lost_share": 0, "weight_noise": 0, "weight_bits": 32,
+    "neuron.tau_m_cv": 0, "neuron.v_th_cv": 0, "synapse": "delta",
+}  # fmt: skip
+
+
+def test_neutral_values_change_nothing(folder):
+    base = repr(rows(job(folder)))
+    for name, value in NEUTRAL.items():
+        assert repr(rows(job(folder, **{name: value}))) == base, name
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"synapse": "exponential"}, "synapse.tau_s is missing; synapse 'exponential' needs it"),
+        ({"synapse": "exponential", "synapse.tau": "5 ms"}, "unknown argument of synapse 'exponential' 'tau'"),
+        ({"synapse.tau_s": "5 ms"}, "synapse.tau_s is '5 ms', but synapse is 'delta'"),
+        ({"synapse": "alpha", "synapse.tau_s": "5 mV"}, "synapse 'alpha': ValueError: tau_s is 5. mV"),
+        ({"delay.nowhere": "1 ms"}, "delays name 'nowhere'; layers that send spikes"),
+        ({"delay.input": "1 mV"}, "delay.input is '1 mV'; it must have a unit such as ms"),
+        ({"delay.input": 3}, "delay.input is 3; it must have a unit"),
+        ({"delay": "1 mV"}, "delay is '1 mV'; it must have a unit such as ms"),
+        ({"delay": "0.3 ms"}, "must be whole steps"),
+        ({"membrane_noise": "1 mV/ms**0.5"}, "membrane_noise is '1 mV/ms\\*\\*0.5': ValueError: sigma is"),
+        ({"background": "5 ms"}, "background is '5 ms'; it must have a unit such as"),
+        ({"neuron.tau_cv": 0.1}, "cv names 'tau'; what can vary in this neuron is tau_m, v_th"),
+        ({"neuron.tau_m_cv": -1}, "variation of .tau_m. is -1.0"),
+    ],
+)
+def test_what_does_not_go_with_the_neuron_is_refused_before_anything_is_simulated(folder, values, message):
+    with pytest.raises(ValueError, match=message) as error:
+        check_reach(job(folder, **values))
+    assert "\n" not in str(error.value)
 
 
 def test_where_the_background_lies_changes_the_rows(folder):
@@ -212,6 +275,9 @@ def test_spike_norm_simulates_the_calibration_images_as_the_condition_says(folde
     for name, weight in (("conv", 1.0), ("fc", table["scale"]["conv"])):
         expected = prepared.graph[name].weight * weight / table["scale"][name]
         np.testing.assert_allclose(prepared.normalised[name].weight, expected, rtol=1e-6)
+    lowered = prepare(job(folder, **base, threshold_factor=0.7)).normalised
+    for name in ("conv", "fc"):
+        np.testing.assert_allclose(lowered[name].weight, prepared.normalised[name].weight / 0.7, rtol=1e-6)
     changes = {
         "percentile": 100, "calibration": 3, "seed": 1, "duration_ms": 4, "encoder": "constant", "reset": "zero"
     }  # fmt: skip

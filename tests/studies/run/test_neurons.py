@@ -10,8 +10,8 @@ from brian2 import DimensionMismatchError, have_same_dimensions, ms, mV, volt
 from models.neurons import integrate_and_fire, leaky_integrate_and_fire
 from studies.declare.conditions import condition
 from studies.declare.errors import StudyError
-from studies.run.experiment import key_of
 from studies.run.files import Job
+from studies.run.keys import key_of
 from studies.run.neurons import made_neuron, spreads_of
 from studies.run.quantities import as_quantity, quantity
 from tests.studies.conftest import tiny_network  # noqa: F401  (its fixture makes the network's file)

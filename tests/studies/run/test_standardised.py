@@ -25,8 +25,9 @@ from studies.declare.conditions import condition
 from studies.declare.errors import StudyError
 from studies.measure.detection import output_scale
 from studies.run.chance import accuracy_and_chance, is_near_chance
-from studies.run.experiment import check_job, key_of, prepare, rows_of
+from studies.run.experiment import check_job, prepare, rows_of
 from studies.run.files import Job, dataset
+from studies.run.keys import key_of
 
 MEAN, STD = 0.3, 0.375
 SAID = {"mean": MEAN, "std": STD}

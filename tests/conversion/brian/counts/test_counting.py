@@ -10,7 +10,7 @@ from conversion.brian.counts.counting import Tally
 
 
 class Said:
-    """Events as a test says them, in the shape of `conversion.brian.events.Events`."""
+    """Events as a test says them, in the shape of `conversion.brian.spikes.events.Events`."""
 
     def __init__(self, bounds: list[int]) -> None:
         self.bounds = np.array(bounds, np.int32)

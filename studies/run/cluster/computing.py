@@ -28,9 +28,10 @@ from numpy.typing import NDArray
 from conversion.threads import at_most
 from studies.declare import Condition
 from studies.run.board import Report, reported
-from studies.run.experiment import Rows, key_of, rows_of, sources_of
+from studies.run.cluster.parcels import Contents, located, pack, unpack
+from studies.run.experiment import Rows, rows_of
 from studies.run.files import Job
-from studies.run.parcels import Contents, located, pack, unpack
+from studies.run.keys import key_of, sources_of
 
 Answer = tuple[Condition, Rows]
 SECONDS = 5  # for a scheduler to answer

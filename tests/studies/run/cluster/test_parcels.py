@@ -12,9 +12,9 @@ import pytest
 
 from models.onnx_io.reading import load as load_onnx
 from studies.declare.conditions import condition
-from studies.run.experiment import key_of
+from studies.run.cluster.parcels import located, pack, unpack
 from studies.run.files import Job
-from studies.run.parcels import located, pack, unpack
+from studies.run.keys import key_of
 
 
 def digits(path: Path, value: float) -> None:
