@@ -6,7 +6,7 @@ Li, Deng, Dong, Gong, Gu, "A free lunch from ANN: towards efficient, accurate sp
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -39,14 +39,23 @@ def calibrate_biases(graph: Graph, images: Array, simulation: Simulation) -> Gra
     for name, wanted in activations_in_turn(graph, images, list(carriers)):
         accumulates = name == graph.output.name and graph.output.activation.is_signed
         output: Output = "accumulating" if accumulates else "spiking"
-        settings = replace(simulation, output=output, read_at=simulation.duration)
-        recording = simulate(up_to(calibrated, name), images, settings)
+        part = up_to(calibrated, name)
+        settings = replace(
+            simulation, output=output, read_at=simulation.duration, backgrounds=_in(part, simulation.backgrounds),
+            gains=_in(part, simulation.gains),
+        )  # fmt: skip
+        recording = simulate(part, images, settings)
         received = recording.output_potentials[-1] if accumulates else recording.spike_counts[name]
         activity = received / (recording.duration * recording.max_rate)
         error = activity - wanted
         by_channel = error.mean(axis=(0, *range(2, error.ndim)), dtype=np.float64)
         calibrated = _shifted(calibrated, carriers[name], -by_channel / getattr(graph[name], "gain", 1.0))
     return calibrated
+
+
+def _in(graph: Graph, values: Mapping[str, float]) -> dict[str, float]:
+    """The values of layers that a network has."""
+    return {name: value for name, value in values.items() if name in graph.shapes}
 
 
 def _carriers(graph: Graph) -> Iterator[tuple[str, str]]:

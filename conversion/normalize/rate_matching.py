@@ -119,9 +119,9 @@ def _spiking(graph: Graph, simulation: Simulation) -> list[str]:
 
 def _at_depths(simulation: Simulation, curve: FICurve, depths: Mapping[str, float]) -> Simulation:
     """The simulation with the backgrounds of layers so far below the onset, and the gains that go with them."""
-    backgrounds = {name: curve.onset - k * (curve.full - curve.onset) for name, k in depths.items()}
+    backgrounds = {name: float(curve.onset - k * (curve.full - curve.onset)) for name, k in depths.items()}
     full = curve.full - simulation.neuron.background
-    gains = {name: (curve.full - background) / full for name, background in backgrounds.items()}
+    gains = {name: float((curve.full - background) / full) for name, background in backgrounds.items()}
     return replace(
         simulation, backgrounds={**simulation.backgrounds, **backgrounds}, gains={**simulation.gains, **gains}
     )

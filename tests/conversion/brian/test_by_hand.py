@@ -376,3 +376,9 @@ def test_a_current_brings_no_projection_but_a_drive():
     np.testing.assert_allclose(network["fc1"].drive / Hz, 1000 * graph["fc1"].weight @ image_of(graph), rtol=1e-5)
     with pytest.raises(ConversionError, match="all of them: none; what a constant current brings is its `drive`"):
         _ = network["fc1"].weights
+
+
+def test_weights_are_those_of_the_graph_whatever_the_gain_of_their_layer() -> None:
+    graph = networks()["dense"]
+    network = to_brian2(graph, replace(SIMULATION, gains={"fc1": 0.5}))
+    np.testing.assert_array_equal(network["fc1"].weights, graph["fc1"].weight)

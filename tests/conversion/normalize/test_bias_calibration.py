@@ -89,3 +89,15 @@ def test_a_bias_per_pixel_stays_one_and_a_pure_junction_of_spikes_has_none():
     np.testing.assert_allclose(shift, np.broadcast_to(shift[:, :1, :1], (2, 2, 2)), atol=1e-6)
     assert got["conv2"].bias.shape == (2,)
     assert got["add"] is graph["add"]
+
+
+def test_backgrounds_and_gains_of_layers_are_those_of_the_biases_and_weights_that_they_equal():
+    """A background of a quarter of activation 1 is a bias of 1/4, and a gain of 1/2 halves weights and bias."""
+    graph = damped(sequential((5,), dense("a", "", 6, 5), dense("b", "", 3, 6, activation=LINEAR)), 0.25)
+    images, first = images_for(graph), graph["a"]
+    other = Graph(graph.input_shape, (replace(first, weight=first.weight / 2), graph["b"]))
+    other = with_bias(other, "a", np.full(6, 0.25))
+    got = calibrate_biases(graph, images, Simulation(**SETTINGS, backgrounds={"a": 250.0}, gains={"a": 0.5, "b": 1.0}))
+    carried = rates(other, images)["a"] - forward(graph, images)["a"]
+    np.testing.assert_allclose(got["a"].bias, -carried.mean(axis=0), atol=1e-5)
+    assert np.abs(carried).max() > 0.01
