@@ -81,7 +81,7 @@ def windowed(neuron: Neuron, steps: int) -> Neuron:
         negative_threshold=negative,
         negative_reset="\n".join([neuron.negative_reset, counting.format("-=")]) if negative else "",
         every_step="\n".join([neuron.every_step, *held]),
-        initial={**neuron.initial, **{x_0: x for x, x_0 in start.items()}},
+        initial={**neuron.initial, **{x_0: x for x, x_0 in start.items()}, "window_opens": "0", "window_count": "0"},
         parameters={**neuron.parameters, "window_steps": steps},
     )
 

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 WRITTEN = {"drive", "alpha", "value"}  # by the engine
 DIMENSIONLESS = get_dimensions(1)
-OF_GROUPS = {"t": second.dim, "dt": second.dim, "lastspike": second.dim, "i": DIMENSIONLESS, "N": DIMENSIONLESS}
+OF_GROUPS = {
+    **dict.fromkeys(("t", "dt", "lastspike"), second.dim), **dict.fromkeys(("t_in_timesteps", "i", "N"), DIMENSIONLESS)
+}  # fmt: skip
 GIVEN = {**DEFAULT_UNITS, **DEFAULT_CONSTANTS, **DEFAULT_FUNCTIONS}
 TEXTS = ("threshold", "reset", "negative_threshold", "negative_reset", "update", "every_step")
 Scope = Mapping[str, Variable | Function]

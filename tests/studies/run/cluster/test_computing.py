@@ -27,7 +27,7 @@ from studies.tables.store import write_rows
 
 distributed = pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
 
-from studies.run import cluster  # noqa: E402  needs it
+from studies.run.cluster import computing as cluster  # noqa: E402  needs it
 
 WITHOUT = shutil.ignore_patterns("*.onnx", "*.j2", "*.toml")
 
