@@ -159,7 +159,8 @@ def _bar(spec: FigureSpec, rows: pd.DataFrame, shared: dict[str, Any], ways: Map
 
 def _point(spec: FigureSpec, rows: pd.DataFrame, shared: dict[str, Any], ways: Mapping[Any, Style]) -> sns.FacetGrid:
     style = {"markers": list(_pick(ways, "marker").values()), "dodge": True} if ways else {}
-    numeric = {"formatter": "{:g}".format} if pd.api.types.is_numeric_dtype(rows[spec.x]) else {}
+    beside = spec.x if pd.api.types.is_numeric_dtype(rows[spec.y]) else spec.y  # whose values stand side by side
+    numeric = {"formatter": "{:g}".format} if pd.api.types.is_numeric_dtype(rows[beside]) else {}
     return sns.catplot(rows, kind="point", errorbar=_band(spec), **numeric, **shared, **style)
 
 
