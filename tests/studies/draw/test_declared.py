@@ -382,6 +382,6 @@ def test_names_of_many_layers_do_not_overlap():
 
 def test_names_may_stand_on_the_y_axis_of_points() -> None:
     rows = pd.DataFrame({"neuron": ["if", "lif", "if", "lif"], "accuracy": [0.5, 0.75, 0.7, 0.95], "time_ms": 1.0})
-    drawn = plot(figure(plot="pointplot", x="accuracy", y="neuron"), rows)
+    drawn = plot(figure(plot="pointplot", x="accuracy", y="neuron", hue=""), rows)
     assert [label.get_text() for label in drawn.axes[0].get_yticklabels()] == ["if", "lif"]
     np.testing.assert_allclose(drawn.axes[0].lines[0].get_xdata(), [0.6, 0.85])
