@@ -6,11 +6,12 @@ Li, Deng, Dong, Gong, Gu, "A free lunch from ANN: towards efficient, accurate sp
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
+from conversion.normalize.rate_matching import within
 from conversion.options import Output
 from conversion.settings import Simulation
 from conversion.simulate import simulate
@@ -40,10 +41,7 @@ def calibrate_biases(graph: Graph, images: Array, simulation: Simulation) -> Gra
         accumulates = name == graph.output.name and graph.output.activation.is_signed
         output: Output = "accumulating" if accumulates else "spiking"
         part = up_to(calibrated, name)
-        settings = replace(
-            simulation, output=output, read_at=simulation.duration, backgrounds=_in(part, simulation.backgrounds),
-            gains=_in(part, simulation.gains),
-        )  # fmt: skip
+        settings = replace(within(part, simulation), output=output, read_at=simulation.duration)
         recording = simulate(part, images, settings)
         received = recording.output_potentials[-1] if accumulates else recording.spike_counts[name]
         activity = received / (recording.duration * recording.max_rate)
@@ -51,11 +49,6 @@ def calibrate_biases(graph: Graph, images: Array, simulation: Simulation) -> Gra
         by_channel = error.mean(axis=(0, *range(2, error.ndim)), dtype=np.float64)
         calibrated = _shifted(calibrated, carriers[name], -by_channel / getattr(graph[name], "gain", 1.0))
     return calibrated
-
-
-def _in(graph: Graph, values: Mapping[str, float]) -> dict[str, float]:
-    """The values of layers that a network has."""
-    return {name: value for name, value in values.items() if name in graph.shapes}
 
 
 def _carriers(graph: Graph) -> Iterator[tuple[str, str]]:

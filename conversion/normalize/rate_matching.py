@@ -86,13 +86,20 @@ def _errors(
 ) -> NDArray[np.float64]:  # fmt: skip
     """How far the rates of a layer are from its activations with each of some backgrounds, on the root mean square."""
     copies = {f"{name}_at_{number}": depth for number, depth in enumerate(depths)}
-    settings = replace(
-        _at_depths(matched, curve, copies), output="accumulating", read_at=matched.duration, probe=Probe()
-    )
-    recording = simulate(_with_copies(graph, name, copies), images, settings, progress=progress)
+    network = _with_copies(graph, name, copies)
+    settings = within(network, _at_depths(matched, curve, copies))
+    settings = replace(settings, output="accumulating", read_at=matched.duration, probe=Probe())
+    recording = simulate(network, images, settings, progress=progress)
     largest = recording.duration * recording.max_rate
     errors = (recording.spike_counts[copy] / largest - wanted for copy in copies)
     return np.array([np.sqrt(np.mean(np.square(error))) for error in errors])
+
+
+def within(graph: Graph, simulation: Simulation) -> Simulation:
+    """The simulation with the backgrounds and gains of those layers alone that a network has."""
+    backgrounds = {name: value for name, value in simulation.backgrounds.items() if name in graph.shapes}
+    gains = {name: value for name, value in simulation.gains.items() if name in graph.shapes}
+    return replace(simulation, backgrounds=backgrounds, gains=gains)
 
 
 def _require_curve(simulation: Simulation, curve: FICurve) -> None:

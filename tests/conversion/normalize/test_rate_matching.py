@@ -100,7 +100,9 @@ def test_every_layer_with_neurons_is_calibrated_and_an_output_that_accumulates_i
     layers = (
         conv("conv1", INPUT, 2, 1, 3, 3, padding=(1, 1, 1, 1)),
         conv("conv2", "conv1", 2, 2, 1, 1, activation=LINEAR),
-        add("add", "conv1", "conv2", activation=RELU),
+        conv("apart", INPUT, 2, 1, 1, 1),  # beside the way to conv4
+        conv("conv4", "conv1", 2, 2, 1, 1),
+        add("add", "conv2", "apart", "conv4", activation=RELU),
         pool(AvgPool2d, "pool1", "add", (2, 2), (2, 2)),
         conv("conv3", "pool1", 2, 2, 2, 2, activation=LINEAR),
     )
@@ -109,7 +111,7 @@ def test_every_layer_with_neurons_is_calibrated_and_an_output_that_accumulates_i
     images = np.random.default_rng(0).random((2, 1, 4, 4), np.float32) / 4
     matched = calibrate(graph, images, simulation)
     assert list(matched.backgrounds) == list(matched.gains)
-    assert list(matched.gains) == ["conv1", "add", "pool1"] + ["conv3"] * named
+    assert list(matched.gains) == ["conv1", "apart", "conv4", "add", "pool1"] + ["conv3"] * named
     assert matched.output == output
     assert simulate(graph, images, matched).spike_counts["conv1"].sum() > 0
 
