@@ -177,10 +177,11 @@ def prepare(job: Job) -> Prepared:
     reduced = reduce_network(graph, c)
     normalised = converted = _normalised(reduced, calibration, job)
     converted = weight_bits(weight_noise(converted, c.weight_noise, network_seed_of(c)), c.weight_bits)
-    if c.bias_calibration == "mean":
-        converted = calibrate_biases(converted, calibration, calibration_of(job))
-    head = read_head(model_path(job)) if has_boxes(job) else None
     simulation = _matched(simulation_of(job), converted, calibration, job)
+    if c.bias_calibration == "mean":
+        matched = replace(calibration_of(job), backgrounds=simulation.backgrounds, gains=simulation.gains)
+        converted = calibrate_biases(converted, calibration, matched)
+    head = read_head(model_path(job)) if has_boxes(job) else None
     return Prepared(graph, reduced, normalised, converted, images, labels, simulation, rheobase(job), head)
 
 
