@@ -180,5 +180,4 @@ RECIPES |= {
     **{f"cifar_resnet{depth}_decay": _decayed(RECIPES[f"cifar_resnet{depth}"], n) for depth, n in _RESNETS.items()},
     "cifar_resnet20_bn_decay": _by_sgd(RECIPES["cifar_resnet20_bn"]),
     "cifar_resnet56_bn": _by_sgd(_deep(partial(resnet, 56, batch_norm=True)), epochs=40),
-    "cifar_vgg16_decay": _decayed(_deep(vgg16), 30, side=8, batch=500),
 }

@@ -113,7 +113,7 @@ def test_smoothed_labels_by_hand() -> None:
     logits = np.arange(10.0)
     log_p = logits - np.log(np.exp(logits).sum())
     expected = -(0.9 * log_p[3] + 0.1 * log_p.mean())
-    loss = RECIPES["cifar_vgg16_decay"].loss(torch.from_numpy(logits[None]), torch.tensor([3]))
+    loss = RECIPES["cifar_resnet20_decay"].loss(torch.from_numpy(logits[None]), torch.tensor([3]))
     assert loss.item() == pytest.approx(expected)
 
 
