@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import matplotlib
@@ -15,6 +16,7 @@ from models.datasets.loading import Dataset, load_dataset
 
 matplotlib.use("Agg")
 device_module._auto_target = NumpyCodeObject  # what "auto" means without `simulate`: nothing to compile
+logging.getLogger("brian2").setLevel(logging.INFO)  # a tenth of a small simulation is what nobody reads
 
 
 @pytest.fixture(autouse=True)
