@@ -21,7 +21,7 @@ logging.getLogger("brian2").setLevel(logging.INFO)  # a tenth of a small simulat
 
 @pytest.fixture(autouse=True)
 def young_heap() -> Iterator[None]:
-    """Every run of Brian2 collects garbage: of what the test has made alone, not of all that is imported, 0.3 s each."""
+    """Every run of Brian2 collects garbage, of all that is imported for 0.3 s: here of what the test has made."""
     with heap_frozen():
         yield
 
