@@ -37,7 +37,7 @@ look: $(VENV)/.run  ## figures of what happens inside the shipped ConvNet, in re
 	$(BIN)/brianize look mnist_convnet
 
 test: $(VENV)/.run  ## the fast tests (minutes)
-	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
 
 test-slow: $(VENV)/.run  ## the long tests, on the real data where it is present
 	$(BIN)/python -m pytest -q -m slow
