@@ -162,8 +162,8 @@ def _(said, shown, until):
     def _column(name, found):
         ms = until.value / 100 * found.condition.duration_ms
         figures = [
-            mo.image(lab.png(lab.draw_input(found, ms)), alt=f"{name}: image and input spikes", width="37%"),
-            mo.image(lab.png(lab.draw_evidence(found, ms)), alt=f"{name}: evidence for each class", width="62%"),
+            mo.image(lab.picture(lab.draw_input, found, ms), alt=f"{name}: image and input spikes", width="37%"),
+            mo.image(lab.picture(lab.draw_evidence, found, ms), alt=f"{name}: evidence for each class", width="62%"),
         ]
         return mo.vstack([mo.md(f"**{name}.** {lab.verdict(found, ms)}"), mo.hstack(figures, align="center")])
 
@@ -187,17 +187,11 @@ def _(view):
 def _(shown, until, view):
     def _draw(name, found):
         ms = until.value / 100 * found.condition.duration_ms
-        match view.value:
-            case "Spikes":
-                figure = lab.draw_layers(found, ms)
-            case "Potentials":
-                figure = lab.draw_potentials(found, ms)
-            case "Rates":
-                figure = lab.draw_agreement(found)
-            case _:
-                return mo.md("")
-        return mo.image(lab.png(figure), alt=f"{name}: {view.value}")
+        draw = {"Spikes": lab.draw_layers, "Potentials": lab.draw_potentials, "Rates": lab.draw_agreement}[view.value]
+        alt = f"{name}: {view.value.lower()}"
+        return mo.image(lab.picture(draw, found, ms), alt=alt)
 
+    mo.stop(view.value not in ("Spikes", "Potentials", "Rates"))
     mo.hstack([_draw(name, found) for name, (_, found) in shown.items()], widths="equal")
     return
 
@@ -224,7 +218,7 @@ def _(measured, run, shown, view):
     _parts = [run, *(mo.callout(mo.md(said), kind="warn") for *_, said in _current if said)]
     if tables:
         _rows = mo.Html(lab.readable(lab.summary(tables)).to_html(border=0, classes="summary"))
-        _parts += [_rows, mo.image(lab.png(lab.draw_accuracies(tables)), alt="accuracy over time", width="70%")]
+        _parts += [_rows, mo.image(lab.picture(lab.draw_accuracies, tables), alt="accuracy over time", width="70%")]
     mo.vstack(_parts)
     return
 

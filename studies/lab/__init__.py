@@ -11,7 +11,7 @@ from studies.lab.views import (
     draw_layers,
     draw_potentials,
     evidence,
-    png,
+    picture,
 )
 
 __all__ = [
@@ -29,7 +29,7 @@ __all__ = [
     "evidence",
     "in_use",
     "measure",
-    "png",
+    "picture",
     "readable",
     "settings_of",
     "shipped",

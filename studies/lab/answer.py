@@ -15,6 +15,7 @@ from conversion.recording import Probe, Recording
 from models.graph import Array
 from studies.declare import Condition, StudyError
 from studies.lab.settings import Settings, condition_of
+from studies.lab.turns import in_turn
 from studies.look import probe_of
 from studies.measure import answers, scores, unanswered
 from studies.run import (
@@ -60,6 +61,7 @@ class Answer:
         return self.activations[self.prepared.graph.output.name][0].ravel()
 
 
+@in_turn
 def answer(settings: Settings, image: int | Array = 0) -> Answer:
     """Show one image to the network.
 
@@ -85,6 +87,7 @@ def answer(settings: Settings, image: int | Array = 0) -> Answer:
     return Answer(c, shown, probe, _in_activations(recording, job), dict(population_activations(shown, names)))
 
 
+@in_turn
 def measure(settings: Settings) -> pd.DataFrame:
     """The table "metrics" that a study of the settings would write: one row per readout time, over its test images.
 

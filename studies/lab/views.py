@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,7 @@ from conversion.recording import Recording
 from models.graph import INPUT, Array
 from studies.draw import PALETTE, draw_membrane_traces, draw_raster, draw_rates, drawing
 from studies.lab.answer import Answer
+from studies.lab.turns import in_turn
 from studies.measure import scores
 from studies.tables import LABELS
 
@@ -26,10 +29,11 @@ MANY_CLASSES = 12
 DPI = 110
 
 
-def png(figure: Figure) -> bytes:
-    """The figure as a page shows it."""
+@in_turn
+def picture(draw: Callable[..., Figure], *arguments: Any) -> bytes:
+    """What a function draws, as a PNG for a page."""
     drawn = io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=DPI)
+    draw(*arguments).savefig(drawn, format="png", dpi=DPI)
     return drawn.getvalue()
 
 
@@ -88,8 +92,8 @@ def draw_potentials(answer: Answer, until_ms: float | None = None) -> Figure:
     return draw_membrane_traces(_until(answer.recording, until_ms), answer.probe, v_th)
 
 
-def draw_agreement(answer: Answer) -> Figure:
-    """The rate of every neuron against the activation of the ANN, at the end of the window."""
+def draw_agreement(answer: Answer, _: float | None = None) -> Figure:
+    """The rate of every neuron against the activation of the ANN, at the end of the window whatever the time."""
     return draw_rates(answer.recording, answer.activations)
 
 
