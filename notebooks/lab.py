@@ -2,7 +2,7 @@
 
 import marimo
 
-app = marimo.App(width="full", app_title="Brianize: the lab")
+app = marimo.App(width="full", app_title="Brianize: the lab", css_file="lab.css")
 
 with app.setup:
     from pathlib import Path
@@ -51,9 +51,9 @@ def _():
             "percentile": slider(90.0, 100.0, 0.1, 99.9, "percentile"),
             "v_th": slider(0.1, 4.0, 0.1, 1.0, "threshold"),
             "tau_m_ms": slider(1.0, 100.0, 1.0, 20.0, "leak: τ (ms)"),
-            "refractory_ms": slider(0.0, 10.0, 1.0, 0.0, "refractory (ms)"),
+            "refractory_ms": slider(0.0, 10.0, 1.0, 0.0, "pause (ms)"),
             "noise": slider(0.0, 1.0, 0.05, 0.0, "noise (/√ms)"),
-            "max_rate_hz": slider(50.0, 1000.0, 50.0, 1000.0, "largest rate (Hz)"),
+            "max_rate_hz": slider(50.0, 1000.0, 50.0, 1000.0, "rate (Hz)"),
             "phase_period": slider(2, 12, 1, 8, "period (steps)"),
             "tau_s_ms": slider(1.0, 20.0, 1.0, 5.0, "synapse: τ (ms)"),
             "delay_ms": slider(0.0, 10.0, 1.0, 0.0, "delay (ms)"),
@@ -61,7 +61,7 @@ def _():
             "seed": slider(0, 20, 1, 0, "chance: seed"),
         }
     )
-    paint = mo.ui.anywidget(Paint(width=224, height=224, color_picker=False, brush=False))
+    paint = mo.ui.anywidget(Paint(width=248, height=220, color_picker=False, brush=False))
     return amounts, paint
 
 
@@ -83,7 +83,7 @@ def _(amounts, keep, kinds, let_go, own, paint):
 
     def _group(title, *names):
         every = {**kinds.elements, **amounts.elements}
-        return mo.vstack([mo.md(f"**{title}**"), *(every[name] for name in names if name in _used)], gap=0.25)
+        return mo.vstack([mo.Html(f"<b>{title}</b>"), *(every[name] for name in names if name in _used)], gap=0.25)
 
     _image = amounts.elements["image"] if kinds.value["digit"] == "by number" else paint
     mo.sidebar(
@@ -152,34 +152,37 @@ def _(found, kept, settings):
 
 @app.cell
 def _():
-    until = mo.ui.slider(2, 100, 2, value=100, label="time shown (% of the window)", show_value=True, full_width=True)
+    until = mo.ui.slider(2, 100, 2, value=100, label="time shown (%)", show_value=True)
     view = mo.ui.tabs(dict.fromkeys(["Spikes", "Potentials", "Rates", "100 images", "As a study"], ""))
     return until, view
 
 
 @app.cell
 def _(said, shown, until):
-    def _column(name, found):
-        ms = until.value / 100 * found.condition.duration_ms
-        figures = [
-            mo.image(lab.picture(lab.draw_input, found, ms), alt=f"{name}: image and input spikes", width="37%"),
-            mo.image(lab.picture(lab.draw_evidence, found, ms), alt=f"{name}: evidence for each class", width="62%"),
-        ]
-        return mo.vstack([mo.md(f"**{name}.** {lab.verdict(found, ms)}"), mo.hstack(figures, align="center")])
+    def _say(name, found):
+        lead = f"**{name}.** " if len(shown) > 1 else ""
+        return mo.md(lead + lab.verdict(found, until.value / 100 * found.condition.duration_ms))
 
-    mo.vstack(
-        [
-            mo.callout(mo.md(said), kind="warn") if said else mo.md(""),
-            mo.hstack([_column(name, found) for name, (_, found) in shown.items()], widths="equal"),
-            until,
-        ]
-    )
+    _wrong = [mo.callout(mo.md(f"**A.** {said}"), kind="warn")] if said else []
+    mo.vstack([*_wrong, mo.hstack([_say(name, found) for name, (_, found) in shown.items()], widths="equal")])
     return
 
 
 @app.cell
-def _(view):
-    view
+def _(shown, until):
+    def _row(name, found):
+        ms = until.value / 100 * found.condition.duration_ms
+        image = mo.image(lab.picture(lab.draw_input, found, ms), alt=f"{name}: image and input spikes", width="37%")
+        evidence = mo.image(lab.picture(lab.draw_evidence, found, ms), alt=f"{name}: evidence", width="62%")
+        return mo.hstack([image, evidence], align="center", gap=0)
+
+    mo.hstack([_row(name, found) for name, (_, found) in shown.items()], widths="equal")
+    return
+
+
+@app.cell
+def _(until, view):
+    mo.hstack([view, until], justify="space-between", align="center")
     return
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,32 +25,33 @@ from studies.measure import scores
 from studies.tables import LABELS
 
 BLUE, ORANGE = PALETTE[0], PALETTE[1]
-SHOWN = 30  # neurons of a layer in the raster
+SHOWN = 24  # neurons of a layer in the raster
+MOST_RASTERS, MOST_TRACES, MOST_RATES = 7, 4, 6  # panels that can be read from the back of a room
 MANY_CLASSES = 12
-DPI = 110
+DPI = 130
 
 
 @in_turn
-def picture(draw: Callable[..., Figure], *arguments: Any) -> bytes:
-    """What a function draws, as a PNG for a page."""
+def picture(draw: Callable[..., Figure], *arguments: Any) -> str:
+    """What a function draws, as the address of a PNG that a page holds in itself."""
     drawn = io.BytesIO()
     draw(*arguments).savefig(drawn, format="png", dpi=DPI)
-    return drawn.getvalue()
+    return f"data:image/png;base64,{base64.b64encode(drawn.getvalue()).decode()}"
 
 
 def draw_input(answer: Answer, until_ms: float | None = None) -> Figure:
     """The image, and beside it how often each of its pixels has spiked until a time."""
     image, table = answer.prepared.images[0], answer.recording.rasters.get(INPUT)
-    with drawing(5, 2.5) as figure:
+    with drawing(3.4, 2.0) as figure:
         left, right = figure.subplots(1, 2)
         _draw_image(left, image)
-        left.set_title("image")
+        left.set_title("image", fontsize=9)
         if table is None:
             _say(right, "constant current:\nno input spikes")
             return figure
         counts = spikes_per_neuron(table, image.size, until_ms).reshape(image.shape)
         _draw_image(right, counts.mean(axis=0, keepdims=True) if image.ndim == 3 else counts)
-        right.set_title(f"its {int(np.abs(counts).sum()):,} input spikes")
+        right.set_title(f"{int(np.abs(counts).sum()):,} input spikes", fontsize=9)
     return figure
 
 
@@ -66,10 +68,11 @@ def draw_evidence(answer: Answer, until_ms: float | None = None) -> Figure:
     """
     rates, now = evidence(answer), _at(answer.recording, until_ms)
     times = answer.recording.times[: now + 1]
-    with drawing(8, 3.2) as figure:
+    with drawing(6.2, 2.6) as figure:
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))
         _draw_lines(left, times * 1e3, rates[: now + 1] * times[:, None] * answer.recording.max_rate)
         left.set(xlabel=LABELS["time_ms"], xlim=(0, answer.recording.duration * 1060), ylabel=_unit_of_evidence(answer))
+        left.set_ylim(min(0, left.get_ylim()[0]) if rates.min() < 0 else 0, max(1, left.get_ylim()[1]))
         _draw_bars(right, rates[now], answer.ann)
     return figure
 
@@ -82,19 +85,29 @@ def evidence(answer: Answer) -> NDArray[np.float64]:
 
 
 def draw_layers(answer: Answer, until_ms: float | None = None) -> Figure:
-    """The raster of every layer, until a time."""
-    return draw_raster(_until(answer.recording, until_ms), shown=SHOWN)
+    """The raster of every layer, or of some where there are many, until a time."""
+    recording = _until(answer.recording, until_ms)
+    chosen = some([name for name in recording.populations if name in recording.rasters], MOST_RASTERS)
+    return draw_raster(replace(recording, rasters={name: recording.rasters[name] for name in chosen}), shown=SHOWN)
 
 
 def draw_potentials(answer: Answer, until_ms: float | None = None) -> Figure:
-    """The potential of a typical neuron of each layer, until a time."""
-    v_th = 1.0 if answer.condition.v_th is None else answer.condition.v_th
-    return draw_membrane_traces(_until(answer.recording, until_ms), answer.probe, v_th)
+    """The potential of a typical neuron of each layer, or of some where there are many, until a time."""
+    v_th, traces = 1.0 if answer.condition.v_th is None else answer.condition.v_th, answer.probe.traces
+    probe = replace(answer.probe, traces={name: traces[name] for name in some(list(traces), MOST_TRACES)})
+    return draw_membrane_traces(_until(answer.recording, until_ms), probe, v_th)
 
 
 def draw_agreement(answer: Answer, _: float | None = None) -> Figure:
     """The rate of every neuron against the activation of the ANN, at the end of the window whatever the time."""
-    return draw_rates(answer.recording, answer.activations)
+    spiking = [name for name in answer.activations if name in answer.recording.rasters]
+    return draw_rates(answer.recording, {name: answer.activations[name] for name in some(spiking, MOST_RATES)})
+
+
+def some(names: Sequence[str], most: int) -> list[str]:
+    """At most so many names, evenly spaced, the first and the last among them."""
+    places = np.unique(np.linspace(0, len(names) - 1, min(most, len(names))).round().astype(int))
+    return [names[place] for place in places]
 
 
 def draw_accuracies(tables: dict[str, pd.DataFrame]) -> Figure:
