@@ -163,7 +163,7 @@ def _(said, shown, until):
         lead = f"**{name}.** " if len(shown) > 1 else ""
         return mo.md(lead + lab.verdict(found, until.value / 100 * found.condition.duration_ms))
 
-    _wrong = [mo.callout(mo.md(f"**A.** {said}"), kind="warn")] if said else []
+    _wrong = [mo.callout(mo.md(said), kind="warn")] if said else []
     mo.vstack([*_wrong, mo.hstack([_say(name, found) for name, (_, found) in shown.items()], widths="equal")])
     return
 
@@ -192,7 +192,7 @@ def _(shown, until, view):
         ms = until.value / 100 * found.condition.duration_ms
         draw = {"Spikes": lab.draw_layers, "Potentials": lab.draw_potentials, "Rates": lab.draw_agreement}[view.value]
         alt = f"{name}: {view.value.lower()}"
-        return mo.image(lab.picture(draw, found, ms), alt=alt)
+        return mo.image(lab.picture(draw, found, ms), alt=alt, width="100%" if len(shown) > 1 else "82%")
 
     mo.stop(view.value not in ("Spikes", "Potentials", "Rates"))
     mo.hstack([_draw(name, found) for name, (_, found) in shown.items()], widths="equal")
