@@ -2,6 +2,7 @@
 
 import marimo
 
+__generated_with = "0.25.2"
 app = marimo.App(width="full", app_title="Brianize: the lab", css_file="lab.css")
 
 with app.setup:

@@ -2,6 +2,7 @@
 
 import marimo
 
+__generated_with = "0.25.2"
 app = marimo.App(width="medium", app_title="1. One neuron is a ReLU")
 
 with app.setup:
@@ -204,7 +205,7 @@ def _():
     * Rueckauer et al., Frontiers in Neuroscience 2017, section 2.2: reset by subtraction and its error.
     * Bu et al., AAAI 2022: the initial potential of half a threshold.
 
-    **Next**: [2. From weights to spikes](lesson_2_from_weights_to_spikes.py).
+    **Next**: 2. From weights to spikes.
     """)
     return
 

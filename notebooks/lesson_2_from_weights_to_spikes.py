@@ -2,6 +2,7 @@
 
 import marimo
 
+__generated_with = "0.25.2"
 app = marimo.App(width="medium", app_title="2. From weights to spikes")
 
 with app.setup:
@@ -31,7 +32,7 @@ def _():
     mo.md(r"""
     # 2. From weights to spikes
 
-    *20 minutes, after [lesson 1](lesson_1_one_neuron_is_a_relu.py).*
+    *20 minutes, after lesson 1.*
 
     **You will know** how a trained network becomes spiking neurons without training, what its layers do while an image
     is shown, and in which sense a firing rate is an activation.
@@ -56,9 +57,11 @@ def _():
 @app.cell
 def _():
     graph = load(WEIGHTS / "mnist_convnet.onnx")
-    pd.DataFrame(
-        [(layer.name, type(layer).__name__, str(graph.shapes[layer.name])) for layer in graph],
-        columns=["layer", "kind", "shape"],
+    mo.plain(
+        pd.DataFrame(
+            [(layer.name, type(layer).__name__, " x ".join(map(str, graph.shapes[layer.name]))) for layer in graph],
+            columns=["layer", "kind", "shape of its output"],
+        ).set_index("layer")
     )
     return (graph,)
 
@@ -102,7 +105,7 @@ def _(calibration, graph):
     largest = pd.DataFrame(
         {"as trained": {n: x.max() for n, x in before.items()}, "scaled": {n: x.max() for n, x in after.items()}}
     )
-    mo.vstack([mo.md("The largest activation of each layer:"), largest.round(2)])
+    mo.vstack([mo.md("The largest activation of each layer:"), mo.plain(largest.map("{:.2f}".format))])
     return (normalised,)
 
 
@@ -260,7 +263,7 @@ def _():
     * Rueckauer et al., Frontiers in Neuroscience 2017, equations 1 to 7: rates and activations.
     * The same figures of any network: `brianize look mnist_convnet`.
 
-    **Next**: [3. Normalisation and thresholds](lesson_3_normalisation_and_thresholds.py).
+    **Next**: 3. Normalisation and thresholds.
     """)
     return
 

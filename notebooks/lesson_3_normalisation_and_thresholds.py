@@ -2,6 +2,7 @@
 
 import marimo
 
+__generated_with = "0.25.2"
 app = marimo.App(width="medium", app_title="3. Normalisation and thresholds")
 
 with app.setup:
@@ -30,7 +31,7 @@ def _():
     mo.md(r"""
     # 3. Normalisation and thresholds
 
-    *20 minutes, after [lesson 2](lesson_2_from_weights_to_spikes.py).*
+    *20 minutes, after lesson 2.*
 
     **You will know** why a trained network must be rescaled before it spikes, what the largest activation and a
     percentile of it trade for each other, and why a threshold is a normalisation too.
@@ -71,7 +72,7 @@ def _():
     The ANN answers what it did before. What should $\lambda_l$ be?
 
     | scheme | $\lambda_l$ |
-    |---|---|
+    |:---|:---|
     | `model` | the largest sum of positive weights: never too small, mostly far too large |
     | `data` | the largest activation of the calibration images |
     | `percentile` | their $p$-th percentile: the few activations above it are cut off |
@@ -98,7 +99,7 @@ def _(calibration, graph, p, trained):
             _axes.hist(_values, bins=50, color="0.7", log=True)
             _axes.axvline(_lambda, color=PALETTE[0], linewidth=2, label=rf"$\lambda$ = {_lambda:.2f}")
             _axes.axvline(_values.max(), color="black", linestyle="--", label=f"largest, {_values.max():.2f}")
-            _axes.set(title=_name, xlabel="activation as trained (above 0)")
+            _axes.set(title=_name, xlabel="activation as trained (above 0)", xlim=(0, 1.6 * _values.max()))
             _axes.legend(frameon=False, fontsize=8)
         _panels[0].set_ylabel("neurons and images")
     histograms
@@ -214,7 +215,7 @@ def _():
             "Solution 3": mo.md(
                 r"With the threshold $c$ in every layer, the rates of layer $l$ are its activations $a_l$ over $c^l$. They "
                 r"are at most 1 if $c \ge a_l^{1/l}$ for every $l$. The study "
-                "[thresholds](../results/thresholds/README.md) tries eight."
+                "thresholds (`results/thresholds`) tries eight."
             ),
             "Solution 4": mo.md(
                 "Its scales are bounds that no image reaches. They multiply: with a factor of 5 too much in each of three layers the output is 125 times too slow."
@@ -233,9 +234,9 @@ def _():
     * Rueckauer et al., Frontiers in Neuroscience 2017, section 2.2: biases, and the percentile.
     * Kim et al., AAAI 2020: a scale for each channel. Sengupta et al., Frontiers in Neuroscience 2019: thresholds in the
       place of scales.
-    * Here: [what was found](../results/README.md), sentences 1, 2 and 8.
+    * Here: what was found (`results/README.md`), sentences 1, 2 and 8.
 
-    **Next**: [4. Leak, reset, refractoriness](lesson_4_leak_reset_refractoriness.py).
+    **Next**: 4. Leak, reset, refractoriness.
     """)
     return
 

@@ -2,6 +2,7 @@
 
 import marimo
 
+__generated_with = "0.25.2"
 app = marimo.App(width="medium", app_title="4. Leak, reset, refractoriness")
 
 with app.setup:
@@ -28,7 +29,7 @@ def _():
     mo.md(r"""
     # 4. Leak, reset, refractoriness
 
-    *20 minutes, after [lesson 3](lesson_3_normalisation_and_thresholds.py).*
+    *20 minutes, after lesson 3.*
 
     **You will know** what each of three properties of real neurons does to the f-I curve, in closed form, and what that
     does to a network of them.
@@ -158,7 +159,9 @@ def _(images, normalised, tau):
             mo.md(
                 rf"At $\tau$ = {tau.value} ms the leak silences activations below {1 / tau.value:.3f}. In the first layer:"
             ),
-            pd.DataFrame({"share of neurons that never spike": {n: f"{share:.1%}" for n, share in silent.items()}}),
+            mo.plain(
+                pd.DataFrame({"share of neurons that never spike": {n: f"{share:.1%}" for n, share in silent.items()}})
+            ),
         ]
     )
     return (silent,)
@@ -246,9 +249,9 @@ def _():
 
     * Gerstner et al., *Neuronal Dynamics*, equation 1.12 and section 1.3: the leaky neuron's rate and its rheobase.
     * Rueckauer et al., Frontiers in Neuroscience 2017, equations 3 to 5; Han et al., CVPR 2020: what a reset keeps.
-    * Here: the studies [leaks](../results/leaks/README.md) and [refractory](../results/refractory/README.md).
+    * Here: the studies leaks (`results/leaks`) and refractory (`results/refractory`).
 
-    **Next**: [5. Codes, time and energy](lesson_5_codes_time_and_energy.py).
+    **Next**: 5. Codes, time and energy.
     """)
     return
 

@@ -2,6 +2,7 @@
 
 import marimo
 
+__generated_with = "0.25.2"
 app = marimo.App(width="medium", app_title="5. Codes, time and energy")
 
 with app.setup:
@@ -28,7 +29,7 @@ def _():
     mo.md(r"""
     # 5. Codes, time and energy
 
-    *20 minutes, after [lesson 4](lesson_4_leak_reset_refractoriness.py).*
+    *20 minutes, after lesson 4.*
 
     **You will know** four ways to say a number in spikes, how many steps each needs for how much precision, and when a
     spiking network costs less than the ANN that it came from.
@@ -42,7 +43,7 @@ def _():
     ## Four ways to say a pixel
 
     | code | a pixel $x$ becomes | error after $T$ steps |
-    |---|---|---|
+    |:---|:---|:---|
     | **Poisson** | a spike in each step with probability $x$ | $\sqrt{x(1-x)/T}$, by chance |
     | **constant current** | no spikes: the current $x$ into the first layer | none at the input |
     | **phase** | its binary digits, one per step; a spike in step $k$ counts $2^{-k}$ | $2^{-K}$ after a period of $K$ steps |
@@ -122,7 +123,7 @@ def _():
 def _(bits):
     _eps = 2.0**-bits.value
     steps = {"Poisson, x = 1/2": 0.25 / _eps**2, "regular rate": 1 / _eps, "phase": float(bits.value)}
-    pd.DataFrame({"steps for this precision": {name: f"{value:,.0f}" for name, value in steps.items()}})
+    mo.plain(pd.DataFrame({"steps for this precision": {name: f"{value:,.0f}" for name, value in steps.items()}}))
     return (steps,)
 
 
@@ -176,11 +177,11 @@ def _(table):
 
 @app.cell
 def _(table):
-    _poisson = table[table["encoder"] == "Poisson"]
-    _cheaper = _poisson[_poisson["energy_nj"] < _poisson["ann_energy_nj"]].iloc[-1]
+    _of_poisson = table[table["encoder"] == "Poisson"]
+    _early = _of_poisson[_of_poisson["time_ms"] >= 20].iloc[0]
     mo.md(f"""
-    With Poisson input the spiking network costs less than the ANN until **{_cheaper["time_ms"]:.0f} ms**; then it knows
-    **{_cheaper["accuracy"]:.0%}** of the digits, and the ANN {_cheaper["ann_accuracy"]:.0%}.
+    With Poisson input the spiking network has spent **{_early["energy_nj"] / _early["ann_energy_nj"]:.0%}** of the ANN's
+    energy after 20 ms, and knows **{_early["accuracy"]:.0%}** of the digits, where the ANN knows {_early["ann_accuracy"]:.0%}.
     """)
     return
 
@@ -216,7 +217,7 @@ def _():
             ),
             "Solution 4": mo.md(
                 "Time and energy are gained. The first spike has seen little evidence, and classes that tie cannot be told "
-                "apart. Study: [codes](../results/codes/README.md)."
+                "apart. Study: codes (`results/codes`)."
             ),
         }
     )
@@ -231,9 +232,9 @@ def _():
     * Kim et al., Neurocomputing 311, 2018: phase coding, weighted spikes. Izhikevich, IEEE TNN 2003: bursts.
     * Rueckauer et al., Frontiers in Neuroscience 2017: the input as a constant current.
     * Horowitz, ISSCC 2014, "Computing's energy problem": the energy of an operation.
-    * Here: the studies [codes](../results/codes/README.md) and [normalization](../results/normalization/README.md).
+    * Here: the studies codes (`results/codes`) and normalization (`results/normalization`).
 
-    **Next**: [6. Biology](lesson_6_biology.py).
+    **Next**: 6. Biology.
     """)
     return
 

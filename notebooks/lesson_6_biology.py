@@ -2,6 +2,7 @@
 
 import marimo
 
+__generated_with = "0.25.2"
 app = marimo.App(width="medium", app_title="6. Biology")
 
 with app.setup:
@@ -41,7 +42,7 @@ def _():
     mo.md(r"""
     # 6. Biology
 
-    *25 minutes, after [lesson 5](lesson_5_codes_time_and_energy.py).*
+    *25 minutes, after lesson 5.*
 
     **You will know** why a network of biological neurons dies when it is converted as it is, how two numbers mend it
     without training, and how much of biology's slowness, noise and diversity a network bears.
@@ -242,9 +243,9 @@ def _():
         [
             mo.md(
                 "The whole answer, as multiples of the physiological value that cost at most a point of accuracy, of the "
-                "study [tolerance](../results/README.md):"
+                "studies behind sentence 12 of `results/README.md`:"
             ),
-            bearable,
+            mo.plain(bearable.pivot(index="factor", columns="model", values="bearable").map("{:.2g}".format)),
         ]
     )
     return
@@ -279,7 +280,7 @@ def _():
                 "All weights times two restore the mean rate. The chance that a spike is lost stays, a noise like that of a Poisson input."
             ),
             "Solution 4": mo.md(
-                "Below it: then noise must be larger to reach the threshold. But small activations are lost. The study [matching](../results/matching/README.md) compares them."
+                "Below it: then noise must be larger to reach the threshold. But small activations are lost. The study matching (`results/matching`) compares them."
             ),
         }
     )
@@ -295,9 +296,9 @@ def _():
     * Brunel, J Comput Neurosci 2000; Vogels and Abbott, J Neurosci 2005; Destexhe and Paré, J Neurophysiol 1999: the
       physiological values, with others in `studies/physiology.csv`.
     * Rotter and Diesmann, Biological Cybernetics 1999: exact synapses.
-    * Here: [matching](../results/matching/README.md), [synapses](../results/synapses/README.md),
-      [noise](../results/noise/README.md), [diversity](../results/diversity/README.md). A neuron of your own in twenty lines:
-      [your own neuron](your_own_neuron.md).
+    * Here: matching (`results/matching`), synapses (`results/synapses`),
+      noise (`results/noise`), diversity (`results/diversity`). A neuron of your own in twenty lines:
+      `notebooks/your_own_neuron.md`.
 
     **Now** open the lab, `make lab`, and ask something that no lesson asked.
     """)
