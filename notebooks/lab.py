@@ -233,8 +233,8 @@ def _(shown, view):
     text = lab.study_text({name: settings for name, (settings, _) in shown.items()})
     mo.vstack(
         [
-            mo.md("Save as `my_study.toml`, and run `brianize run my_study.toml`; it repeats the 100 images."),
-            mo.ui.text_area(text, rows=22, full_width=True),
+            mo.md("Save this text, then `brianize run my_study.toml` repeats what is seen of the 100 images."),
+            mo.ui.text_area(text, label="my_study.toml", rows=20, full_width=True),
         ]
     )
     return
