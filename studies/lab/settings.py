@@ -64,21 +64,16 @@ def condition_of(settings: Settings) -> Condition:
 
 
 def study_text(named: Mapping[str, Settings], title: str = "From the lab") -> str:
-    """The TOML of a study of one setting, or of several as variants, each under its name.
-
-    Raises
-    ------
-    StudyError
-        If two of them are the same.
-    """
-    every = list(named.values())
-    same = {key: value for key, value in every[0].items() if all(other.get(key) == value for other in every)}
+    """The TOML of a study of one setting, or of several as variants, each under its name; equal ones come once."""
+    distinct = {name: one for k, (name, one) in enumerate(named.items()) if one not in list(named.values())[:k]}
+    first, *others = distinct.values()
+    same = {key: value for key, value in first.items() if all(other.get(key) == value for other in others)}
     lines = [f"title = {_toml(title)}", 'question = "What do these settings do to the network?"', "", "[fixed]"]
     lines += [_line(key, value) for key, value in same.items()]
-    for name, settings in named.items() if len(named) > 1 else ():
+    for name, settings in distinct.items() if others else ():
         changes = {key: value for key, value in settings.items() if key not in same}
         lines += ["", "[[variants]]", _line("name", name), *(_line(key, value) for key, value in changes.items())]
-    hue = ['hue = "variant"'] if len(named) > 1 else []
+    hue = ['hue = "variant"'] if others else []
     lines += ["", "[[figures]]", 'name = "accuracy"', 'plot = "lineplot"', 'x = "time_ms"', 'y = "accuracy"', *hue]
     return "\n".join([*lines, 'ceiling = "ann_accuracy"', ""])
 

@@ -160,6 +160,7 @@ def test_the_lab_answers_sliders_choices_and_a_drawing(laboratory):
     shows(laboratory, expected(drawn, v_th=1.1, model="mnist_mlp"))
 
 
+@pytest.mark.slow
 def test_two_settings_stand_side_by_side_and_a_refused_one_is_a_line(laboratory):
     sidebar(laboratory).get_by_role("button", name="Keep as B").click()
     laboratory.get_by_text(f"B. {expected()}").wait_for()
@@ -183,6 +184,7 @@ def test_two_settings_stand_side_by_side_and_a_refused_one_is_a_line(laboratory)
 def test_a_study_is_copied_and_says_the_same_as_the_lab(laboratory, tmp_path):
     """The numbers of 100 images on the page are those that the command writes."""
     sidebar(laboratory).get_by_role("button", name="Keep as B").click()
+    laboratory.get_by_text(f"B. {expected()}").wait_for()
     press(laboratory, "threshold", "ArrowRight", sidebar(laboratory))
     laboratory.get_by_text(f"A. {expected(v_th=1.1)}").wait_for()
     laboratory.get_by_role("tab", name="100 images").click()

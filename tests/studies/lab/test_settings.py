@@ -66,6 +66,11 @@ def test_a_study_of_two_settings_has_each_as_a_variant():
     assert study.figures[0].hue == "variant"
 
 
+def test_equal_settings_are_one():
+    settings = settings_of(CHOICES)
+    assert study_text({"A": settings, "B": dict(settings)}) == study_text({"A": settings})
+
+
 def test_paths_of_all_kinds_survive(tmp_path):
     path = str(tmp_path / 'a "b" ü\\n.onnx')
     settings = settings_of(CHOICES | {"model": path})
