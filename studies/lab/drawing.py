@@ -28,7 +28,7 @@ def digit_of(drawing: Image.Image) -> NDArray[np.float32]:
         raise ValueError("nothing is drawn yet; draw a digit, or show an image by number")
     box = Image.fromarray(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
     small = ImageOps.contain(box, (INSIDE, INSIDE), Image.Resampling.LANCZOS)
-    return _centred(np.asarray(small, np.float32) / 255)[None]
+    return _centred(np.asarray(small, np.float32) / np.float32(255))[None]
 
 
 def _centred(small: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -58,7 +58,7 @@ def draw_input(answer: Answer, until_ms: float | None = None) -> Figure:
 def spikes_per_neuron(table: pd.DataFrame, size: int, until_ms: float | None = None) -> NDArray[np.float64]:
     """The count of every neuron of a raster until a time; negative spikes take away."""
     seen = table if until_ms is None else table[table["time_ms"] <= until_ms]
-    return np.bincount(seen["neuron"], weights=seen["sign"], minlength=size)
+    return np.bincount(seen["neuron"], weights=seen["sign"], minlength=size).astype(np.float64)
 
 
 def draw_evidence(answer: Answer, until_ms: float | None = None) -> Figure:
