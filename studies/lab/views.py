@@ -26,7 +26,7 @@ from studies.tables import LABELS
 
 BLUE, ORANGE = PALETTE[0], PALETTE[1]
 SHOWN = 24  # neurons of a layer in the raster
-MOST_RASTERS, MOST_TRACES, MOST_RATES = 7, 4, 6  # panels that can be read from the back of a room
+MOST_RASTERS, MOST_TRACES, MOST_RATES = 7, 4, 3  # panels that can be read from the back of a room
 MANY_CLASSES = 12
 DPI = 130
 
@@ -43,7 +43,7 @@ def draw_input(answer: Answer, until_ms: float | None = None) -> Figure:
     """The image, and beside it how often each of its pixels has spiked until a time."""
     image, table = answer.prepared.images[0], answer.recording.rasters.get(INPUT)
     with drawing(3.4, 2.0) as figure:
-        left, right = figure.subplots(1, 2)
+        left, right = _placed(figure, left=0.02, right=0.98, bottom=0.02, top=0.88, wspace=0.05)
         _draw_image(left, image)
         left.set_title("image", fontsize=9)
         if table is None:
@@ -69,7 +69,7 @@ def draw_evidence(answer: Answer, until_ms: float | None = None) -> Figure:
     rates, now = evidence(answer), _at(answer.recording, until_ms)
     times = answer.recording.times[: now + 1]
     with drawing(6.2, 2.6) as figure:
-        left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+        left, right = _placed(figure, left=0.08, right=0.97, bottom=0.18, top=0.88, wspace=0.25, width_ratios=(3, 2))
         _draw_lines(left, times * 1e3, rates[: now + 1] * times[:, None] * answer.recording.max_rate)
         left.set(xlabel=LABELS["time_ms"], xlim=(0, answer.recording.duration * 1060), ylabel=_unit_of_evidence(answer))
         left.set_ylim(min(0, left.get_ylim()[0]) if rates.min() < 0 else 0, max(1, left.get_ylim()[1]))
@@ -123,6 +123,12 @@ def draw_accuracies(tables: dict[str, pd.DataFrame]) -> Figure:
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
         sns.despine(ax=axes)
     return figure
+
+
+def _placed(figure: Figure, **places: Any) -> NDArray[Any]:
+    """Two panels at places that are given, since to look for the best ones takes longer than to draw."""
+    figure.set_layout_engine("none")
+    return figure.subplots(1, 2, gridspec_kw=places)
 
 
 def _until(recording: Recording, until_ms: float | None) -> Recording:
