@@ -11,6 +11,7 @@ from studies.measure.metrics import (
     measure_answers,
     measure_layers,
     scores,
+    unanswered,
 )
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "measure_layers",
     "output_scale",
     "scores",
+    "unanswered",
 ]

@@ -10,6 +10,7 @@ from studies.run.experiment import (
     simulate_condition,
 )
 from studies.run.files import Job, model_path
+from studies.run.neurons import made_neuron
 from studies.run.noise import say_shot_noise
 from studies.run.runner import run_study
 from studies.run.settings import encoder_of, simulation_of
@@ -19,6 +20,7 @@ __all__ = [
     "Prepared",
     "check_job",
     "encoder_of",
+    "made_neuron",
     "measure_recording",
     "model_path",
     "population_activations",
