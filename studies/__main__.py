@@ -68,7 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--data", type=Path, metavar="DIR", help="folder of the datasets")
     redraw = _add(commands, "figures", "draw a study's figures and summary again, from its tables", _figures, study)
     redraw.add_argument("--data", type=Path, metavar="DIR", help="folder of the datasets, to draw boxes on images")
-    redraw.add_argument("--svg", action="store_true", help="as vectors too")
+    media = "as vectors with a table, in a folder beside the others: as wide as a journal's column, or a slide"
+    redraw.add_argument("--for", dest="medium", choices=("page", "paper", "slides"), default="page", help=media)
     energy = _add(commands, "energy", "what a study's synaptic operations cost on neuromorphic chips", _energy, study)
     energy.add_argument("--chips", type=Path, metavar="FILE", help="another table than studies/chips.csv")
     _add(
@@ -138,13 +139,15 @@ def _run(options: argparse.Namespace) -> None:
 
 def _figures(options: argparse.Namespace) -> None:
     study, folder = _study(options)
-    from studies.draw import draw_boxes, draw_figures
-    from studies.tables import read_table, write_summary
+    from studies.draw import MEDIA, draw_boxes, draw_figures
+    from studies.tables import read_table, write_formats, write_summary
 
+    medium, metrics = MEDIA[options.medium], read_table(folder, "metrics")
+    into = folder if options.medium == "page" else folder / options.medium
     with _written_to(folder):
-        drawn = draw_figures(study, folder, ("png", "svg") if options.svg else ("png",))
-        drawn += draw_boxes(study, folder, options.data)
-        drawn.append(write_summary(read_table(folder, "metrics"), study.title, folder))
+        into.mkdir(exist_ok=True)
+        drawn = draw_figures(study, folder, medium, into) + draw_boxes(study, folder, options.data, medium, into)
+        drawn += [write_summary(metrics, study.title, folder)] if into == folder else write_formats(metrics, into)
     print(*drawn, sep="\n")
 
 

@@ -93,9 +93,12 @@ def test_figures_draws_again_without_simulating(cli, ran: Path, monkeypatch: pyt
     assert (ran / "accuracy.png").read_bytes() == before
 
 
-def test_figures_draws_vectors_on_demand(cli, ran: Path) -> None:
-    assert str(ran / "accuracy.svg") in cli("figures", "--quick", "--svg")[1].splitlines()
-    assert (ran / "accuracy.svg").read_text().startswith("<?xml")
+@pytest.mark.parametrize("medium", ["paper", "slides"])
+def test_figures_are_vectors_beside_a_table_for_other_media(cli, ran: Path, medium: str) -> None:
+    status, out, _ = cli("figures", "--quick", "--for", medium)
+    names = ["accuracy.pdf", "accuracy.svg", "summary.csv", "summary.md", "summary.tex"]
+    assert (status, out.splitlines()) == (0, [str(ran / medium / name) for name in names])
+    assert sorted(path.name for path in (ran / medium).iterdir()) == names
 
 
 def test_results_are_beside_a_study_of_ones_own(study_file: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
