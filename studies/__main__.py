@@ -70,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     redraw.add_argument("--data", type=Path, metavar="DIR", help="folder of the datasets, to draw boxes on images")
     media = "as vectors with a table, in a folder beside the others: as wide as a journal's column, or a slide"
     redraw.add_argument("--for", dest="medium", choices=("page", "paper", "slides"), default="page", help=media)
+    report = _add(commands, "report", "a page of HTML of a study, or of all of them with an index", _report, results)
+    report.add_argument("study", metavar="STUDY", nargs="?", help="as above (default: all that ship and have run)")
     energy = _add(commands, "energy", "what a study's synaptic operations cost on neuromorphic chips", _energy, study)
     energy.add_argument("--chips", type=Path, metavar="FILE", help="another table than studies/chips.csv")
     _add(
@@ -149,6 +151,22 @@ def _figures(options: argparse.Namespace) -> None:
         drawn = draw_figures(study, folder, medium, into) + draw_boxes(study, folder, options.data, medium, into)
         drawn += [write_summary(metrics, study.title, folder)] if into == folder else write_formats(metrics, into)
     print(*drawn, sep="\n")
+
+
+def _report(options: argparse.Namespace) -> None:
+    from studies.declare import study_names
+    from studies.report import write_index, write_report
+
+    if options.study:
+        options.quick = False
+        _, folder = _study(options)
+        with _written_to(folder):
+            print(write_report(folder))
+        return
+    results = options.results or RESULTS
+    folders = [results / name for name in study_names() if (results / name / "metrics.csv").exists()]
+    with _written_to(results):
+        print(*map(write_report, folders), write_index(folders, results), sep="\n")
 
 
 def _energy(options: argparse.Namespace) -> None:

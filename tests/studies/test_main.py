@@ -33,7 +33,7 @@ def cli(study_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
     """A command on the tiny study: its exit status, what it printed and what it said on stderr."""
 
     def call(command: str = "run", *arguments, name: str | Path = study_file) -> tuple[int, str, str]:
-        of_a_study = command in ("run", "figures", "energy")
+        of_a_study = command in ("run", "figures", "energy", "report")
         common = ["--results", str(tmp_path / "results")] if of_a_study else []
         jobs = ["--jobs", "1"] if command == "run" and "--scheduler" not in arguments else []
         named = [str(name)] if of_a_study else []
@@ -91,6 +91,14 @@ def test_figures_draws_again_without_simulating(cli, ran: Path, monkeypatch: pyt
     assert (status, err) == (0, "")
     assert out.splitlines() == [str(ran / "accuracy.png"), str(ran / "summary.md")]
     assert (ran / "accuracy.png").read_bytes() == before
+
+
+def test_report_writes_a_page_or_all_of_them_with_an_index(cli, ran: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran.rename(ran.parent / "tiny")
+    assert cli("report")[:2] == (0, f"{ran.parent / 'tiny' / 'report.html'}\n")
+    monkeypatch.setattr("studies.declare.study_names", lambda: ["tiny", "leaks"])
+    assert main(["report", "--results", str(ran.parent)]) == 0
+    assert "tiny/report.html" in (ran.parent / "index.html").read_text()
 
 
 @pytest.mark.parametrize("medium", ["paper", "slides"])
