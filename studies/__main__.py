@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     workers.add_argument("--jobs", type=_positive, metavar="N", help="workers (default: all cores)")
     workers.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster that computes, tcp://HOST:8786")
     run.add_argument("--data", type=Path, metavar="DIR", help="folder of the datasets")
+    run.add_argument("--predictions", action="store_true", help="write predictions.csv too, a row per image")
     redraw = _add(commands, "figures", "draw a study's figures and summary again, from its tables", _figures, study)
     redraw.add_argument("--data", type=Path, metavar="DIR", help="folder of the datasets, to draw boxes on images")
     media = "as vectors with a table, in a folder beside the others: as wide as a journal's column, or a slide"
@@ -132,7 +133,10 @@ def _run(options: argparse.Namespace) -> None:
 
     jobs = None if options.scheduler else options.jobs or cpu_count()
     with _written_to(folder):
-        run_study(study, folder, jobs=jobs, scheduler=options.scheduler, data_dir=options.data)
+        run_study(
+            study, folder, jobs=jobs, scheduler=options.scheduler, data_dir=options.data,
+            predictions=options.predictions,
+        )  # fmt: skip
         metrics = read_table(folder, "metrics")
         write_summary(metrics, study.title, folder)
         drawn = draw_figures(study, folder) + draw_boxes(study, folder, options.data)

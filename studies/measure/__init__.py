@@ -12,6 +12,7 @@ from studies.measure.metrics import (
     measure_layers,
     scores,
 )
+from studies.measure.predictions import predictions
 
 __all__ = [
     "NO_ANSWER",
@@ -27,5 +28,6 @@ __all__ = [
     "measure_boxes",
     "measure_layers",
     "output_scale",
+    "predictions",
     "scores",
 ]
