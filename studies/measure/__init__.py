@@ -12,7 +12,7 @@ from studies.measure.metrics import (
     measure_layers,
     scores,
 )
-from studies.measure.predictions import predictions
+from studies.measure.per_image import predictions
 
 __all__ = [
     "NO_ANSWER",

@@ -66,7 +66,7 @@ def run_study(
     data_dir : Path, optional
         Where the datasets are; see `models.datasets.loading`.
     predictions : bool
-        Whether to write predictions.csv too, a row per image (`studies.measure.predictions`). Conditions that ran
+        Whether to write predictions.csv too, a row per image (see `studies.measure.per_image`). Conditions that ran
         without it run again.
 
     Raises

@@ -14,7 +14,7 @@ from conversion.simulate import simulate
 from models.encoders import Phase, Poisson
 from models.neurons import integrate_and_fire, phase_coded
 from studies.measure.metrics import measure_answers
-from studies.measure.predictions import predictions, spikes_of_images
+from studies.measure.per_image import predictions, spikes_of_images
 from tests.conversion.networks import networks
 
 NONE = float("nan")
@@ -49,7 +49,7 @@ def test_answers_are_those_at_the_end_and_since_when_they_stay() -> None:
 
 
 def test_another_readout_gives_other_answers() -> None:
-    """Potentials here are counts below 0: class 0 leads in image 0 at the end, in 2 all the time; 1 and 3 end in ties."""
+    """Potentials here are counts below 0: class 0 leads in image 0 at the end, in 2 always; 1 and 3 end in ties."""
     table = predictions(recording(), np.zeros(4, int), np.eye(4, 3, dtype=np.float32), readout="potential")
     np.testing.assert_array_equal(table["answer"], [0, NONE, 0, NONE])
     np.testing.assert_allclose(table["since_ms"], [30, NONE, 10, NONE])
