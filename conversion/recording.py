@@ -1,9 +1,12 @@
-"""What a simulation leaves behind: plain arrays, in ONNX's order of the neurons."""
+"""What a simulation leaves behind: plain arrays in ONNX's order of the neurons, in files and as xarray has them too."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -11,6 +14,8 @@ from numpy.typing import NDArray
 
 from models.graph import INPUT, Shape
 from models.text import describe_shape
+
+KEYS: Mapping[str, type] = {"output_spike_times": int}  # of mappings in a file, where they are no names
 
 
 @dataclass(frozen=True)
@@ -197,3 +202,82 @@ def select_readouts(recording: Recording, chosen: NDArray[np.bool_]) -> Recordin
     """A recording with those of its readouts that a mask of shape (R,) says."""
     names = ("times", "spikes", "synops", "output_counts", "output_potentials")
     return replace(recording, **{name: getattr(recording, name)[chosen] for name in names})
+
+
+def save_recording(recording: Recording, path: str | Path) -> None:
+    """Write a recording as an npz file, all of it and bit by bit; nothing is pickled."""
+    arrays: dict[str, Any] = {}
+    for name in (each.name for each in fields(recording)):
+        value = getattr(recording, name)
+        if not isinstance(value, Mapping):
+            arrays[name] = np.asarray(value)
+            continue
+        arrays[f"{name}.keys"] = np.array(list(value), dtype=KEYS.get(name, str))
+        for number, item in enumerate(value.values()):
+            columns = {f".{key}": item[key] for key in item} if isinstance(item, pd.DataFrame) else {"": item}
+            arrays |= {f"{name}.{number}{key}": np.asarray(column) for key, column in columns.items()}
+    with Path(path).open("wb") as file:  # numpy would add an ending to a name
+        np.savez_compressed(file, **arrays)
+
+
+def load_recording(path: str | Path) -> Recording:
+    """A recording that `save_recording` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the file is none; one line with its name.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return Recording(**{each.name: _loaded(arrays, each.name, each.type) for each in fields(Recording)})
+    except (KeyError, TypeError, ValueError, OSError, EOFError, BadZipFile) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise ValueError(f"{path} is no recording that save_recording wrote ({error})") from None
+
+
+def to_xarray(recording: Recording) -> Any:
+    """The arrays of a recording as an `xarray.Dataset` with times in ms, but for rasters, which are tables.
+
+    Dimensions are time_ms, image, population and, of the neurons of a layer, <layer>_0, <layer>_1, ...
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If xarray is not installed.
+    """
+    import xarray
+
+    def of(layer: str, *first: str) -> tuple[str, ...]:
+        return (*first, *(f"{layer}_{axis}" for axis in range(len(recording.shapes[layer]))))
+
+    output = of(recording.populations[-1], "time_ms", "image")
+    return xarray.Dataset(
+        {
+            "output_counts": (output, recording.output_counts),
+            "output_potentials": (output, recording.output_potentials),
+            "spikes": (("time_ms", "population"), recording.spikes),
+            "synops": (("time_ms", "population"), recording.synops),
+            **{f"spike_counts_{name}": (of(name, "image"), it) for name, it in recording.spike_counts.items()},
+            **{f"trace_{name}": (("step", "image", f"traced_{name}"), it) for name, it in recording.traces.items()},
+        },
+        coords={"time_ms": recording.times * 1e3, "population": list(recording.populations)},
+        attrs={name: getattr(recording, name) for name in ("dt", "duration", "max_rate", "latency", "largest_count")},
+    )
+
+
+def _loaded(arrays: Any, name: str, kind: Any) -> Any:
+    """A field of a recording from its arrays, of the type that it is declared as."""
+    if not kind.startswith("Mapping"):
+        value = arrays[name]
+        return value.item() if kind == "float" else tuple(value.tolist()) if kind.startswith("tuple") else value
+    keys = arrays[f"{name}.keys"].tolist()
+    if name == "rasters":
+        columns = ("image", "neuron", "time_ms", "sign")
+        return {
+            key: pd.DataFrame({column: arrays[f"{name}.{number}.{column}"] for column in columns})
+            for number, key in enumerate(keys)
+        }
+    items = (arrays[f"{name}.{number}"] for number in range(len(keys)))
+    return {key: tuple(item.tolist()) if name == "shapes" else item for key, item in zip(keys, items, strict=True)}

@@ -66,9 +66,13 @@ def _parser() -> argparse.ArgumentParser:
     workers.add_argument("--jobs", type=_positive, metavar="N", help="workers (default: all cores)")
     workers.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster that computes, tcp://HOST:8786")
     run.add_argument("--data", type=Path, metavar="DIR", help="folder of the datasets")
+    run.add_argument("--predictions", action="store_true", help="write predictions.csv too, a row per image")
     redraw = _add(commands, "figures", "draw a study's figures and summary again, from its tables", _figures, study)
     redraw.add_argument("--data", type=Path, metavar="DIR", help="folder of the datasets, to draw boxes on images")
-    redraw.add_argument("--svg", action="store_true", help="as vectors too")
+    media = "as vectors with a table, in a folder beside the others: as wide as a journal's column, or a slide"
+    redraw.add_argument("--for", dest="medium", choices=("page", "paper", "slides"), default="page", help=media)
+    report = _add(commands, "report", "a page of HTML of a study, or of all of them with an index", _report, results)
+    report.add_argument("study", metavar="STUDY", nargs="?", help="as above (default: all that ship and have run)")
     energy = _add(commands, "energy", "what a study's synaptic operations cost on neuromorphic chips", _energy, study)
     energy.add_argument("--chips", type=Path, metavar="FILE", help="another table than studies/chips.csv")
     _add(
@@ -129,7 +133,10 @@ def _run(options: argparse.Namespace) -> None:
 
     jobs = None if options.scheduler else options.jobs or cpu_count()
     with _written_to(folder):
-        run_study(study, folder, jobs=jobs, scheduler=options.scheduler, data_dir=options.data)
+        run_study(
+            study, folder, jobs=jobs, scheduler=options.scheduler, data_dir=options.data,
+            predictions=options.predictions,
+        )  # fmt: skip
         metrics = read_table(folder, "metrics")
         write_summary(metrics, study.title, folder)
         drawn = draw_figures(study, folder) + draw_boxes(study, folder, options.data)
@@ -138,14 +145,32 @@ def _run(options: argparse.Namespace) -> None:
 
 def _figures(options: argparse.Namespace) -> None:
     study, folder = _study(options)
-    from studies.draw import draw_boxes, draw_figures
-    from studies.tables import read_table, write_summary
+    from studies.draw import MEDIA, draw_boxes, draw_figures
+    from studies.tables import read_table, write_formats, write_summary
 
+    medium, metrics = MEDIA[options.medium], read_table(folder, "metrics")
+    into = folder if options.medium == "page" else folder / options.medium
     with _written_to(folder):
-        drawn = draw_figures(study, folder, ("png", "svg") if options.svg else ("png",))
-        drawn += draw_boxes(study, folder, options.data)
-        drawn.append(write_summary(read_table(folder, "metrics"), study.title, folder))
+        into.mkdir(exist_ok=True)
+        drawn = draw_figures(study, folder, medium, into) + draw_boxes(study, folder, options.data, medium, into)
+        drawn += [write_summary(metrics, study.title, folder)] if into == folder else write_formats(metrics, into)
     print(*drawn, sep="\n")
+
+
+def _report(options: argparse.Namespace) -> None:
+    from studies.declare import study_names
+    from studies.report import write_index, write_report
+
+    if options.study:
+        options.quick = False
+        _, folder = _study(options)
+        with _written_to(folder):
+            print(write_report(folder))
+        return
+    results = options.results or RESULTS
+    folders = [results / name for name in study_names() if (results / name / "metrics.csv").exists()]
+    with _written_to(results):
+        print(*map(write_report, folders), write_index(folders, results), sep="\n")
 
 
 def _energy(options: argparse.Namespace) -> None:

@@ -24,7 +24,7 @@ from studies.declare.consistency import SIGNED
 from studies.declare.drawable import check_kinds, shown_datasets
 from studies.declare.effects import matters
 from studies.declare.errors import StudyError
-from studies.declare.figure_spec import FigureSpec, has_numbers
+from studies.declare.figure_spec import SIDE_BY_SIDE, FigureSpec, has_numbers, is_text
 from studies.declare.study import Study, load_study, parse_study, study_names
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "METRIC_COLUMNS",
     "NORMALIZATIONS",
     "SHARES",
+    "SIDE_BY_SIDE",
     "SIGNED",
     "TABLES",
     "Condition",
@@ -48,6 +49,7 @@ __all__ = [
     "check_kinds",
     "has_numbers",
     "is_argument",
+    "is_text",
     "limits",
     "load_study",
     "matters",

@@ -137,9 +137,10 @@ def _check_columns(figure: FigureSpec, grid: Mapping[str, Any]) -> None:
 def _check_numbers(figure: FigureSpec) -> None:
     """Refuse a text where a number is drawn, or a logarithm of what is no scale."""
     across = [place for place in ("ceiling", "theory") if getattr(figure, place)]
+    sideways = figure.plot in SIDE_BY_SIDE and is_text(figure.y)
     measured = [*across, "y"] if across else {"heatmap": ["hue"], "lineplot": ["y"]}.get(figure.plot, [])
-    if figure.plot in SIDE_BY_SIDE and is_text(figure.y):
-        measured = [*measured, "x"]
+    if sideways:
+        measured = [*across, *(["y"] if figure.theory else []), "x"]
     for place in measured:
         if is_text(column := getattr(figure, place)):
             raise StudyError(

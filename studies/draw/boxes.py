@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib import rcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -17,14 +18,22 @@ from models.datasets import load_dataset
 from models.graph import Array
 from models.standardisation import Standardisation
 from studies.declare import FigureSpec, Study, StudyError, shown_datasets
-from studies.draw.style import PALETTE, drawing, save
-from studies.tables import LABELS, read_table, select
+from studies.draw.panels import plain_line, value_name
+from studies.draw.style import PAGE, PALETTE, Medium, drawing, save
+from studies.tables import read_table, select
 
 PANEL = 2.3  # inches
 
 
-def draw_boxes(study: Study, folder: Path, data_dir: Path | None = None) -> list[Path]:
-    """Draw every figure of boxes of a study into its folder of results, as png.
+def draw_boxes(
+    study: Study, folder: Path, data_dir: Path | None = None, medium: Medium = PAGE, into: Path | None = None
+) -> list[Path]:
+    """Draw every figure of boxes of a study.
+
+    Parameters
+    ----------
+    folder, into : Path
+        Of its results, and of the figures: by default the same.
 
     Raises
     ------
@@ -35,7 +44,8 @@ def draw_boxes(study: Study, folder: Path, data_dir: Path | None = None) -> list
     paths = []
     for spec in (spec for spec in study.figures if spec.plot == "boxes"):
         table = choose_rows(read_table(folder, "boxes"), spec)
-        paths += save(plot(spec, table, _images(study, spec, data_dir)), folder, spec.name)
+        drawn = plot(spec, table, _images(study, spec, data_dir), medium)
+        paths += save(drawn, into or folder, spec.name, medium.endings)
     return paths
 
 
@@ -51,21 +61,24 @@ def choose_rows(table: pd.DataFrame, spec: FigureSpec) -> pd.DataFrame:
     return pd.concat([rows, same], ignore_index=True)
 
 
-def plot(spec: FigureSpec, rows: pd.DataFrame, images: Array) -> Figure:
+def plot(spec: FigureSpec, rows: pd.DataFrame, images: Array, medium: Medium = PAGE) -> Figure:
     """A row of panels per image, a column per level of `spec.x` and one for the ANN."""
     numbers, levels = sorted(rows["image"].unique()), sorted(rows.loc[rows["source"] == "snn", spec.x].unique())
     colours = dict(zip(sorted(set(rows["class"].dropna())), cycle(PALETTE), strict=False))
-    with drawing(PANEL * (len(levels) + 1), PANEL * len(numbers) + 0.4) as figure:
-        panels = figure.subplots(len(numbers), len(levels) + 1, squeeze=False)
+    columns, title = len(levels) + 1, spec.title if medium.titled else ""
+    panel = min(PANEL * medium.letters / PAGE.letters, medium.several / columns, (medium.tallest - 0.4) / len(numbers))
+    with drawing(panel * columns, panel * len(numbers) + 0.4, medium=medium) as figure:
+        panels = figure.subplots(len(numbers), columns, squeeze=False)
         for number, row in zip(numbers, panels, strict=True):
             of_image = rows[rows["image"] == number]
             spiking = of_image[of_image["source"] == "snn"]
             parts = [spiking[spiking[spec.x] == level] for level in levels]
             for axes, part in zip(row, [*parts, of_image[of_image["source"] == "ann"]], strict=True):
                 _draw_panel(axes, images[number], part.dropna(subset=["x0"]), colours)
-        for axes, title in zip(panels[0], [*(_title(spec.x, level) for level in levels), "ANN"], strict=True):
-            axes.set_title(title, fontsize=10)
-        figure.suptitle(spec.title)
+        for axes, name in zip(panels[0], [*(_title(spec.x, level) for level in levels), "ANN"], strict=True):
+            axes.set_title(name)
+        if title:
+            figure.suptitle(title)
     return figure
 
 
@@ -77,13 +90,13 @@ def _draw_panel(axes: Axes, image: Array, boxes: pd.DataFrame, colours: Mapping[
     for box in boxes.rename(columns={"class": "name"}).itertuples():
         start, stop = np.clip([[box.x0, box.y0], [box.x1, box.y1]], 0, 1) * scale - 0.5
         colour = colours[box.name]
-        axes.add_patch(Rectangle(tuple(start), *(stop - start), fill=False, edgecolor=colour, linewidth=1.3))
+        axes.add_patch(Rectangle(tuple(start), *(stop - start), fill=False, edgecolor=colour, linewidth=plain_line()))
         label = {"facecolor": colour, "edgecolor": "none", "pad": 0.6, "alpha": 0.85}
         axes.text(
             start[0],
             max(start[1], 0.06 * height),
             f"{box.name} {box.score:.2f}",
-            fontsize=5.5,
+            fontsize=0.55 * rcParams["font.size"],
             color="white",
             bbox=label,
             clip_on=True,
@@ -92,7 +105,7 @@ def _draw_panel(axes: Axes, image: Array, boxes: pd.DataFrame, colours: Mapping[
 
 
 def _title(column: str, level: Any) -> str:
-    return f"{level:g} ms" if column == "time_ms" else f"{LABELS[column].split(' (')[0]}: {level}"
+    return f"{level:g} ms" if column == "time_ms" else value_name(column, level)
 
 
 def _images(study: Study, spec: FigureSpec, data_dir: Path | None) -> Array:

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from studies.declare import FigureSpec, has_numbers
-from studies.tables import LABELS
+from studies.declare import FigureSpec, has_numbers, is_text
+from studies.tables import LABELS, name_of, with_unit
 
 PLACES = ("x", "y", "hue", "col")
+BELOW = "not above 0, on a logarithmic scale"
+MOST_NAMES = 4
 AVERAGED = ("lineplot", "pointplot", "barplot")
 
 
@@ -24,8 +26,34 @@ def left_out(spec: FigureSpec, rows: pd.DataFrame) -> tuple[pd.Series, list[str]
         more = hidden & ~left
         left |= more
         if more.any():
-            lines.append(f"Not shown: {more.sum():,} of {len(rows):,} values, {LABELS[column]}: {why}")
+            named = f": {_places(spec, rows, more, column)}" if why == BELOW else ""
+            lines.append(f"Not shown: {more.sum():,} of {len(rows):,} values, {LABELS[column]}: {why}{named}")
     return left, lines
+
+
+def _places(spec: FigureSpec, rows: pd.DataFrame, hidden: pd.Series, column: str) -> str:
+    """Where the values are that have no place on the scale of a column: on the other axis, and of which levels."""
+    other = spec.x if column == spec.y else spec.y
+    keys = [key for key in (spec.hue, spec.col) if key not in ("", column, other)]
+    if not keys:
+        return _in_words(spec, other, rows[hidden])
+    levels: dict[str, list[str]] = {}
+    for level, part in rows[hidden].groupby(keys, sort=False, observed=True):
+        names = ", ".join(name_of(key, value) for key, value in zip(keys, level, strict=True))
+        levels.setdefault(_in_words(spec, other, part), []).append(names)
+    every = rows.groupby(keys, observed=True).ngroups
+    return "; ".join(
+        place if len(names) == every else f"{place} ({'; '.join(names)})" for place, names in levels.items()
+    )
+
+
+def _in_words(spec: FigureSpec, column: str, rows: pd.DataFrame) -> str:
+    """The values of a column, of numbers the smallest and the largest."""
+    values = list(rows[column].unique())
+    if is_text(column):
+        return ", ".join(name_of(column, value) for value in values[:MOST_NAMES]) + ", ..." * (len(values) > MOST_NAMES)
+    ends = dict.fromkeys(name_of(column, end) for end in (min(values), max(values)))
+    return with_unit(column, " to ".join(ends))
 
 
 def _hidden(spec: FigureSpec, rows: pd.DataFrame) -> Iterator[tuple[str, str, pd.Series]]:
@@ -37,7 +65,7 @@ def _hidden(spec: FigureSpec, rows: pd.DataFrame) -> Iterator[tuple[str, str, pd
         if _is_scale(spec, place):
             yield column, "infinite", rows[column].isin([np.inf, -np.inf])
             if place in spec.log:
-                yield column, "not above 0, on a logarithmic scale", _shown_values(spec, rows, place) <= 0
+                yield column, BELOW, _shown_values(spec, rows, place) <= 0
 
 
 def _is_scale(spec: FigureSpec, place: str) -> bool:

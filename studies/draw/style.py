@@ -1,4 +1,4 @@
-"""How every figure looks: one palette that also reads in grey, one theme, one way to write a file."""
+"""How every figure looks: one palette that also reads in grey, one theme for each medium, one way to write a file."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from cycler import cycler
 from matplotlib.figure import Figure as Canvas
 
 from models.atomic import write_atomically
@@ -21,15 +22,61 @@ from studies.declare import NORMALIZATIONS
 PALETTE = sns.color_palette("colorblind")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "p", "h", "*")
 DASHES = ((), (4, 1.5), (1, 1), (3, 1, 1, 1), (6, 2), (5, 1, 1, 1, 1, 1), (2, 2), (7, 1, 2, 1), (1, 3), (4, 4))
+DATES = {"png": "Software", "svg": "Date", "pdf": "CreationDate"}  # what differs between two runs, or versions
 HATCHES = ("", "//", "..", "\\\\", "xx", "++", "oo", "--", "**", "||")
 THEME: Any = {
     "svg.hashsalt": "brianize",
-    "svg.fonttype": "none",
+    "svg.fonttype": "path",  # a reader need not have the font
+    "pdf.fonttype": 42,  # TrueType, whole letters: what journals ask for
     "savefig.dpi": 150,
-    "font.size": 10,
     "axes.grid": True,
+    "axes.prop_cycle": cycler(color=PALETTE),
+    "axes.titlesize": "medium",
     "grid.alpha": 0.4,
+    "figure.titlesize": "large",
+    "legend.frameon": False,
+    "legend.title_fontsize": "medium",
     "figure.max_open_warning": 0,
+}
+SIZES = (  # in points, and so as large or small as the letters beside them
+    "lines.linewidth", "lines.markersize", "axes.linewidth", "grid.linewidth", "patch.linewidth", "hatch.linewidth",
+    "xtick.major.size", "xtick.minor.size", "ytick.major.size", "ytick.minor.size", "xtick.major.width",
+    "xtick.minor.width", "ytick.major.width", "ytick.minor.width", "xtick.major.pad", "ytick.major.pad",
+)  # fmt: skip
+MM = 1 / 25.4
+
+
+class Medium(NamedTuple):
+    """Where a figure will stand.
+
+    Parameters
+    ----------
+    one, several : float
+        The width of a figure of one panel, and of several, in inches.
+    panel, tallest : float
+        The largest height of a panel and of a figure, in inches.
+    letters : float
+        Their size in points.
+    titled : bool
+        Whether it has a title; in a paper its caption says that.
+    endings : tuple of str
+        Of its files.
+    """
+
+    one: float
+    several: float
+    panel: float
+    tallest: float
+    letters: float
+    titled: bool
+    endings: tuple[str, ...]
+
+
+PAGE = Medium(7, 9, 3.4, 30, 10, True, ("png",))  # a README is about 900 pixels wide
+MEDIA = {
+    "page": PAGE,
+    "paper": Medium(85 * MM, 180 * MM, 2.4, 225 * MM, 7, False, ("pdf", "svg")),
+    "slides": Medium(12, 12, 5, 6.8, 18, True, ("pdf", "svg")),
 }
 
 
@@ -42,22 +89,22 @@ class Style(NamedTuple):
     hatch: str
 
 
-def save(canvas: Canvas, folder: Path, name: str, endings: Sequence[str] = ("png",)) -> list[Path]:
+def save(canvas: Canvas, folder: Path, name: str, endings: Sequence[str] = PAGE.endings) -> list[Path]:
     """Write a figure as <name>.png, or with other endings, with the same bytes whenever it is drawn."""
     paths = []
-    for ending, metadata in ((ending, {"Date" if ending == "svg" else "Software": None}) for ending in endings):
+    for ending in endings:
         paths.append(folder / f"{name}.{ending}")
         drawn = io.BytesIO()
         with mpl.rc_context(THEME):
-            canvas.savefig(drawn, format=ending, metadata=metadata, bbox_inches="tight")
+            canvas.savefig(drawn, format=ending, metadata={DATES[ending]: None})
         write_atomically(paths[-1], drawn.getvalue())
     return paths
 
 
 @contextmanager
-def drawing(*size: float) -> Iterator[Canvas]:
+def drawing(*size: float, medium: Medium = PAGE) -> Iterator[Canvas]:
     """A figure of that size in inches to draw on, in the style of all; it belongs to no window afterwards."""
-    with theme():
+    with theme(medium):
         canvas = plt.figure(figsize=size, layout="constrained")  # pyplot's, so that a notebook knows how to show it
         try:
             yield canvas
@@ -75,8 +122,11 @@ def styles(column: str, levels: Iterable[Any]) -> Mapping[Any, Style]:
     return {level: Style(*ways[rank % len(ways)]) for level, rank in zip(levels, ranks, strict=True)}
 
 
-def theme() -> AbstractContextManager[None]:
-    return mpl.rc_context({**sns.axes_style("ticks"), **THEME})
+def theme(medium: Medium = PAGE) -> AbstractContextManager[None]:
+    plain: Any = mpl.rcParamsDefault
+    scaled = {name: plain[name] * medium.letters / plain["font.size"] for name in SIZES}
+    settings: Any = {**sns.axes_style("ticks"), **THEME, **scaled, "font.size": medium.letters}
+    return mpl.rc_context(settings)
 
 
 def _settle(canvas: Canvas) -> None:

@@ -13,6 +13,7 @@ from studies.measure.metrics import (
     scores,
     unanswered,
 )
+from studies.measure.per_image import predictions
 
 __all__ = [
     "NO_ANSWER",
@@ -28,6 +29,7 @@ __all__ = [
     "measure_boxes",
     "measure_layers",
     "output_scale",
+    "predictions",
     "scores",
     "unanswered",
 ]

@@ -14,6 +14,7 @@ from studies.run.neurons import made_neuron
 from studies.run.noise import say_shot_noise
 from studies.run.runner import run_study
 from studies.run.settings import encoder_of, simulation_of
+from studies.run.sweep import sweep
 
 __all__ = [
     "Job",
@@ -30,4 +31,5 @@ __all__ = [
     "say_shot_noise",
     "simulate_condition",
     "simulation_of",
+    "sweep",
 ]

@@ -44,6 +44,7 @@ from studies.measure import (
     measure_boxes,
     measure_layers,
     output_scale,
+    predictions,
 )
 from studies.run.files import (
     Job,
@@ -66,6 +67,7 @@ from studies.run.settings import (
 )
 
 MATCHED_IMAGES = 50  # of those to calibrate on; more change little
+PREDICTIONS = "predictions"
 Rows = Mapping[str, Mapping[str, list[Any]]]
 
 
@@ -166,7 +168,8 @@ def rows_of(jobs: Sequence[Job]) -> list[Rows]:
     prepared = prepare(jobs[0])
     recordings = simulate_at_delays(prepared, prepared.images, conditions)
     tables = [measure_recording(prepared, *pair) for pair in zip(recordings, conditions, strict=True)]
-    return [{name: table.to_dict("list") for name, table in some.items()} for some in tables]
+    left_out = () if jobs[0].predictions else (PREDICTIONS,)
+    return [{name: some[name].to_dict("list") for name in some if name not in left_out} for some in tables]
 
 
 def prepare(job: Job) -> Prepared:
@@ -233,7 +236,7 @@ def _evaluated(recording: Recording, delay: float, wanted: NDArray[np.bool_]) ->
 
 
 def measure_recording(prepared: Prepared, recording: Recording, c: Condition) -> Mapping[str, pd.DataFrame]:
-    """The tables of a recording, "metrics", "layers" and of a detector "boxes"; without the condition's columns."""
+    """The tables of a recording, "metrics", "layers", "boxes" or "predictions"; without the condition's columns."""
     answers = _classified if prepared.head is None else _detected
     return {
         **answers(prepared, recording, c),
@@ -247,9 +250,11 @@ def measure_recording(prepared: Prepared, recording: Recording, c: Condition) ->
 
 
 def _classified(prepared: Prepared, recording: Recording, c: Condition) -> dict[str, pd.DataFrame]:
-    outputs, k = predict(prepared.graph, prepared.images), c.readout_k or 1
-    spent = energies(prepared.graph, encoder_of(c), recording.steps)
-    return {"metrics": measure_answers(recording, prepared.labels, outputs, readout=c.readout, readout_k=k, **spent)}
+    labels, outputs = prepared.labels, predict(prepared.graph, prepared.images)
+    read: dict[str, Any] = {"readout": c.readout, "readout_k": c.readout_k or 1}
+    spent: dict[str, Any] = energies(prepared.graph, encoder_of(c), recording.steps)
+    measured = measure_answers(recording, labels, outputs, **read, **spent)
+    return {"metrics": measured, PREDICTIONS: predictions(recording, labels, outputs, **read)}
 
 
 def _detected(prepared: Prepared, recording: Recording, c: Condition) -> dict[str, pd.DataFrame]:

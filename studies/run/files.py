@@ -26,12 +26,14 @@ class Job:
     """A condition with the places of its files. `folder` is the study's: paths in a study are relative to it.
 
     On a machine that does not have that folder, `places` says where each file lies that the condition names.
+    `predictions` asks for a row per image too.
     """
 
     condition: Condition
     folder: Path
     data_dir: Path | None = None
     places: Mapping[str, Path] = field(default_factory=dict)
+    predictions: bool = False
 
     def path(self, name: str) -> Path:
         """Where a file lies that the condition names."""

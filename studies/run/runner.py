@@ -18,12 +18,12 @@ import pandas as pd
 from joblib import Parallel, cpu_count, delayed, effective_n_jobs
 
 from conversion.threads import at_most
-from studies.declare import KEYS, TABLES, Condition, Study, cells, check_kinds, unit_of_column
+from studies.declare import KEYS, TABLES, Condition, Study, StudyError, cells, check_kinds, unit_of_column
 from studies.progress import shown
 from studies.run.board import Board, open_board, reported, writer
 from studies.run.chance import say_accuracies
 from studies.run.code import code_hash
-from studies.run.experiment import Rows, check_job, check_reach, rows_of
+from studies.run.experiment import PREDICTIONS, Rows, check_job, check_reach, rows_of
 from studies.run.files import Job, has_boxes
 from studies.run.keys import key_of
 from studies.tables import (
@@ -49,6 +49,7 @@ def run_study(
     jobs: int | None = None,
     scheduler: str | None = None,
     data_dir: Path | None = None,
+    predictions: bool = False,
 ) -> Path:
     """Run what is missing of a study and write metrics.csv, layers.csv, of detectors boxes.csv, and run.json.
 
@@ -64,6 +65,9 @@ def run_study(
         The address of a Dask cluster whose workers do it instead; see `studies.run.cluster`.
     data_dir : Path, optional
         Where the datasets are; see `models.datasets.loading`.
+    predictions : bool
+        Whether to write predictions.csv too, a row per image (see `studies.measure.per_image`). Conditions that ran
+        without it run again.
 
     Raises
     ------
@@ -73,15 +77,17 @@ def run_study(
         If the folder cannot be written; what has finished before stays.
     """
     start = time.perf_counter()
-    every = [Job(condition, study.folder, data_dir) for condition in study.conditions]
+    every = [Job(condition, study.folder, data_dir, predictions=predictions) for condition in study.conditions]
     with shown(lambda: f"{study.title}: reading networks and images"):
         _check(every)
-        check_kinds(study.figures, map(has_boxes, {job.condition.dataset: job for job in every}.values()))
+        detectors = [has_boxes(job) for job in {job.condition.dataset: job for job in every}.values()]
+        check_kinds(study.figures, detectors)
+        _check_predictions(predictions, detectors)
         keys = {job.condition: key_of(job) for job in every}
     account = _account(study, folder)
     claim_folder(folder, account)
     distinct = {keys[job.condition]: job for job in every}
-    todo = [job for key, job in distinct.items() if read_rows(folder, key) is None]
+    todo = [job for key, job in distinct.items() if _is_missing(read_rows(folder, key), predictions)]
     say_accuracies(todo)
     groups = _by_simulation(todo)
     with open_board(study, groups, len(distinct) - len(todo)) as board:
@@ -90,6 +96,15 @@ def run_study(
     last_run = {"computed": len(todo), "seconds": round(time.perf_counter() - start, 1)}
     write_run(folder, account | {"keys": list(distinct), "last_run": last_run})
     return folder
+
+
+def _is_missing(rows: Rows | None, predictions: bool) -> bool:
+    return rows is None or (predictions and PREDICTIONS not in rows)
+
+
+def _check_predictions(wanted: bool, detectors: list[bool]) -> None:
+    if wanted and any(detectors):
+        raise StudyError("predictions are of networks that tell classes; one here finds boxes, which boxes.csv has")
 
 
 def _check(jobs: list[Job]) -> None:
@@ -141,11 +156,13 @@ def _with_rows(jobs: list[Job], board: Path, number: int, cores: int) -> Answers
 
 def _write_tables(study: Study, keys: Keys, folder: Path) -> None:
     rows = {condition: _stored_rows(folder, key) for condition, key in keys.items()}
-    for name in TABLES:
+    for name in (*TABLES, PREDICTIONS):
         parts = [_named(study, condition, part[name]) for condition, part in rows.items() if name in part]
         if parts and name == "boxes":
             parts = [select_drawn(pd.concat(parts, ignore_index=True), study)]
-        if parts:
+        if name == PREDICTIONS and len(parts) < len(rows):  # those of some conditions would be taken for all
+            (folder / f"{name}.csv").unlink(missing_ok=True)
+        elif parts:
             write_table(folder, name, parts)
 
 

@@ -1,7 +1,9 @@
 """What a study leaves in its folder, and texts made from it: tables, summaries, published figures, chips."""
 
 from studies.tables.chips import CHIPS, describe_energies, load_chips
-from studies.tables.labels import CAVEAT, LABELS
+from studies.tables.formats import paper_table, write_formats
+from studies.tables.labels import CAVEAT, LABELS, short_label, with_unit
+from studies.tables.names import name_of
 from studies.tables.prose import check_pages, render_pages
 from studies.tables.selection import select, select_drawn
 from studies.tables.store import (
@@ -30,6 +32,8 @@ __all__ = [
     "describe_energies",
     "load_chips",
     "load_physiology",
+    "name_of",
+    "paper_table",
     "read_rows",
     "read_run",
     "read_table",
@@ -37,7 +41,10 @@ __all__ = [
     "report",
     "select",
     "select_drawn",
+    "short_label",
     "tolerances",
+    "with_unit",
+    "write_formats",
     "write_rows",
     "write_run",
     "write_summary",

@@ -70,7 +70,9 @@ def energies(metrics: pd.DataFrame, chips: pd.DataFrame) -> pd.DataFrame:
 
 def describe_energies(metrics: pd.DataFrame, chips: pd.DataFrame) -> str:
     """What `brianize energy` prints: the energies, the sources and what the figures leave out."""
-    table = energies(metrics, chips).rename(columns=dict(LABELS) | {chip: f"{chip} (nJ)" for chip in chips["chip"]})
+    table = energies(metrics, chips)
+    table["accuracy"] *= 100
+    table = table.rename(columns=dict(LABELS) | {chip: f"{chip} (nJ)" for chip in chips["chip"]})
     sources = [
         f"{chip.chip}: {chip.pj_per_synop:g} pJ per synaptic operation, {chip.source} ({chip.remark})"
         for chip in chips.itertuples()

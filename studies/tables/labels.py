@@ -1,7 +1,8 @@
-"""The name and unit of every column, as axes and tables show it."""
+"""The name and unit of every column, as axes and tables show it; `studies.declare.SHARES` are shown in percent."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from studies.declare import is_argument, unit_of_column
@@ -9,16 +10,42 @@ from studies.declare import is_argument, unit_of_column
 CAVEAT = "Energy: arithmetic only, no data movement (4.6 pJ per MAC, 0.9 pJ per AC, 45 nm; Horowitz, ISSCC 2014)."
 
 
+ARGUMENTS: Mapping[str, str] = {
+    "tau_m": "membrane time constant",
+    "tau_s": "synaptic time constant",
+    "tau_w": "time constant of adaptation",
+    "v_th": "threshold",
+}
+SPREAD = "_cv"
+
+
 class _Labels(dict[str, str]):
-    """Arguments of models are called by their own names, with their unit."""
+    """Arguments of models that have no name in papers are called by their own, with their unit."""
 
     def __missing__(self, column: str) -> str:
         unit = unit_of_column(column)
         key = column if unit is None else column.removesuffix(f" [{unit}]")
         if not (is_argument(key) or key in self):
             raise KeyError(column)
-        name = self.get(key, key.partition(".")[2])
-        return name if unit in (None, "1") else f"{name} ({unit})"
+        name = self.get(key) or _of_argument(key.partition(".")[2])
+        return name if unit in (None, "1") else f"{name} ({unit.replace('ms**0.5', '√ms')})"
+
+
+def _of_argument(name: str) -> str:
+    plain = name.removesuffix(SPREAD)
+    called = ARGUMENTS.get(plain, plain)
+    return called if plain == name else f"spread of the {called} (coefficient of variation)"
+
+
+def short_label(column: str) -> str:
+    """The name of a column without its unit."""
+    return LABELS[column].partition(" (")[0]
+
+
+def with_unit(column: str, value: str) -> str:
+    """A value in the unit of its column."""
+    unit = re.fullmatch(r".* \(([^ ()]+)\)", LABELS[column])
+    return value if unit is None else f"{value} {unit[1]}"
 
 
 LABELS: Mapping[str, str] = _Labels(
@@ -41,7 +68,7 @@ LABELS: Mapping[str, str] = _Labels(
         "refractory_ms": "refractory period (ms)",
         "reset": "reset",
         "v_th": "threshold (units of activation)",
-        "v_min": "lower clamp (-inf: none)",
+        "v_min": "lower clamp",
         "v_init": "initial potential",
         "synapse": "synapse",
         "delay": "delay of a spike",
@@ -79,14 +106,14 @@ LABELS: Mapping[str, str] = _Labels(
         "factor": "factor",
         "multiple": "multiples of the physiological value",
         "time_ms": "time (ms)",
-        "accuracy": "accuracy (share of images)",
-        "ann_accuracy": "ANN accuracy (share of images)",
-        "map_50": "mAP@0.5",
-        "ann_map_50": "ANN mAP@0.5",
-        "fidelity_map_50": "mAP@0.5 with the ANN's boxes as the truth",
-        "agreement": "agreement with the ANN (share of images)",
+        "accuracy": "accuracy (% of images)",
+        "ann_accuracy": "ANN accuracy (% of images)",
+        "map_50": "mAP@0.5 (%)",
+        "ann_map_50": "ANN mAP@0.5 (%)",
+        "fidelity_map_50": "mAP@0.5, the ANN's boxes as truth (%)",
+        "agreement": "agreement with the ANN (% of images)",
         "latency_ms": "opening of the output's window after the image (ms)",
-        "unanswered_share": "share of images without an answer",
+        "unanswered_share": "images without an answer (%)",
         "spikes_per_image": "spikes per image",
         "synops_per_image": "synaptic operations per image",
         "energy_nj": "energy per image (nJ)",
@@ -98,9 +125,9 @@ LABELS: Mapping[str, str] = _Labels(
         "rate_hz": "mean firing rate (Hz)",
         "correlation": "correlation of rate and activation",
         "rmse": "rms error of rate / largest rate",
-        "silent_share": "share of neurons and images without a spike",
-        "subthreshold_share": "share of neurons and images at or below the rheobase",
+        "silent_share": "silent neurons (% of neurons and images)",
+        "subthreshold_share": "at or below the rheobase (% of neurons and images)",
         "equivalent_v_th": "threshold for weights as trained",
-        "saturated_share": "share of neurons and images at the largest rate",
+        "saturated_share": "at the largest rate (% of neurons and images)",
     }
 )

@@ -40,8 +40,8 @@ def details(table: pd.DataFrame) -> pd.DataFrame:
 
     A time counts only if every seed reached it, and so do the spikes and the energy up to that time.
     """
-    reached = table[table["time_ms"] == table["time_to_99_ms"]].set_index(_identity(table))
-    last = _end(table).set_index(_identity(table))
+    reached = table[table["time_ms"] == table["time_to_99_ms"]].set_index(identity(table))
+    last = _end(table).set_index(identity(table))
     last["spikes_to_99"], last["energy_to_99_nj"] = reached["spikes_per_image"], reached["energy_nj"]
     measures = {column: shown for column, shown in MEASURES.items() if column in last}  # of classes or of boxes
     rows = [
@@ -85,17 +85,17 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame([_describe(condition) | _row(seeds) for condition, seeds in _by_condition(_end(table))])
 
 
-def _identity(table: pd.DataFrame) -> list[str]:
-    """The columns that tell a run from the others: the swept keys and the seed."""
+def identity(table: pd.DataFrame) -> list[str]:
+    """The columns of a metrics.csv that tell a run from the others: the swept keys and the seed."""
     return list(table.columns[: list(table.columns).index("time_ms")])
 
 
 def _end(table: pd.DataFrame) -> pd.DataFrame:
-    return table.groupby(_identity(table), sort=False, dropna=False).tail(1)
+    return table.groupby(identity(table), sort=False, dropna=False).tail(1)
 
 
 def _by_condition(last: pd.DataFrame) -> list[tuple[dict[str, object], pd.DataFrame]]:
-    keys = [key for key in _identity(last) if key != "seed"]
+    keys = [key for key in identity(last) if key != "seed"]
     groups = last.groupby(keys, sort=False, dropna=False) if keys else [((), last)]
     return [(dict(zip(keys, values, strict=True)), seeds) for values, seeds in groups]
 

@@ -33,7 +33,7 @@ def cli(study_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture):
     """A command on the tiny study: its exit status, what it printed and what it said on stderr."""
 
     def call(command: str = "run", *arguments, name: str | Path = study_file) -> tuple[int, str, str]:
-        of_a_study = command in ("run", "figures", "energy")
+        of_a_study = command in ("run", "figures", "energy", "report")
         common = ["--results", str(tmp_path / "results")] if of_a_study else []
         jobs = ["--jobs", "1"] if command == "run" and "--scheduler" not in arguments else []
         named = [str(name)] if of_a_study else []
@@ -93,9 +93,20 @@ def test_figures_draws_again_without_simulating(cli, ran: Path, monkeypatch: pyt
     assert (ran / "accuracy.png").read_bytes() == before
 
 
-def test_figures_draws_vectors_on_demand(cli, ran: Path) -> None:
-    assert str(ran / "accuracy.svg") in cli("figures", "--quick", "--svg")[1].splitlines()
-    assert (ran / "accuracy.svg").read_text().startswith("<?xml")
+def test_report_writes_a_page_or_all_of_them_with_an_index(cli, ran: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran.rename(ran.parent / "tiny")
+    assert cli("report")[:2] == (0, f"{ran.parent / 'tiny' / 'report.html'}\n")
+    monkeypatch.setattr("studies.declare.study_names", lambda: ["tiny", "leaks"])
+    assert main(["report", "--results", str(ran.parent)]) == 0
+    assert "tiny/report.html" in (ran.parent / "index.html").read_text()
+
+
+@pytest.mark.parametrize("medium", ["paper", "slides"])
+def test_figures_are_vectors_beside_a_table_for_other_media(cli, ran: Path, medium: str) -> None:
+    status, out, _ = cli("figures", "--quick", "--for", medium)
+    names = ["accuracy.pdf", "accuracy.svg", "summary.csv", "summary.md", "summary.tex"]
+    assert (status, out.splitlines()) == (0, [str(ran / medium / name) for name in names])
+    assert sorted(path.name for path in (ran / medium).iterdir()) == names
 
 
 def test_results_are_beside_a_study_of_ones_own(study_file: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:

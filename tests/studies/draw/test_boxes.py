@@ -93,7 +93,7 @@ def test_a_study_draws_them_from_its_table(tmp_path, monkeypatch):
     write_table(tmp_path / "out", "boxes", [table()])
     monkeypatch.setattr(boxes, "load_dataset", lambda name, data_dir, **_: pd.Series({"x": IMAGES}))
     seen = []
-    monkeypatch.setattr(boxes, "plot", lambda f, rows, images: seen.append((rows, images)) or plot(f, rows, images))
+    monkeypatch.setattr(boxes, "plot", lambda f, rows, images, _: seen.append((rows, images)) or plot(f, rows, images))
     (path,) = draw_boxes(loaded, tmp_path / "out")
     assert path.read_bytes().startswith(b"\x89PNG")
     assert set(seen[0][0]["class"].dropna()) == {"7", "3"}  # names, not numbers

@@ -89,6 +89,6 @@ def test_a_detector_is_drawn_by_its_map():
     detector = METRICS.rename(columns={"accuracy": "map_50", "ann_accuracy": "ann_map_50"})
     for draw in (draw_accuracy_over_time, draw_energy_and_accuracy):
         (axes, *_), (expected, *_) = draw(detector).axes, draw(METRICS).axes
-        assert axes.get_ylabel() == "mAP@0.5"
+        assert axes.get_ylabel() == "mAP@0.5 (%)"
         for line, other in zip(axes.lines, expected.lines, strict=True):
             np.testing.assert_array_equal(line.get_xydata(), other.get_xydata())

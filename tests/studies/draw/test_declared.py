@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -16,12 +17,13 @@ from matplotlib.colors import same_color, to_rgba
 from studies.declare.figure_spec import FigureSpec
 from studies.declare.study import load_study
 from studies.draw.declared import draw_figures, plot
-from studies.draw.style import styles
+from studies.draw.style import MEDIA, styles
 from studies.tables.labels import CAVEAT
 from studies.tables.selection import select
 from studies.tables.store import ResultsError, claim_folder, read_table, write_table
 from tests.studies.random_table import SCHEMES, TIMES, V_TH, figure, table, values
 
+NAMES = ["none", "data-based", "channel-wise"]  # of SCHEMES, in papers
 T95_OF_THREE = 4.30265273  # Student's t, two degrees of freedom
 
 
@@ -103,7 +105,7 @@ def test_bars_and_points_are_means_with_intervals(kind: str) -> None:
     rows = select(one_threshold(), figure(where={"time_ms": "end"}))
     axes = plot(figure(plot=kind, x="normalization"), rows).axes[0]
     expected = {scheme: mean_and_interval(values(rows, normalization=scheme)) for scheme in SCHEMES}
-    assert [tick.get_text() for tick in axes.get_xticklabels()] == list(SCHEMES)
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == NAMES
     intervals = sorted(
         (min(line.get_ydata()), max(line.get_ydata())) for line in axes.lines
         if len(line.get_ydata()) == 2 and np.ptp(line.get_ydata()) > 0
@@ -147,7 +149,7 @@ def test_a_heat_map_shows_means_over_what_it_does_not_name() -> None:
     expected = [[values(rows, v_th=v_th, time_ms=time_ms).mean() for time_ms in TIMES] for v_th in V_TH]
     drawn = np.asarray(axes.collections[0].get_array(), float).reshape(len(V_TH), len(TIMES))
     order = [float(tick.get_text()) for tick in axes.get_yticklabels()]
-    np.testing.assert_allclose(drawn, [expected[V_TH.index(v_th)] for v_th in order])
+    np.testing.assert_allclose(drawn, 100 * np.array([expected[V_TH.index(v_th)] for v_th in order]))
     assert [float(tick.get_text()) for tick in axes.get_xticklabels()] == list(TIMES)
 
 
@@ -173,8 +175,8 @@ def ceiling_of(axes) -> float:
 
 
 def test_the_ceiling_is_the_accuracy_of_the_ann() -> None:
-    """It is named in the legend, beside the levels or alone, where it covers no line."""
-    for hue, levels in (("normalization", list(SCHEMES)), ("", [])):
+    """It is named in the legend, with the levels or alone, where it covers no line."""
+    for hue, levels in (("normalization", NAMES), ("", [])):
         rows = select(one_threshold(), figure(where={"normalization": list(SCHEMES) if hue else "data"}))
         canvas = plot(figure(ceiling="ann_accuracy", hue=hue), rows)
         (axes,), (legend,) = canvas.axes, canvas.legends
@@ -185,7 +187,7 @@ def test_the_ceiling_is_the_accuracy_of_the_ann() -> None:
         line = legend.legend_handles[-1]
         assert (line.get_linestyle(), line.get_color()) == ("--", "black")
         canvas.draw_without_rendering()
-        assert legend.get_window_extent().x0 > axes.get_window_extent().x1
+        assert legend.get_window_extent().y1 < axes.get_tightbbox().y0
 
 
 def test_a_legend_of_levels_that_the_axis_names_is_of_the_ceiling_alone() -> None:
@@ -226,7 +228,7 @@ def test_axes_and_legend_have_labels_with_units() -> None:
     assert axes.get_ylabel() == "energy per image (nJ)"
     (legend,) = canvas.legends
     assert legend.get_title().get_text() == "normalisation"
-    assert [text.get_text() for text in legend.get_texts()] == list(SCHEMES)
+    assert [text.get_text() for text in legend.get_texts()] == NAMES
     assert canvas.get_suptitle() == "Some title"
 
 
@@ -281,14 +283,28 @@ def folder(study, tmp_path: Path) -> Path:
 
 
 def test_the_same_table_gives_the_same_bytes(study, folder: Path) -> None:
-    first = {path: path.read_bytes() for path in draw_figures(study, folder, ("png", "svg"))}
-    assert [path.name for path in first] == ["accuracy.png", "accuracy.svg"]
-    plt.plot([1, 2])  # what others draw in between makes no difference
-    plt.close("all")
-    assert {path: path.read_bytes() for path in draw_figures(study, folder, ("png", "svg"))} == first
-    text = (folder / "accuracy.svg").read_text()
-    assert "time (ms)" in text  # letters stay letters, which can be searched for and edited
-    assert not re.search(r"<dc:date>", text)
+    for medium, endings in (("page", ["png"]), ("paper", ["pdf", "svg"])):
+        first = {path: path.read_bytes() for path in draw_figures(study, folder, MEDIA[medium])}
+        assert [path.name for path in first] == [f"accuracy.{ending}" for ending in endings]
+        plt.plot([1, 2])  # what others draw in between makes no difference
+        plt.close("all")
+        assert {path: path.read_bytes() for path in draw_figures(study, folder, MEDIA[medium])} == first
+
+
+@pytest.mark.parametrize(("medium", "millimetres"), [("paper", (85, 180)), ("slides", (304.8, 304.8))])
+def test_vectors_have_the_width_of_the_medium_and_need_no_font(study, folder: Path, medium: str, millimetres) -> None:
+    for col, width in zip(("", "normalization"), millimetres, strict=True):
+        changed = replace(study, figures=(replace(study.figures[0], col=col, hue=""),))
+        pdf, svg = draw_figures(changed, folder, MEDIA[medium])
+        (box,) = re.findall(rb"/MediaBox \[ ?0 0 ([\d.]+) ([\d.]+) ?\]", pdf.read_bytes())
+        assert float(box[0]) / 72 * 25.4 == pytest.approx(width, abs=0.1)
+        fonts = set(re.findall(rb"/FontName /(\S+)", pdf.read_bytes()))
+        assert pdf.read_bytes().count(b"/FontFile2") == len(fonts) > 0
+        assert b"/Type3" not in pdf.read_bytes()
+        text = svg.read_text()
+        assert "<text" not in text
+        assert "<dc:date>" not in text
+        assert float(re.search(r'width="([\d.]+)pt"', text)[1]) / 72 * 25.4 == pytest.approx(width, abs=0.1)
 
 
 def test_another_value_gives_other_bytes(study, folder: Path) -> None:
@@ -321,22 +337,39 @@ def test_an_infinite_level_is_a_level_like_any_other(kind):
     levels = [-math.inf, -1.0, 0.0]
     rows = pd.DataFrame([{"v_min": low, "v_th": x, "accuracy": x / 4} for low in levels for x in (1.0, 2.0)])
     canvas = plot(FigureSpec(name="clamp", plot=kind, x="v_th", y="accuracy", hue="v_min"), rows)
-    assert [text.get_text() for text in canvas.legends[0].get_texts()] == ["-inf", "-1.0", "0.0"]
+    assert [text.get_text() for text in canvas.legends[0].get_texts()] == ["none", "-1", "0"]
 
 
-def test_the_legend_stands_beside_the_axes_even_under_a_long_title():
-    rows = pd.DataFrame({"v_th": [0.5, 1.0], "time_ms": [1.0, 2.0], "accuracy": [0.1, 0.2]})
-    canvas = plot(FigureSpec(name="long", plot="lineplot", x="time_ms", y="accuracy", hue="v_th"), rows)
-    canvas.canvas.draw()
-    assert canvas.legends[0].get_window_extent().x0 > canvas.axes[0].get_window_extent().x1
+@pytest.mark.parametrize("medium", MEDIA.values(), ids=MEDIA)
+@pytest.mark.parametrize("levels", [1, 12])
+def test_nothing_covers_anything_or_leaves_the_figure(medium, levels: int) -> None:
+    """Title, panels with their labels, legend and notes, whatever is long."""
+    rows = pd.DataFrame(
+        [(f"a variant with a long name, number {n}", col, t, 1.0 + t, 0.9) for n in range(levels)
+         for col in (0.5, 1.0, 2.0) for t in range(4)],
+        columns=["variant", "v_th", "time_ms", "energy_nj", "accuracy"],
+    ).assign(ann_accuracy=0.95, seed=0)  # fmt: skip
+    spec = figure(x="energy_nj", hue="variant", col="v_th", ceiling="ann_accuracy", log="x", title="A title " * 5)
+    canvas = plot(spec, rows, medium)
+    canvas.draw_without_rendering()
+    boxes = [axes.get_tightbbox() for axes in canvas.axes] + [text.get_window_extent() for text in canvas.texts]
+    boxes.append(canvas.legends[0].get_window_extent())
+    for one, other in itertools.combinations(boxes, 2):
+        apart = one.x1 <= other.x0 + 1 or other.x1 <= one.x0 + 1 or one.y1 <= other.y0 + 1 or other.y1 <= one.y0 + 1
+        assert apart, (one, other)
+    whole = canvas.get_tightbbox().padded(-0.03)
+    assert whole.x0 >= 0
+    assert whole.y0 >= 0
+    assert whole.x1 <= canvas.get_figwidth()
+    assert whole.y1 <= canvas.get_figheight()
 
 
 @pytest.mark.parametrize("kind", ["lineplot", "pointplot"])
 def test_theory_is_dashed_in_the_colour_of_what_it_predicts(kind):
-    rows = table().assign(predicted=lambda rows: rows["time_ms"] * rows["v_th"])
-    canvas = plot(figure(plot=kind, hue="v_th", theory="predicted"), rows)
+    rows = table().assign(agreement=lambda rows: rows["time_ms"] * rows["v_th"])
+    canvas = plot(figure(plot=kind, hue="v_th", theory="agreement"), rows)
     (axes,) = canvas.axes
-    dashed = [line for line in axes.lines if line.get_linewidth() == 1]
+    dashed = [line for line in axes.lines if line.get_linestyle() == "--" and line.get_marker() in ("None", "")]
     assert [list(line.get_ydata()) for line in dashed] == [[time * v_th for time in TIMES] for v_th in V_TH]
     x = range(3) if kind == "pointplot" else TIMES
     assert all(list(line.get_xdata()) == list(x) for line in dashed)
@@ -350,7 +383,7 @@ def test_heat_maps_side_by_side_share_their_colours():
     assert len({each.get_clim() for each in maps}) == 1
     for time, drawn in zip(TIMES, maps, strict=True):
         wanted = [[values(rows, normalization=n, v_th=v, time_ms=time).mean() for v in V_TH] for n in sorted(SCHEMES)]
-        np.testing.assert_allclose(drawn.get_array(), wanted)
+        np.testing.assert_allclose(drawn.get_array(), 100 * np.array(wanted))
 
 
 @pytest.mark.parametrize("kind", ["pointplot", "barplot", "lineplot", "scatterplot"])
@@ -383,5 +416,5 @@ def test_names_of_many_layers_do_not_overlap():
 def test_names_may_stand_on_the_y_axis_of_points() -> None:
     rows = pd.DataFrame({"neuron": ["if", "lif", "if", "lif"], "accuracy": [0.5, 0.75, 0.7, 0.95], "time_ms": 1.0})
     drawn = plot(figure(plot="pointplot", x="accuracy", y="neuron", hue=""), rows)
-    assert [label.get_text() for label in drawn.axes[0].get_yticklabels()] == ["if", "lif"]
+    assert [label.get_text() for label in drawn.axes[0].get_yticklabels()] == ["IF", "LIF"]
     np.testing.assert_allclose(drawn.axes[0].lines[0].get_xdata(), [0.6, 0.85])
