@@ -43,6 +43,16 @@ def test_the_network_in_hand_answers_as_the_ann_does_in_spite_of_what_is_done_to
     assert list(np.unique(names["layer"].v_th)) == [1, 2]
 
 
+def test_the_sweep_and_the_files_of_a_notebook(monkeypatch, tmp_path):
+    names: dict = {}
+    exec(compile(block("python").partition("print(")[0].replace(":100]", ":3]"), "README.md", "exec"), names)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block("python", "## In a notebook of your own"), "README.md", "exec"), names)
+    assert list(names["table"]["normalization"].unique()) == ["data", "channel"]
+    assert len(names["images"]) == 2 * 20
+    assert str(names["recording"]).startswith("3 images, 100 ms")
+
+
 def test_the_study_is_sound():
     assert len(parse_study(tomllib.loads(block("toml")), "mine", ROOT).conditions) == 18
 

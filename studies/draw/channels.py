@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from conversion.recording import Recording
 from models.graph import Array
 from studies.draw.style import drawing, styles
+from studies.tables import name_of
 
 SCHEMES = ("data", "channel")
 MANY = 100_000
@@ -82,7 +83,8 @@ def draw_channels(shares: pd.DataFrame, rates: Mapping[str, Mapping[str, NDArray
                 values = np.random.default_rng(0).permutation(by_layer[name])[:MANY]
                 sns.histplot(
                     x=values, bins=bins, stat="probability", element="step", fill=False, ax=below,
-                    color=ways[scheme].colour, linestyle=(0, ways[scheme].dashes or (1, 0)), label=scheme,
+                    color=ways[scheme].colour, linestyle=(0, ways[scheme].dashes or (1, 0)),
+                    label=name_of("normalization", scheme),
                 )  # fmt: skip
             below.set(yscale="log", xlabel="firing rate / largest rate", ylabel="share of neurons\nand images")
         figure.legend(
