@@ -32,7 +32,7 @@ def draw_accuracy_over_time(metrics: pd.DataFrame, hue: str = "normalization") -
         The column of which each level gets a line; "" for one line.
     """
     y = measure(metrics)
-    title = f"{short_label(y)} over time"
+    title = f"{_capital(short_label(y))} over time"
     spec = FigureSpec(name=y, plot="lineplot", x="time_ms", y=y, hue=hue, ceiling=f"ann_{y}", title=title)
     return plot(spec, metrics)
 
@@ -65,7 +65,7 @@ def draw_energy_and_accuracy(metrics: pd.DataFrame, hue: str = "normalization") 
         ann = metrics[["ann_energy_nj", f"ann_{y}"]].mean()
         axes.plot(*ann, "k*", markersize=12, label="ANN", linestyle="none")
         axes.axhline(ann[f"ann_{y}"], color="black", linestyle="--", linewidth=1)
-        title = f"{short_label(y)} and energy"
+        title = f"{_capital(short_label(y))} and energy"
         axes.set_title(title)
         dress(axes, "x", "energy_nj", log=True)
         dress(axes, "y", y)
@@ -98,3 +98,8 @@ def _draw_levels(axes: Axes, points: pd.DataFrame, measured: str, hue: str) -> N
         }
         axes.plot(x, y, dashes=way.dashes or (None, None), **marks, **sparse)
         axes.plot(x[front], y[front], linestyle="none", zorder=3, **marks)
+
+
+def _capital(text: str) -> str:
+    """With a capital, unless it begins with a name such as mAP."""
+    return text if text.startswith("mAP") else text[0].upper() + text[1:]
