@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 FUZZ_CASES ?= 3000
 FUZZ_SEED ?= 0
+PAGE ?= notebooks/lab.py
 NETWORKS ?= $(basename $(notdir $(wildcard models/weights/*.onnx)))
 
 .DEFAULT_GOAL := help
@@ -27,6 +28,10 @@ $(VENV)/.train: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train]'
 	@touch $@
 
+$(VENV)/.teach: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[teach]'
+	@touch $@
+
 demo: $(VENV)/.run  ## the main job: a trained network, five normalisations, metrics and figures in results/
 	$(BIN)/brianize run normalization --jobs $(JOBS)
 
@@ -36,8 +41,16 @@ detect: $(VENV)/.run  ## a spiking detector: boxes around digits over time, mAP,
 look: $(VENV)/.run  ## figures of what happens inside the shipped ConvNet, in results/look
 	$(BIN)/brianize look mnist_convnet
 
+lab: $(VENV)/.teach  ## a page to move sliders and watch spikes, of this machine alone; PAGE=notebooks lists the lessons too
+	$(BIN)/python notebooks/serve.py $(PAGE)
+
+lessons: $(VENV)/.teach  ## the six lessons as pages to read, in notebooks/html
+	for lesson in notebooks/lesson_*.py; do \
+	    $(BIN)/marimo export html $$lesson --force --output notebooks/html/$$(basename $$lesson .py).html || exit 1; \
+	done
+
 test: $(VENV)/.run  ## the fast tests (minutes)
-	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
 
 test-slow: $(VENV)/.run  ## the long tests, on the real data where it is present
 	$(BIN)/python -m pytest -q -m slow
@@ -73,4 +86,4 @@ bench: $(VENV)/.run  ## how fast: results/throughput
 clean:  ## remove the environments and caches
 	rm -rf $(VENV) .venvs .pytest_cache .ruff_cache .mypy_cache .hypothesis *.egg-info
 
-.PHONY: help demo detect look test test-slow test-all fuzz format check train bench clean
+.PHONY: help demo detect look lab lessons test test-slow test-all fuzz format check train bench clean

@@ -1,10 +1,11 @@
-"""What the README shows must work: its snippet, its study and its links; and the names that its papers page lists."""
+"""What the README and the pages behind it show must work: snippets, studies, commands and links."""
 
 from __future__ import annotations
 
 import re
 import shlex
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,12 +16,14 @@ from studies.declare.conditions import KEYS
 from studies.declare.study import parse_study
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {path.relative_to(ROOT): path.read_text(encoding="utf-8") for path in (ROOT / "notebooks").glob("*.md")}
+NETWORK, HANDS = (PAGES[Path("notebooks", name)] for name in ("your_own_network.md", "brian2_in_your_hands.md"))
 NAMES = (ROOT / "studies" / "NAMES.md").read_text(encoding="utf-8")
 
 
-def block(language: str, after: str = "") -> str:
-    """The first one in a language, or the first behind a heading."""
-    found = re.search(rf"```{language}\n(.*?)```", README.partition(after)[2] if after else README, re.DOTALL)
+def block(language: str, text: str = README) -> str:
+    """The first one in a language."""
+    found = re.search(rf"```{language}\n(.*?)```", text, re.DOTALL)
     assert found, f"no {language} block"
     return found[1]
 
@@ -35,7 +38,7 @@ def test_the_network_in_hand_answers_as_the_ann_does_in_spite_of_what_is_done_to
     """Of 50 ms at up to 1000 Hz the output sees all but the steps that its input takes."""
     names: dict = {}
     exec(compile(block("python").partition("recording =")[0], "README.md", "exec"), names)
-    exec(compile(block("python", "### The Brian2 network in your hands"), "README.md", "exec"), names)
+    exec(compile(block("python", HANDS), "brian2_in_your_hands.md", "exec"), names)
     network, image = names["network"], names["digits"].x[:1]
     assert network.output.counts.argmax() == names["predict"](names["graph"], image)[0].argmax()
     assert 0 < network.output.counts.max() <= 50 - network.output.latency / names["ms"]
@@ -45,11 +48,13 @@ def test_the_network_in_hand_answers_as_the_ann_does_in_spite_of_what_is_done_to
 
 def test_the_sweep_and_the_files_of_a_notebook(monkeypatch, tmp_path):
     names: dict = {}
+    page = PAGES[Path("notebooks", "your_own_notebook.md")]
     exec(compile(block("python").partition("print(")[0].replace(":100]", ":3]"), "README.md", "exec"), names)
     monkeypatch.chdir(tmp_path)
-    exec(compile(block("python", "## In a notebook of your own"), "README.md", "exec"), names)
+    for snippet in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(compile(snippet, "your_own_notebook.md", "exec"), names)
     assert list(names["table"]["normalization"].unique()) == ["data", "channel"]
-    assert len(names["images"]) == 2 * 20
+    assert len(names["images"]) == 20
     assert str(names["recording"]).startswith("3 images, 100 ms")
 
 
@@ -59,13 +64,20 @@ def test_the_study_is_sound():
 
 def test_the_command_that_looks_into_a_shipped_network_is_accepted(monkeypatch, tmp_path):
     monkeypatch.setattr("studies.look._figures", lambda jobs, image: {})  # all is checked before anything is simulated
-    (command,) = re.findall(r"brianize (look digit_detector.*?)\n\n", README, re.DOTALL)
+    (command,) = re.findall(r"brianize (look digit_detector.*?)\n\n", NETWORK, re.DOTALL)
     assert main([*shlex.split(command.replace("\\\n", " ")), "--results", str(tmp_path)]) == 0
 
 
-@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\((?!http)([^)#]+)\)", README))))
-def test_links_lead_somewhere(link):
-    assert (ROOT / link).exists()
+LINKS = [
+    (page, link)
+    for page, text in {Path("README.md"): README, **PAGES}.items()
+    for link in sorted(set(re.findall(r"\]\((?!http)([^)#]+)\)", text)))
+]
+
+
+@pytest.mark.parametrize(("page", "link"), LINKS, ids=str)
+def test_links_lead_somewhere(page, link):
+    assert (ROOT / page.parent / link).exists()
 
 
 def test_names_are_keys_that_exist():

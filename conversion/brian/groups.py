@@ -87,12 +87,20 @@ def initialise(group: NeuronGroup, neuron: Neuron, factors: Factors = NO_FACTORS
     """Put neurons into their initial state; `factors` of a variable, one per neuron, multiply its initial value."""
     for variable, expression in neuron.initial.items():
         with refused(f"set {variable!r} to its initial {expression!r}", Exception):
-            setattr(group, variable, expression)
+            setattr(group, variable, _number(expression))
         if variable in factors:
             group.variables[variable].get_value()[:] *= factors[variable]
     if "lastspike" in group.variables:
         group.variables["lastspike"].set_value(-1e4)
         group.variables["not_refractory"].set_value(True)
+
+
+def _number(expression: str) -> float | str:
+    """As a number, if it is one, for which Brian2 need not make code."""
+    try:
+        return float(expression)
+    except ValueError:
+        return expression
 
 
 class InitialState:

@@ -7,7 +7,7 @@ import numpy as np
 from brian2 import BrianObject, Clock, NeuronGroup, Quantity
 from numpy.typing import NDArray
 
-from conversion.brian.code_generation import interrupts_raise, numpy_for_the_rest
+from conversion.brian.code_generation import heap_frozen, interrupts_raise, numpy_for_the_rest
 from conversion.brian.groups import SCHEDULE, initialise, make_group
 from conversion.compiled import GroupLoop
 from models.neurons import Neuron
@@ -40,7 +40,7 @@ def measure_rates(
     late = _LateSpikes(group, round(float(window / dt) / 2))
     network = brian2.Network(group, GroupLoop(group, SCHEDULE), late)
     network.schedule = SCHEDULE
-    with numpy_for_the_rest(), interrupts_raise(), np.errstate(over="ignore"):
+    with numpy_for_the_rest(), interrupts_raise(), heap_frozen(), np.errstate(over="ignore"):
         network.run(window, namespace={})
     intervals = np.maximum(late.counts - 1, 0)
     return intervals / np.maximum(late.last - late.first, 1) / float(dt)

@@ -26,6 +26,7 @@ from conversion.brian.groups import (
 )
 from conversion.brian.network import members_of, places_of
 from conversion.brian.projections import unroll_synapses
+from conversion.delays import delay
 from conversion.plan import ConversionError, by_neuron, constant_currents, make_plan
 from conversion.refusals import refused
 from conversion.settings import Simulation
@@ -108,6 +109,7 @@ def device_network(graph: Graph, images: Array, simulation: Simulation) -> Devic
     neuron, dt, encoder = simulation.neuron, simulation.dt, simulation.encoder
     plan = make_plan(graph, signed=neuron.is_signed)
     check_encoder(encoder, neuron, plan, dt)
+    plan = delay(plan, simulation.delays, dt, simulation.network_seed, encoder.spikes_at_input)
     clock, rate = Clock(dt, name="network_clock"), float(max_rate(encoder, dt))
     members = members_of(plan, simulation.output)
     neurons = {"neurons": neuron, "relays": relay(), "outputs": output_accumulator(encoder, neuron)}
@@ -155,8 +157,8 @@ def _require_plain(simulation: Simulation) -> None:
         kind = type(simulation.encoder).__name__
         raise ConversionError(f"a device is fed with Poisson spikes or a constant current, not with {kind}")
     plain = Simulation(neuron=simulation.neuron, encoder=simulation.encoder, duration=simulation.duration)
-    if simulation.delays:
-        raise ConversionError("a device network has no windows that delays could move; use conversion.simulate")
+    if jitter := float(simulation.delays.jitter):
+        raise ConversionError(f"the jitter is {jitter} s, which a device network does not do; use conversion.simulate")
     names = ("output", "read_at", "probe", "thresholds", "backgrounds", "gains", "half_threshold_offset", "variability")
     for name in names:
         if (value := getattr(simulation, name)) != getattr(plain, name):

@@ -22,6 +22,7 @@ from studies.declare.conditions import (
 )
 from studies.declare.consistency import SIGNED
 from studies.declare.drawable import check_kinds, shown_datasets
+from studies.declare.effects import matters
 from studies.declare.errors import StudyError
 from studies.declare.figure_spec import SIDE_BY_SIDE, FigureSpec, has_numbers, is_text
 from studies.declare.study import Study, load_study, parse_study, study_names
@@ -51,6 +52,7 @@ __all__ = [
     "is_text",
     "limits",
     "load_study",
+    "matters",
     "parse_study",
     "readout_steps",
     "require_known",

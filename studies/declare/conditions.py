@@ -94,7 +94,7 @@ class Condition:
     matching, onset_share : str, float
         "fi" gives every neuron the gain and the background current that make its f-I curve, as measured, that of a
         ReLU (`conversion.normalize.fi_matching`); the background is this share of the current at which it begins to
-        fire. "calibrated" fits it for each layer, on some calibration images (`conversion.normalize.rate_matching`).
+        fire. "calibrated" fits both for each layer, on some calibration images (`conversion.normalize.rate_matching`).
     pooling : str
         Whether average pooling has neurons of its own or becomes part of the next layer's weights.
     encoder, max_rate_hz, phase_period : str, float, int

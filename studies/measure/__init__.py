@@ -11,6 +11,7 @@ from studies.measure.metrics import (
     measure_answers,
     measure_layers,
     scores,
+    unanswered,
 )
 from studies.measure.per_image import predictions
 
@@ -30,4 +31,5 @@ __all__ = [
     "output_scale",
     "predictions",
     "scores",
+    "unanswered",
 ]

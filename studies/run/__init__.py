@@ -11,15 +11,18 @@ from studies.run.experiment import (
 )
 from studies.run.files import Job, model_path
 from studies.run.from_dict import sweep
+from studies.run.neurons import made_neuron
 from studies.run.noise import say_shot_noise
 from studies.run.runner import run_study
 from studies.run.settings import encoder_of, simulation_of
+from studies.run.sweep import sweep
 
 __all__ = [
     "Job",
     "Prepared",
     "check_job",
     "encoder_of",
+    "made_neuron",
     "measure_recording",
     "model_path",
     "population_activations",

@@ -65,7 +65,7 @@ def drawn(graph: Graph, images: np.ndarray, per_step: float, shared: tuple[str, 
 def test_it_is_the_standard_deviation_of_drawn_inputs(name, per_step):
     graph = GRAPHS[name]
     images = images_for(graph)
-    variances, values = drawn(graph, images, per_step, SHARED.get(name, ()), draws=3000)
+    variances, values = drawn(graph, images, per_step, SHARED.get(name, ()), draws=1000)
     table = shot_noise(graph, images, per_step=per_step)
     names = [layer.name for layer in graph if isinstance(layer, WEIGHTED) and not is_linear_path(graph, layer)]
     assert table.index.tolist() == names

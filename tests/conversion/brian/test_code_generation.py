@@ -70,6 +70,7 @@ def spikes(neuron, images: int, steps: int) -> np.ndarray:
 
 def test_what_is_there_before_a_run_is_not_looked_through_for_garbage() -> None:
     """Objects are in no generation meanwhile, and all of them are back in one afterwards."""
+    gc.unfreeze()  # what is frozen for every test
     gc.collect()
     before = len(gc.get_objects())
     with codegen.heap_frozen():

@@ -13,6 +13,7 @@ import pytest
 from brian2 import ms
 
 from conversion.brian.standalone import device_network
+from conversion.delays import Delays
 from conversion.plan.connections import neuron_order
 from conversion.plan.populations import ConversionError
 from conversion.settings import Simulation
@@ -35,6 +36,8 @@ SETTINGS = {
     "current": {"encoder": ConstantCurrent()},
     "leaky from half a threshold": {"neuron": leaky_integrate_and_fire(20 * ms, reset="zero", v_init="half")},
     "refractory, clamped": {"neuron": integrate_and_fire(refractory=3 * ms, v_min=-0.5)},
+    "delays": {"delays": Delays(4 * ms)},
+    "drawn delays": {"delays": Delays(6 * ms, sd=3 * ms), "network_seed": 5},
 }
 
 
@@ -106,6 +109,11 @@ def test_what_a_device_does_not_do_is_refused(change):
         device_network(networks()["dense"], np.zeros((1, 7), np.float32), replace(PLAIN, **change))
 
 
+def test_jitter_is_refused():
+    with pytest.raises(ConversionError, match=r"the jitter is 0\.002 s, which a device network does not do"):
+        device_network(networks()["dense"], np.zeros((1, 7), np.float32), replace(PLAIN, delays=Delays(jitter=2 * ms)))
+
+
 def test_other_input_than_poisson_spikes_is_refused():
     with pytest.raises(ConversionError, match="fed with Poisson spikes or a constant current, not with OnOff"):
         device_network(networks()["dense"], np.zeros((1, 7), np.float32), replace(PLAIN, encoder=OnOff()))
@@ -126,7 +134,7 @@ print("counts", *built.spike_counts(graph.output.name))
 @pytest.mark.parametrize(
     ("name", "kind"),
     [("max pooling", "unsigned"), ("max pooling", "signed"), ("residual block", "background"),
-     ("residual block", "current"), ("residual block", "refractory, clamped")],
+     ("residual block", "current"), ("residual block", "refractory, clamped"), ("residual block", "drawn delays")],
 )  # fmt: skip
 def test_compiled_standalone_agrees_with_the_engine(tmp_path, name, kind):
     graph, images, _ = counts_on_the_active_device(name, kind)

@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from brian2 import Hz, ms
+from scipy.stats import skellam
 
 from conversion.normalize import calibrate_matching, fi_curve, match_fi
+from conversion.normalize.rate_matching import SLOPES, wrong_share
 from conversion.plan.populations import ConversionError
 from conversion.settings import Simulation
 from conversion.simulate import simulate
@@ -28,26 +30,54 @@ def leaky_rate(drive: np.ndarray) -> np.ndarray:
     return np.where(TAU * drive > 1, 1 / (TAU * np.log(above / (above - 1))), 0)
 
 
+def on_constants(z: np.ndarray) -> Graph:
+    """A layer with these activations for an input of 1, and an output behind it."""
+    layer = Dense(name="fc", inputs=(), weight=z.astype(np.float32)[:, None], activation=RELU)
+    return sequential((1,), layer, dense("out", "", 2, len(z), activation=LINEAR))
+
+
 def calibrate(graph: Graph, images: np.ndarray, simulation: Simulation, share: float = 1.0) -> Simulation:
     rate = float(simulation.encoder.max_rate)
     neuron, curve = match_fi(simulation.neuron, rate, DT, share), fi_curve(simulation.neuron, rate, DT)
     return calibrate_matching(graph, images, replace(simulation, neuron=neuron), curve)
 
 
-def test_without_noise_the_depth_is_that_of_the_closed_form() -> None:
-    """Constant currents z from -0.5 to 1: the best of all depths, when rates are those of the f-I curve."""
+def test_without_noise_depth_and_slope_are_those_of_the_closed_form() -> None:
+    """Constant currents z from -0.5 to 1: the best of all depths, then of all slopes, with rates of the f-I curve."""
     z = np.linspace(-0.5, 1, 301)
-    graph = sequential((1,), Dense(name="fc", inputs=(), weight=z.astype(np.float32)[:, None]))
+    graph = on_constants(z)
     onset, full = 1 / TAU, 1 / (TAU * (1 - np.exp(-1 / (RATE * TAU))))
-    depths = np.linspace(-0.2, 1, 1201)
-    drives = onset - depths[:, None] * (full - onset) + (1 + depths[:, None]) * (full - onset) * z
-    errors = np.sqrt(np.mean((leaky_rate(drives) / RATE - np.maximum(z, 0)) ** 2, axis=1))
-    best = depths[np.argmin(errors)]
-    assert 0.1 < best < 0.5
+    depths, slopes, wanted = np.linspace(-0.1, 1, 1101)[:, None], np.linspace(0.3, 2, 1701)[:, None], np.maximum(z, 0)
+
+    def rates(depth: np.ndarray, slope: np.ndarray | float) -> np.ndarray:
+        return leaky_rate(onset - depth * (full - onset) + slope * (1 + depth) * (full - onset) * z) / RATE
+
+    any_slope = rates(depths, 1.0)
+    cosines = any_slope @ wanted / np.linalg.norm(any_slope, axis=1)
+    depth = float(depths[np.argmax(cosines), 0])
+    slope = float(slopes[np.argmin(np.sum((rates(np.array([[depth]]), slopes) - wanted) ** 2, axis=1)), 0])
+    assert 0.02 < depth < 0.5
+    assert abs(slope - 1) > 0.01
     simulation = Simulation(neuron=LEAKY, encoder=ConstantCurrent(RATE * Hz), duration=2000 * ms, dt=DT)
     matched = calibrate(graph, np.ones((1, 1), np.float32), simulation)
-    assert matched.gains["fc"] - 1 == pytest.approx(best, abs=0.04)
-    assert matched.backgrounds["fc"] == pytest.approx(onset - best * (full - onset), abs=0.05 * (full - onset))
+    found = (onset - matched.backgrounds["fc"]) / (full - onset)
+    assert found == pytest.approx(depth, abs=0.04)
+    assert matched.gains["fc"] / (1 + found) == pytest.approx(slope, rel=0.1)
+
+
+def test_wrong_answers_are_those_of_poisson_counts() -> None:
+    """Of two counts, by Skellam's distribution of their difference, half of a draw being wrong."""
+    counts = np.array([[30.0, 20.0], [4.0, 9.0], [60.0, 20.0]])
+    exact = [
+        skellam.sf(0, rival, winner) + skellam.pmf(0, rival, winner) / 2
+        for winner, rival in ((30, 20), (9, 4), (60, 20))
+    ]
+    activations = np.array([[3.0, 2.0], [-2.0, -1.0], [0.2, 0.1]])
+    for count, activation, wrong in zip(counts, activations, exact, strict=True):
+        assert wrong_share(count[None], activation[None]) == pytest.approx(wrong, abs=0.005)
+    assert wrong_share(counts, activations) == pytest.approx(np.mean(exact), abs=0.005)
+    assert wrong_share(np.zeros((3, 2)), activations) == 0.5
+    assert wrong_share(np.array([[8.0, 0.0, 7.0]]), np.array([[1.0, 2.0, 0.0]])) > 0.99
 
 
 def noisy() -> tuple[Graph, np.ndarray, Simulation]:
@@ -89,9 +119,11 @@ def test_the_same_seed_gives_the_same_from_any_background() -> None:
     other = calibrate(graph, images[:4], simulation, share=0.8)
     assert other.backgrounds == one.backgrounds
     curve = fi_curve(LEAKY, 200.0, DT)
-    for name, background in one.backgrounds.items():
-        for each in (one, other):  # activation 1 stays at the rate that stands for it
-            assert background + each.gains[name] * float(each.neuron.input_unit) * 200 == pytest.approx(curve.full)
+    for name, background in one.backgrounds.items():  # activation 1 brings a multiple of what is missing
+        added = [each.gains[name] * float(each.neuron.input_unit) * 200 for each in (one, other)]
+        assert added[0] == pytest.approx(added[1])
+        slopes = added[0] / (curve.full - background)
+        assert np.min(np.abs(SLOPES - slopes)) < 1e-6
 
 
 @pytest.mark.parametrize(("output", "named"), [("spiking", True), ("accumulating", False)])
@@ -127,7 +159,7 @@ def test_what_cannot_be_calibrated_is_refused() -> None:
 
 
 def test_neurons_without_a_leak_and_without_noise_are_left_as_they_are() -> None:
-    graph = sequential((1,), Dense(name="fc", inputs=(), weight=np.linspace(-0.5, 1, 31, dtype=np.float32)[:, None]))
+    graph = on_constants(np.linspace(-0.5, 1, 31))
     simulation = Simulation(neuron=integrate_and_fire(), encoder=ConstantCurrent(100 * Hz), duration=1000 * ms, dt=DT)
     matched = calibrate(graph, np.ones((1, 1), np.float32), simulation)
     assert matched.gains["fc"] == pytest.approx(1, abs=0.02)

@@ -131,9 +131,9 @@ def adex_loop(current: float, duration: float, dt: float = 0.01, **changed: Quan
     C, g, E, a, tau, b, reset = (float(p[name] / unit) for name, unit in units.items())
     v, w, spikes = E, 0.0, []
     for k in range(int(duration / dt)):
-        dv = (g * (E - v) + g * 2 * np.exp((v + 50) / 2) - w + current) / C
+        dv = (g * (E - v) + g * 2 * math.exp((v + 50) / 2) - w + current) / C
         v, w = v + dt * dv, w + dt * (a * (v - E) - w) / tau
-        if v >= 20 or not np.isfinite(v):
+        if v >= 20:
             v, w = reset, w + b
             spikes.append(k * dt)
     return spikes

@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import FrameType
 
@@ -98,8 +98,10 @@ def our_files_that_run() -> Iterator[set[str]]:
         ours |= {path.as_posix() for path in inside if path.parts[0] in PACKAGES}
 
 
-def relative(paths: list[Path]) -> set[str]:
-    return {path.relative_to(ROOT).as_posix() for path in paths}
+@cache
+def in_key() -> frozenset[str]:
+    """The files of the project whose bytes are in the key."""
+    return frozenset(path.relative_to(ROOT).as_posix() for path in import_closure(RUNNER))
 
 
 BASE = {"model": "tiny.onnx", "dataset": "digits8", "images": 2, "calibration": 3, "duration_ms": 6, "readout_ms": 3}
@@ -148,11 +150,11 @@ def test_whatever_runs_for_the_rows_of_a_condition_is_in_its_key(folder: Path, k
         (rows,) = rows_of([job])
     assert rows["metrics"]
     assert NEURONS | told_apart_by <= ran, "the condition is not of its kind"
-    assert ran <= relative(import_closure(RUNNER))
+    assert ran <= in_key()
 
 
 def test_neither_training_nor_drawing_makes_rows_stale() -> None:
-    found = relative(import_closure(RUNNER))
+    found = in_key()
     others = ("models/train/", "models/tailor/", "studies/draw/", "studies/bench/", "studies/tables/")
     assert all((ROOT / other).is_dir() for other in others)
     assert [path for path in found if path.startswith(others)] == []
@@ -199,7 +201,7 @@ def test_a_copy_has_the_same_key_and_line_endings_do_not_matter(copy: Path) -> N
     ],
 )
 def test_a_byte_of_what_runs_changes_the_key_and_of_nothing_else(copy: Path, name: str, matters: bool) -> None:
-    before = anew()
+    before = code.code_hash()
     with (copy / name).open("a") as file:
         file.write("#")
     assert (anew() != before) == matters
