@@ -1,4 +1,4 @@
-"""The command line, `brianize`: list studies, run one, redraw its figures, look into a network, tailor it, train one.
+"""The command line, `brianize`: list studies, run one, draw and report it, look into a network, tailor it, train one.
 
 What a command needs is imported when it runs, so that a list or a wrong argument takes no second.
 """

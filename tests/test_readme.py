@@ -46,6 +46,18 @@ def test_the_network_in_hand_answers_as_the_ann_does_in_spite_of_what_is_done_to
     assert list(np.unique(names["layer"].v_th)) == [1, 2]
 
 
+def test_the_sweep_and_the_files_of_a_notebook(monkeypatch, tmp_path):
+    names: dict = {}
+    page = PAGES[Path("notebooks", "your_own_notebook.md")]
+    exec(compile(block("python").partition("print(")[0].replace(":100]", ":3]"), "README.md", "exec"), names)
+    monkeypatch.chdir(tmp_path)
+    for snippet in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(compile(snippet, "your_own_notebook.md", "exec"), names)
+    assert list(names["table"]["normalization"].unique()) == ["data", "channel"]
+    assert len(names["images"]) == 20
+    assert str(names["recording"]).startswith("3 images, 100 ms")
+
+
 def test_the_study_is_sound():
     assert len(parse_study(tomllib.loads(block("toml")), "mine", ROOT).conditions) == 18
 

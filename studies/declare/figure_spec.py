@@ -26,7 +26,8 @@ class FigureSpec:
     ----------
     plot : str
         One of `PLOTS`. A heatmap shows the mean of `hue` over `x` and `y`, for each value of `col`. "boxes" shows those
-        of `table` "boxes" on the images, a row for each `y = "image"`, a column for each `x` and one for the ANN.
+        of `table` "boxes" on the images, a row for each `y = "image"`, a column for each `x` and one for the ANN. Of
+        more than six lines in a lineplot or a pointplot, several panels are made.
     table : {"metrics", "layers", "boxes"}
         "boxes" is there for detectors only, and of "metrics" some columns for them or for classifiers.
     x, y, hue, col : str

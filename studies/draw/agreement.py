@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from conversion.recording import Recording
 from models.graph import Array
-from studies.draw.style import PALETTE, drawing
+from studies.draw.style import PAGE, PALETTE, drawing
 from studies.measure import NO_ANSWER, confusion
 from studies.statistics import r_squared
 
@@ -45,7 +45,7 @@ def draw_rates(recording: Recording, activations: Mapping[str, Array]) -> Figure
         raise ValueError(f"no activations of {', '.join(recording.populations)}; there are {', '.join(activations)}")
     columns = 2 if len(names) == 4 else min(3, len(names))
     rows = math.ceil(len(names) / columns)
-    with drawing(0.6 + 3.1 * columns, 0.6 + 2.6 * rows) as figure:
+    with drawing(min(PAGE.several, 0.6 + 3.1 * columns), 0.6 + 2.6 * rows) as figure:
         panels = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
         most = max(activations[name].size for name in names)
         norm = LogNorm(1, most)
@@ -74,7 +74,7 @@ def draw_confusions(answers: NDArray[np.float64], labels: NDArray[np.int64], ann
     against_labels, against_ann = confusion(answers, labels), confusion(answers, ann_answers)
     classes = _shown_classes(answers.shape[1], against_labels, against_ann)
     differing = against_ann[against_ann["label"] != against_ann["answer"]]
-    with drawing(10, 5) as figure:
+    with drawing(PAGE.several, 4.7) as figure:
         left, right = figure.subplots(1, 2)
         correct = f"SNN: {accuracy:.4g} % of {len(labels):,} images correct"
         _draw_matrix(left, against_labels, classes, "label (class)", correct)

@@ -10,15 +10,20 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from conversion.recording import Recording
 from models.graph import Array
-from studies.draw.style import drawing, styles
+from studies.draw.scales import rows_and_columns
+from studies.draw.style import PAGE, Style, drawing, styles
+from studies.tables import name_of
 
 SCHEMES = ("data", "channel")
 MANY = 100_000
+WIDTH = PAGE.several
 
 
 def channel_shares(activations: Mapping[str, Array]) -> pd.DataFrame:
@@ -63,29 +68,42 @@ def draw_channels(shares: pd.DataFrame, rates: Mapping[str, Mapping[str, NDArray
     ways = styles("normalization", rates)
     lowest = min(values.min() for by_layer in rates.values() for values in by_layer.values())
     bins = np.linspace(-1 if lowest < 0 else 0, 1, 41).tolist()
-    with drawing(2 + 2.4 * len(names), 5) as figure:
-        panels = figure.subplots(2, len(names), squeeze=False, sharey="row")
-        for (above, below), name in zip(panels.T, names, strict=True):
-            of_layer = shares[shares["layer"] == name]
-            sns.lineplot(of_layer, x="rank", y="share", color="black", marker=".", markeredgewidth=0, ax=above)
-            above.set(
-                title=name,
-                ylim=(0, 1.05),
-                xlabel="channels, by rank",
-                ylabel="largest activation\n(share of the layer's)",
-            )
-            drawn = {scheme: by_layer for scheme, by_layer in rates.items() if name in by_layer}
-            if not drawn:
+    rows, columns = rows_and_columns(len(names))
+    with drawing(WIDTH, 0.6 + 4.2 * rows) as figure:
+        grid = figure.subplots(2 * rows, columns, squeeze=False)
+        pairs = [(above, below) for row in range(rows) for above, below in grid[2 * row : 2 * row + 2].T]
+        for unused in (axes for pair in pairs[len(names) :] for axes in pair):
+            unused.remove()
+        for (above, below), name in zip(pairs, names, strict=False):
+            _draw_shares(above, shares[shares["layer"] == name], name)
+            drawn = {scheme: by_layer[name] for scheme, by_layer in rates.items() if name in by_layer}
+            if drawn:
+                _draw_rates(below, drawn, bins, ways)
+            else:
                 below.remove()
-                continue
-            for scheme, by_layer in drawn.items():
-                values = np.random.default_rng(0).permutation(by_layer[name])[:MANY]
-                sns.histplot(
-                    x=values, bins=bins, stat="probability", element="step", fill=False, ax=below,
-                    color=ways[scheme].colour, linestyle=(0, ways[scheme].dashes or (1, 0)), label=scheme,
-                )  # fmt: skip
-            below.set(yscale="log", xlabel="firing rate / largest rate", ylabel="share of neurons\nand images")
-        figure.legend(
-            *panels[1, 0].get_legend_handles_labels(), title="normalisation", loc="outside right center", frameon=False
-        )
+        keys = [Line2D([], [], color=way.colour, dashes=way.dashes or (None, None)) for way in ways.values()]
+        names = [name_of("normalization", scheme) for scheme in ways]
+        figure.legend(keys, names, title="normalisation", loc="outside lower center", ncols=len(names))
     return figure
+
+
+def _draw_shares(axes: Axes, shares: pd.DataFrame, name: str) -> None:
+    sns.lineplot(shares, x="rank", y="share", color="black", marker=".", markeredgewidth=0, ax=axes)
+    label = "largest activation\n(share of the layer's)"
+    axes.set(title=name, xlim=(-0.05, 1.05), ylim=(0, 1.05), xlabel="channels, by rank", ylabel=label)
+    sns.despine(ax=axes)
+
+
+def _draw_rates(
+    axes: Axes, rates: Mapping[str, NDArray[np.float64]], bins: list[float], ways: Mapping[str, Style]
+) -> None:
+    for scheme, every in rates.items():
+        values = np.random.default_rng(0).permutation(every)[:MANY]
+        sns.histplot(
+            x=values, bins=bins, stat="probability", element="step", fill=False, ax=axes,
+            color=ways[scheme].colour, linestyle=(0, ways[scheme].dashes or (1, 0)),
+        )  # fmt: skip
+    axes.set(
+        yscale="log", ylim=(1 / MANY, 1.5), xlabel="firing rate / largest rate", ylabel="neurons and images\n(share)"
+    )
+    sns.despine(ax=axes)

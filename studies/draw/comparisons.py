@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 
 from studies.declare import FigureSpec
 from studies.draw.declared import plot
+from studies.draw.scales import dress
 from studies.draw.style import drawing, styles
 from studies.statistics import pareto_front
-from studies.tables import CAVEAT, LABELS
+from studies.tables import CAVEAT, LABELS, name_of, short_label
 
 
 def measure(metrics: pd.DataFrame) -> str:
@@ -31,7 +32,7 @@ def draw_accuracy_over_time(metrics: pd.DataFrame, hue: str = "normalization") -
         The column of which each level gets a line; "" for one line.
     """
     y = measure(metrics)
-    title = f"{LABELS[y].partition(' (')[0]} over time"
+    title = f"{_capital(short_label(y))} over time"
     spec = FigureSpec(name=y, plot="lineplot", x="time_ms", y=y, hue=hue, ceiling=f"ann_{y}", title=title)
     return plot(spec, metrics)
 
@@ -64,9 +65,11 @@ def draw_energy_and_accuracy(metrics: pd.DataFrame, hue: str = "normalization") 
         ann = metrics[["ann_energy_nj", f"ann_{y}"]].mean()
         axes.plot(*ann, "k*", markersize=12, label="ANN", linestyle="none")
         axes.axhline(ann[f"ann_{y}"], color="black", linestyle="--", linewidth=1)
-        title = f"{LABELS[y].partition(' (')[0]} and energy"
-        axes.set(xscale="log", xlabel=LABELS["energy_nj"], ylabel=LABELS[y], title=title)
-        axes.legend(title=LABELS[hue] if hue else None, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+        title = f"{_capital(short_label(y))} and energy"
+        axes.set_title(title)
+        dress(axes, "x", "energy_nj", log=True)
+        dress(axes, "y", y)
+        axes.legend(title=LABELS[hue] if hue else None, loc="center left", bbox_to_anchor=(1, 0.5))
         figure.supxlabel(CAVEAT, fontsize=7)
     return figure
 
@@ -88,6 +91,15 @@ def _draw_levels(axes: Axes, points: pd.DataFrame, measured: str, hue: str) -> N
         way = ways[level]
         x, y, front = (group[column].to_numpy() for column in ("energy_nj", measured, "front"))
         marks: dict[str, Any] = {"marker": way.marker, "color": way.colour, "markersize": 6, "linewidth": 1.4}
-        sparse: dict[str, Any] = {"markevery": max(1, len(x) // 10), "markerfacecolor": "white", "label": str(level)}
+        sparse: dict[str, Any] = {
+            "markevery": max(1, len(x) // 10),
+            "markerfacecolor": "white",
+            "label": name_of(hue, level),
+        }
         axes.plot(x, y, dashes=way.dashes or (None, None), **marks, **sparse)
         axes.plot(x[front], y[front], linestyle="none", zorder=3, **marks)
+
+
+def _capital(text: str) -> str:
+    """With a capital, unless it begins with a name such as mAP."""
+    return text if text.startswith("mAP") else text[0].upper() + text[1:]

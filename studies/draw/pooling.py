@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from conversion.recording import Recording
 from models.graph import Graph, MaxPool2d
-from studies.draw.style import PALETTE, drawing
+from studies.draw.scales import rows_and_columns
+from studies.draw.style import HATCHES, PAGE, PALETTE, drawing
 
 Spikes = NDArray[np.int8]
 RULES = {"spikes of the unit with the largest count": PALETTE[1], "changes of the largest count": PALETTE[0]}
@@ -92,16 +94,26 @@ def pooling_errors(graph: Graph, recording: Recording, image: int = 0) -> pd.Dat
 def draw_pooling_errors(table: pd.DataFrame) -> Figure:
     """The distribution of `errors`, a panel per layer; units of both rules without error share the bar at 0."""
     names = list(table["layer"].unique())
-    with drawing(4.5 + 2.8 * len(names), 3.4) as figure:
-        panels = figure.subplots(1, len(names), squeeze=False, sharey=True)[0]
-        for axes, name in zip(panels, names, strict=True):
+    rows, columns = rows_and_columns(len(names))
+    with drawing(PAGE.one if len(names) == 1 else PAGE.several, 0.7 + 2.7 * rows) as figure:
+        grid = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
+        for axes in grid[len(names) :]:
+            axes.remove()
+        for axes, name in zip(grid, names, strict=False):
             sns.histplot(
-                table[table["layer"] == name], x="error", hue="rule", palette=RULES, discrete=True, stat="probability",
-                common_norm=False, multiple="dodge", legend=bool(axes is panels[-1]), ax=axes,
+                table[table["layer"] == name], x="error", hue="rule", hue_order=list(RULES), palette=RULES,
+                discrete=True, stat="probability", common_norm=False, multiple="dodge", legend=False, ax=axes,
             )  # fmt: skip
-            axes.set(title=name, xlabel="error of the pooled unit (spikes)", ylabel="share of pooled units")
-            axes.set_yscale("log")
-        sns.move_legend(panels[-1], "upper left", bbox_to_anchor=(1.02, 1), title="a pooled unit sends")
+            # seaborn draws the last rule first
+            for bars, hatch in zip(axes.containers, reversed(HATCHES[: len(RULES)]), strict=False):
+                for bar in bars:
+                    bar.set_hatch(hatch)
+            axes.set(
+                title=name, xlabel="error of the pooled unit (spikes)", ylabel="share of pooled units", yscale="log"
+            )
+            sns.despine(ax=axes)
+        keys = [Patch(facecolor=colour, hatch=hatch) for colour, hatch in zip(RULES.values(), HATCHES, strict=False)]
+        figure.legend(keys, list(RULES), title="a pooled unit sends", loc="outside lower center", ncols=2)
     return figure
 
 

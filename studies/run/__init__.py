@@ -10,11 +10,11 @@ from studies.run.experiment import (
     simulate_condition,
 )
 from studies.run.files import Job, model_path
+from studies.run.from_dict import sweep
 from studies.run.neurons import made_neuron
 from studies.run.noise import say_shot_noise
 from studies.run.runner import run_study
 from studies.run.settings import encoder_of, simulation_of
-from studies.run.sweep import sweep
 
 __all__ = [
     "Job",

@@ -69,7 +69,7 @@ def test_energy_figure_marks_the_front_and_the_ann():
     (axes,) = figure.axes
     lines = {line.get_label(): line for line in axes.lines}
     np.testing.assert_allclose(lines["none"].get_xydata(), [[2, 0.3], [4, 0.6]])
-    np.testing.assert_allclose(lines["data"].get_xydata(), [[2, 0.2], [8, 0.8]])
+    np.testing.assert_allclose(lines["data-based"].get_xydata(), [[2, 0.2], [8, 0.8]])
     np.testing.assert_allclose(lines["Pareto front"].get_xydata(), [[2, 0.3], [4, 0.6], [8, 0.8]])
     np.testing.assert_allclose(lines["ANN"].get_xydata(), [[40, 0.95]])
     full = [line.get_xydata() for line in axes.lines if line.get_linestyle() == "None" and line.get_label() != "ANN"]

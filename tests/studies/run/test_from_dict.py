@@ -15,8 +15,8 @@ from models.onnx_io.running import predict
 from studies.declare.errors import StudyError
 from studies.declare.study import load_study, parse_study
 from studies.run import runner
+from studies.run.from_dict import sweep
 from studies.run.runner import run_study
-from studies.run.sweep import sweep
 from studies.tables.store import read_table
 
 KEYS = {
