@@ -173,8 +173,9 @@ def _(said, shown, until):
 def _(shown, until):
     def _row(name, found):
         ms = until.value / 100 * found.condition.duration_ms
-        image = mo.image(lab.picture(lab.draw_input, found, ms), alt=f"{name}: image and input spikes", width="37%")
-        evidence = mo.image(lab.picture(lab.draw_evidence, found, ms), alt=f"{name}: evidence", width="62%")
+        narrow, wide = ("37%", "62%") if len(shown) == 1 else ("24%", "75%")
+        image = mo.image(lab.picture(lab.draw_input, found, ms), alt=f"{name}: image and input spikes", width=narrow)
+        evidence = mo.image(lab.picture(lab.draw_evidence, found, ms), alt=f"{name}: evidence", width=wide)
         return mo.hstack([image, evidence], align="center", gap=0)
 
     mo.hstack([_row(name, found) for name, (_, found) in shown.items()], widths="equal")
