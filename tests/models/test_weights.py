@@ -29,7 +29,7 @@ SIZES = {  # layers with weights, from the papers
     },
 }  # fmt: skip
 TANH = {
-    f"cifar_cnn_{step}{how}" for step in ("abs", "untailored") for how in ("", "_decay")
+    f"cifar_cnn_{step}{how}" for step in ("abs", "untailored") for how in ("", "_no_decay")
 }  # the first steps of Cao 2015's tailoring: ANNs only
 MEASURES = ("accuracy", "map_50")
 CLASSIFIERS = [name for name, entry in ENTRIES.items() if "accuracy" in entry]
