@@ -98,7 +98,11 @@ def _draw(axes: Axes, table: pd.DataFrame, column: str, window_ms: float) -> Non
         for hollow, group in some.groupby(some["model"].str.endswith(TWIN)):
             reached = group[column].notna()
             label = ", ".join(filter(None, [encoder, "without weight decay" if hollow else "with weight decay"]))
-            style: dict[str, Any] = {"edgecolors": [colour], "facecolors": "none" if hollow else [colour], "label": label}
+            style: dict[str, Any] = {
+                "edgecolors": [colour],
+                "facecolors": "none" if hollow else [colour],
+                "label": label,
+            }
             axes.scatter(group["noise_steps"][reached], group[column][reached].replace(0, lowest), **style)
             style["label"] = None
             axes.scatter(group["noise_steps"][~reached], [window_ms] * int((~reached).sum()), marker="^", **style)

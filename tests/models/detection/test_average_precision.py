@@ -124,7 +124,7 @@ def test_yolo_lite_finds_what_others_measured_with_eleven_levels(
 ) -> None:
     monkeypatch.setattr(average_precision, "LEVELS", 11)
     photographs = real_data(dataset)
-    raw = predict(yolo_lite(weights()), photographs.x)
+    raw = predict(yolo_lite(weights())[0], photographs.x)
     found = mean_average_precision(detect(raw, VOC), unpad_boxes(photographs.y))
     assert 100 * found == pytest.approx(measured, abs=0.1)
 

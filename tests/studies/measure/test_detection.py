@@ -145,7 +145,7 @@ def test_the_spiking_yolo_lite_finds_what_is_in_the_photographs(real_data, tmp_p
     """dog.jpg shows a bicycle, a dog and a car, person.jpg a person and a dog (and a horse, which the ANN misses)."""
     real_data("photos")
     try:
-        graph = yolo_lite(find_file(YOLO_LITE))
+        graph, _ = yolo_lite(find_file(YOLO_LITE))
     except DatasetError as error:
         pytest.skip(str(error))
     model = to_onnx(graph)
