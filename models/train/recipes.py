@@ -45,7 +45,8 @@ class Recipe:
     `compose` makes other examples of a batch of augmented images and their labels, such as scenes of digits. `tests`
     are the datasets on which it is measured, by the function `measure` of outputs and labels; `spiking` says whether
     all of it can become spikes (if not, the file is kept as PyTorch writes it), and `metadata` goes into the file. A
-    gradient whose norm, over all weights, is above `largest_gradient` is shortened to it.
+    gradient whose norm, over all weights, is above `largest_gradient` is shortened to it. ReLUs count in `steps`, where
+    there are any (`models.train.quantised`).
     """
 
     network: Callable[[], nn.Module]
@@ -58,6 +59,7 @@ class Recipe:
     weight_decay: float = 0.0
     batch: int = 100
     largest_gradient: float = math.inf
+    steps: int = 0
     spiking: bool = True
     compose: Callable[[Array, Labels, Rng], tuple[Array, Labels]] = lambda images, labels, rng: (images, labels)
     loss: Callable[[Tensor, Tensor], Tensor] = functional.cross_entropy

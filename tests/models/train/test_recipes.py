@@ -91,7 +91,8 @@ def test_the_network_learns_from_augmented_images_and_is_tested_on_known_data(na
 
 
 def test_every_recipe_is_that_of_a_shipped_network_and_every_network_has_one() -> None:
-    assert RECIPES.keys() == json.loads((WEIGHTS / "weights.json").read_text()).keys()
+    shipped = json.loads((WEIGHTS / "weights.json").read_text())
+    assert RECIPES.keys() == {name.partition("_steps")[0] for name in shipped}
 
 
 @pytest.mark.parametrize("name", [name for name in RECIPES if f"{name}_no_decay" in RECIPES])
