@@ -80,6 +80,8 @@ def test_metrics_by_hand():
     np.testing.assert_allclose(table["map_50"], [0, 0.5, 0.5])
     np.testing.assert_allclose(table["ann_map_50"], [0.5] * 3)
     np.testing.assert_allclose(table["fidelity_map_50"], [0, 0.5, 1])
+    np.testing.assert_allclose(table["map_50_low"], table["map_50"])  # one image is always the one that is drawn
+    np.testing.assert_allclose(table["fidelity_map_50_high"], table["fidelity_map_50"])
     np.testing.assert_allclose(table["spikes_per_image"], [5] * 3)
     np.testing.assert_allclose(table["energy_nj"], [1000 * 0.9e-3 + 0.5] * 3)
     np.testing.assert_allclose(table["ann_energy_nj"], [3] * 3)
