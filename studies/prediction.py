@@ -31,8 +31,9 @@ def predictions(study: Study, folder: Path, data_dir: Path | None = None) -> pd.
     Returns
     -------
     DataFrame
-        The columns that tell the condition; `model`; `layer`, the noisiest, and its `noise_steps`, those after which
-        its shot noise is as small as a typical activation (`models.shot_noise`); `agreed_ms`, when the answers have
+        The columns that tell the condition; `model`; `noise_steps`, after which the shot noise of a layer is as small
+        as a typical activation (`models.shot_noise`), the median over layers, since a path that is all but dead has
+        thousands and does no harm; `noisiest_layer` and its `noisiest_steps`; `agreed_ms`, when the answers have
         come to agree with `AGREED` of the ANN's, nan if they do not; `disagreement`, one minus that at the end of the
         window; `loss`, the ANN's accuracy less the network's there.
 
@@ -52,7 +53,8 @@ def predictions(study: Study, folder: Path, data_dir: Path | None = None) -> pd.
     rows = []
     for condition, known in zip(study.conditions, measured, strict=True):
         noise = shot_noise_of(Job(condition, study.folder, data_dir))["steps"]
-        predicted = {"model": condition.model, "layer": noise.idxmax(), "noise_steps": noise.max()}
+        predicted = {"model": condition.model, "noise_steps": noise.median()}
+        predicted |= {"noisiest_layer": noise.idxmax(), "noisiest_steps": noise.max()}
         rows.append({**known[list(study.columns)], **predicted, **known[["agreed_ms", "disagreement", "loss"]]})
     return pd.DataFrame(rows)
 
@@ -72,9 +74,7 @@ def draw_predictions(table: pd.DataFrame, window_ms: float) -> Figure:
         for axes, (column, label) in zip(figure.subplots(1, 2), PANELS.items(), strict=True):
             _draw(axes, table, column, window_ms)
             of = f"Spearman's rank correlation {rank_correlation(table, column):.2f}"
-            axes.set(
-                xscale="log", yscale="log", xlabel="predicted: steps of the noisiest layer", ylabel=label, title=of
-            )
+            axes.set(xscale="log", yscale="log", xlabel="predicted: steps, median over layers", ylabel=label, title=of)
         handles, labels = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
     return figure

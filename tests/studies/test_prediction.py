@@ -53,13 +53,14 @@ def test_measurements_are_those_of_the_condition(study, folder) -> None:
     np.testing.assert_allclose(found["loss"], [0.09, 0.15, 0.05])
 
 
-def test_the_prediction_is_the_noisiest_layer_on_the_calibration_images(study, folder) -> None:
+def test_the_prediction_is_the_median_layer_on_the_calibration_images(study, folder) -> None:
     found = predictions(study, folder)
     graph, images = load(study.folder / "tiny.onnx"), load_dataset("digits8").x[-30:]
     steps = shot_noise(graph, images)["steps"]
     calibrated = found[found["normalization"] != "none"]  # one scale per layer changes nothing
-    assert set(calibrated["layer"]) == {steps.idxmax()}
-    np.testing.assert_allclose(calibrated["noise_steps"], steps.max(), rtol=1e-3)
+    assert set(calibrated["noisiest_layer"]) == {steps.idxmax()}
+    np.testing.assert_allclose(calibrated["noisiest_steps"], steps.max(), rtol=1e-3)
+    np.testing.assert_allclose(calibrated["noise_steps"], np.median(steps), rtol=1e-3)
 
 
 def test_tables_of_other_conditions_are_refused(study, folder) -> None:
