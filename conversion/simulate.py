@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from collections.abc import Mapping
 from functools import partial
@@ -25,10 +26,11 @@ from conversion.plan import Plan, by_neuron, constant_currents, make_plan
 from conversion.recording import Recording
 from conversion.settings import Simulation
 from models.encoders import SpikeTrains
-from models.graph import Array, Graph
+from models.graph import Array, Conv2d, Dense, Graph
 
 LARGEST_BATCH = 250
 NEURONS_IN_CACHE = 400_000  # of all images of a batch; with more of them a step takes longer per image
+FEW_WEIGHTS = 4_000_000  # Brian2's objects hold each other, and Python may let many networks lie before it looks
 Silent = Mapping[str, NDArray[np.bool_]]
 
 
@@ -65,7 +67,11 @@ def simulate(
     network = build(plan, simulation, batch_size)
     _check_silent(network, silent or {}, len(images))
     run(network, batches, parts, progress)
-    return make_recording(network, rate)
+    recording = make_recording(network, rate)
+    if sum(layer.weight.size for layer in graph if isinstance(layer, Conv2d | Dense)) > FEW_WEIGHTS:
+        del network, batches
+        gc.collect()
+    return recording
 
 
 def to_brian2(graph: Graph, simulation: Simulation, *, signed_input: bool = False) -> NetworkInHand:

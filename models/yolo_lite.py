@@ -9,6 +9,7 @@ weights as yolo_lite_voc.npz: w0 .. w6 (out, in, k, k) and b0 .. b6.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import onnx
@@ -31,8 +32,8 @@ VOC = Head(
 )  # fmt: skip
 
 
-def yolo_lite(path: Path) -> Graph:
-    """The network from its npz file, for RGB images of 224 x 224 pixels in [0, 1].
+def yolo_lite(path: Path) -> tuple[Graph, Head]:
+    """The network from its npz file, for RGB images of 224 x 224 pixels in [0, 1], and what its output means.
 
     Raises
     ------
@@ -44,35 +45,36 @@ def yolo_lite(path: Path) -> Graph:
         raise DatasetError(f"{path} has no {missing[0]}; it holds {', '.join(sorted(arrays))}")
     layers: list[Layer] = []
     for i in range(CONVOLUTIONS):
-        layers.append(_convolution(i, arrays[f"w{i}"], arrays[f"b{i}"]))
+        layers.append(convolution(f"conv{i + 1}", arrays[f"w{i}"], arrays[f"b{i}"], is_last=i == CONVOLUTIONS - 1))
         if i < POOLINGS:
             layers.append(MaxPool2d(name=f"pool{i + 1}", inputs=(), kernel=(2, 2), stride=(2, 2)))
-    return sequential((3, PHOTO_SIDE, PHOTO_SIDE), *layers)
+    return sequential((3, PHOTO_SIDE, PHOTO_SIDE), *layers), VOC
 
 
-def _convolution(i: int, weight: Array, bias: Array) -> Conv2d:
+def convolution(name: str, weight: Array, bias: Array, *, is_last: bool) -> Conv2d:
+    """A convolution that keeps the size of the map, with the leaky ReLU of YOLO; the last is linear."""
     border = weight.shape[2] // 2
-    return Conv2d(
-        name=f"conv{i + 1}",
-        inputs=(),
-        weight=weight,
-        bias=bias,
-        padding=(border,) * 4,
-        activation=LINEAR if i == CONVOLUTIONS - 1 else LEAKY_RELU,
-    )
+    activation = LINEAR if is_last else LEAKY_RELU
+    return Conv2d(name=name, inputs=(), weight=weight, bias=bias, padding=(border,) * 4, activation=activation)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m models.yolo_lite", description=__doc__)
+def write_as_told(module: str, about: str | None, weights: str, build: Callable[[Path], tuple[Graph, Head]]) -> None:
+    """The command of a module that makes an ONNX file of such a detector from an npz file of the data directory."""
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=about)
     parser.add_argument("output", type=Path, help="the ONNX file to write")
     parser.add_argument("--data", type=Path, help="the data directory")
     arguments = parser.parse_args()
     try:
-        model = to_onnx(yolo_lite(find_file(WEIGHTS, arguments.data)))
-        onnx.helper.set_model_props(model, dict(metadata(VOC)))
+        graph, head = build(find_file(weights, arguments.data))
+        model = to_onnx(graph)
+        onnx.helper.set_model_props(model, dict(metadata(head)))
         write_atomically(arguments.output, model.SerializeToString(deterministic=True))
     except (ValueError, OSError) as error:
         parser.error(str(error))
+
+
+def main() -> None:
+    write_as_told("models.yolo_lite", __doc__, WEIGHTS, yolo_lite)
 
 
 if __name__ == "__main__":

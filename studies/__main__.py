@@ -82,6 +82,8 @@ def _parser() -> argparse.ArgumentParser:
         _tolerance,
         results,
     )
+    predict = _add(commands, "predict", "what shot noise predicts of a study, beside what it measured", _predict, study)
+    predict.add_argument("--data", type=Path, metavar="DIR", help="folder of the datasets")
     prose = _add(commands, "prose", "fill the pages of results/ from the tables", _prose, common)
     prose.add_argument("--check", action="store_true", help="only say which pages are not up to date")
     look = _add(commands, "look", "figures of what happens inside a network", _look, results)
@@ -194,6 +196,20 @@ def _tolerance(options: argparse.Namespace) -> None:
         write_table(folder, "bearable", [found])
         drawn = save(draw_tolerance(table), folder, "tolerance")
     print(found.to_string(index=False), *drawn, sep="\n")
+
+
+def _predict(options: argparse.Namespace) -> None:
+    study, folder = _study(options)
+    from studies.draw import save
+    from studies.prediction import draw_predictions, predictions
+    from studies.tables import check_owner, write_table
+
+    check_owner(folder, study.identity(folder))
+    with _written_to(folder):
+        table = predictions(study, folder, options.data)
+        write_table(folder, "predictions", [table])
+        drawn = save(draw_predictions(table, max(c.duration_ms for c in study.conditions)), folder, "predictions")
+    print(table.to_string(index=False), *drawn, sep="\n")
 
 
 def _prose(options: argparse.Namespace) -> None:

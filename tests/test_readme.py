@@ -58,21 +58,6 @@ def test_the_sweep_and_the_files_of_a_notebook(monkeypatch, tmp_path):
     assert str(names["recording"]).startswith("3 images, 100 ms")
 
 
-def test_sweeps_and_recordings_of_the_page_from_python(monkeypatch, tmp_path):
-    page, names = PAGES[Path("notebooks", "from_python.md")], {}
-    sweeping, keeping = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
-    exec(compile(sweeping, "from_python.md", "exec"), names)
-    assert set(names["table"]["normalization"]) == {"data", "channel"}
-    assert len(names["images"]) == 2 * 20
-    monkeypatch.chdir(tmp_path)
-    short = block("python").replace("digits.x[:100]", "digits.x[:5]").replace("digits.y[:100]", "digits.y[:5]")
-    weights = str(ROOT / "models")
-    exec(compile(short.replace('"models/', f'"{weights}/'), "README.md", "exec"), names)
-    before = names["recording"].output_counts
-    exec(compile(keeping, "from_python.md", "exec"), names)
-    np.testing.assert_array_equal(names["recording"].output_counts, before)
-
-
 def test_the_study_is_sound():
     assert len(parse_study(tomllib.loads(block("toml")), "mine", ROOT).conditions) == 18
 

@@ -176,10 +176,12 @@ def _counts(
 
 
 def within(graph: Graph, simulation: Simulation) -> Simulation:
-    """The simulation with the backgrounds and gains of those layers alone that a network has."""
-    backgrounds = {name: value for name, value in simulation.backgrounds.items() if name in graph.shapes}
-    gains = {name: value for name, value in simulation.gains.items() if name in graph.shapes}
-    return replace(simulation, backgrounds=backgrounds, gains=gains)
+    """The simulation with the backgrounds, gains and thresholds of those layers alone that a network has."""
+    backgrounds, gains, thresholds = (
+        {name: value for name, value in of_layers.items() if name in graph.shapes}
+        for of_layers in (simulation.backgrounds, simulation.gains, simulation.thresholds)
+    )
+    return replace(simulation, backgrounds=backgrounds, gains=gains, thresholds=thresholds)
 
 
 def _require_curve(simulation: Simulation, curve: FICurve) -> None:

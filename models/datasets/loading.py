@@ -134,7 +134,8 @@ def _named(name: str, data_dir: Path | str | None, shape: Shape | None) -> Datas
         digits = _digits()
         return Dataset(name, *compose_scenes(digits.x, digits.y, np.random.default_rng(0)))
     if name in PHOTOGRAPHS:
-        return Dataset(name, *read_photographs(find_file(f"{name}.npz", data_dir), shape))
+        file, parts = PHOTOGRAPHS[name]
+        return Dataset(name, *read_photographs(find_file(file, data_dir), shape, parts))
     if name in DERIVED:
         original, change = DERIVED[name]
         data = load_dataset(original, data_dir)

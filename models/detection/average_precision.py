@@ -1,4 +1,4 @@
-"""How good found boxes are: mean average precision at an overlap of one half, by pycocotools."""
+"""How good found boxes are: mean average precision at an overlap of one half, by pycocotools, and its interval."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -17,6 +18,7 @@ OVERLAP = 0.5
 LEVELS = 101
 SIDE = 1000.0  # of an image, in the units of COCOeval's areas, of which it takes all up to the largest
 LARGEST_AREA = 1e10
+DRAWS = 1000
 
 
 def mean_average_precision(found: Sequence[Array], truth: Sequence[Array]) -> float:
@@ -37,6 +39,59 @@ def mean_average_precision(found: Sequence[Array], truth: Sequence[Array]) -> fl
     float
         In [0, 1]; NaN if there is nothing to find.
     """
+    evaluation = _evaluate(found, truth)
+    return evaluation if isinstance(evaluation, float) else float(evaluation.eval["precision"].mean())
+
+
+def map_interval(
+    found: Sequence[Array], truth: Sequence[Array], draws: int = DRAWS, share: float = 0.95
+) -> tuple[float, float]:
+    """The interval of `mean_average_precision` over the choice of images, by the percentile bootstrap (Efron 1979).
+
+    N images are drawn of the N with replacement, again and again; the random numbers are always the same. A class that
+    is in none of the drawn images does not count there.
+
+    Returns
+    -------
+    tuple of float
+        Both ends; NaN if there is nothing to find.
+    """
+    evaluation = _evaluate(found, truth)
+    if isinstance(evaluation, float):
+        return evaluation, evaluation
+    count = len(truth)
+    drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), draws).astype(np.int32)
+    outside = 50 * (1 - share)
+    low, high = np.nanpercentile(_resampled(evaluation, drawn), [outside, 100 - outside])
+    return float(low), float(high)
+
+
+def _resampled(evaluation: COCOeval, times: NDArray[np.int32]) -> NDArray[np.float64]:
+    """The mAP of each row of `times`, which says how often each image is there; shape (draws,)."""
+    images = len(evaluation.params.imgIds)
+    by_class = (evaluation.evalImgs[start : start + images] for start in range(0, len(evaluation.evalImgs), images))
+    return np.nanmean([_average_precision([e for e in each if e is not None], times) for each in by_class], axis=0)
+
+
+def _average_precision(images: Sequence[dict], times: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Of one class, as COCOeval has it for each draw; NaN in draws without a box to find."""
+    order = np.argsort(-np.concatenate([image["dtScores"] for image in images]), kind="mergesort")
+    right = np.concatenate([image["dtMatches"][0] for image in images])[order] > 0
+    owner = np.concatenate([np.full(len(image["dtScores"]), image["image_id"]) for image in images])[order].astype(int)
+    there = times[:, [image["image_id"] for image in images]] @ [len(image["gtIds"]) for image in images]
+    so_far = np.cumsum(times[:, owner], axis=1)
+    hits = np.cumsum(times[:, owner] * right, axis=1)
+    precision = hits / np.maximum(so_far, 1)
+    best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    best = np.column_stack([best, np.zeros(len(times))])  # beyond the last box no recall is reached
+    recall = hits / np.maximum(there, 1)[:, None]
+    levels = np.linspace(0, 1, LEVELS)
+    at = np.stack([np.searchsorted(row, levels, side="left") for row in recall])
+    return np.where(there > 0, np.take_along_axis(best, at, axis=1).mean(axis=1), np.nan)
+
+
+def _evaluate(found: Sequence[Array], truth: Sequence[Array]) -> COCOeval | float:
+    """What pycocotools finds, or at once the mAP where there is nothing to find (NaN) or nothing was found (0)."""
     found = [_drop_difficult(*image) for image in zip(found, truth, strict=True)]
     truth = [boxes[boxes[:, 5] == 0] for boxes in truth]
     classes = sorted({int(number) for boxes in truth for number in boxes[:, 0]})
@@ -51,7 +106,7 @@ def mean_average_precision(found: Sequence[Array], truth: Sequence[Array]) -> fl
         parameters.maxDets, parameters.areaRng, parameters.areaRngLbl = [10**6], [[0, LARGEST_AREA]], ["all"]
         evaluation.evaluate()
         evaluation.accumulate()
-    return float(evaluation.eval["precision"].mean())
+    return evaluation
 
 
 def _drop_difficult(found: Array, truth: Array) -> Array:

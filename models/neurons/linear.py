@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from brian2 import Quantity, ms
+from brian2 import Hz, Quantity, have_same_dimensions, ms
 
 from models.neurons.neuron import Neuron
 from models.options import InitialPotential, Reset
@@ -52,6 +52,7 @@ def integrate_and_fire(
     v_init: InitialPotential = "zero",
     refractory: Quantity = 0 * ms,
     v_min: float = -math.inf,
+    leak: Quantity = 0 * Hz,
 ) -> Neuron:
     """The non-leaky neuron of Cao 2015 and Diehl 2015: v sums its weighted input and spikes at `v_th`.
 
@@ -67,10 +68,14 @@ def integrate_and_fire(
         Input that arrives during the refractory period is lost.
     v_min : float
         Lower clamp, at most 0: v never stays below it (Cao 2015, with 0); by default there is none.
+    leak : Quantity
+        What v gains in a second, below 0 what it loses, whatever it is: L of Cao 2015, which is that of a step. Neurons
+        that only accumulate have none.
     """
     return Neuron(
         equations=REFRACTORY_INTEGRATE_AND_FIRE if refractory > 0 * ms else INTEGRATE_AND_FIRE,
         source="Cao, Chen, Khosla, IJCV 2015; Diehl et al., IJCNN 2015",
+        background=_per_second(leak),
         **_common(v_th, reset, v_init, refractory, v_min),
     )
 
@@ -103,6 +108,12 @@ def leaky_integrate_and_fire(
 def accumulator() -> Neuron:
     """The output neuron that never spikes: v sums its input for ever (Rueckauer 2017, Kim 2020)."""
     return Neuron(equations=ACCUMULATOR, threshold="", reset="", source="Kim et al., AAAI 2020", initial={"v": "0"})
+
+
+def _per_second(leak: Quantity) -> float:
+    if not (have_same_dimensions(leak, Hz) and math.isfinite(float(leak))):
+        raise ValueError(f"leak is {leak}; a constant leak is a finite number of Hz")
+    return float(leak)
 
 
 def _common(

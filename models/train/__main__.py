@@ -34,12 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     recipe = RECIPES[options.name]
     if options.learning_rate is not None:
         recipe = replace(recipe, learning_rate=options.learning_rate)
+    recipe = replace(recipe, steps=options.steps or 0)
     try:
         entry = _train(recipe, options)
     except ValueError as error:
         parser.error(str(error))
-    enter(WEIGHTS / "weights.json", options.name, entry)
-    print(json.dumps({options.name: entry}, indent=2))
+    enter(WEIGHTS / "weights.json", _written(options), entry)
+    print(json.dumps({_written(options): entry}, indent=2))
     return 0
 
 
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", type=_device, default=kind, help=f"as PyTorch names it (default: {kind})")
     parser.add_argument("--checkpoint-dir", type=Path, default=Path(".checkpoints"))
     parser.add_argument("--data", type=Path, help="the data directory")
+    parser.add_argument("--steps", type=_positive, help="fine-tune for so many steps as spikes; writes NAME_steps")
     parser.add_argument("--learning-rate", type=_rate, help="instead of the recipe's")
     parser.add_argument(
         "--start", type=_existing, help="weights to start from, of the same network; its hash is entered"
@@ -62,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _train(recipe: Recipe, options: argparse.Namespace) -> dict[str, Any]:
     """Train, write the file, and say what it is."""
-    name, seed, epochs = options.name, options.seed, options.epochs or recipe.epochs
+    name, seed, epochs = _written(options), options.seed, options.epochs or recipe.epochs
     origin: dict[str, Any] = {"command": _command(options, epochs)}
     origin |= {} if options.start is None else {"start": _origin_of(options.start)}
     data, path = recipe.training(options.data), WEIGHTS / f"{name}.onnx"
@@ -74,6 +76,11 @@ def _train(recipe: Recipe, options: argparse.Namespace) -> dict[str, Any]:
     about = {"dataset": data.name, "images": len(data.y), "epochs": epochs, "seed": seed}
     measures = {test: measured(outputs(path, images.x), images.y) for test, images in tests.items()}
     return {"sha256": sha256(path), **origin, **about, measure: measures}
+
+
+def _written(options: argparse.Namespace) -> str:
+    """What the network is called."""
+    return options.name if options.steps is None else f"{options.name}_steps{options.steps}"
 
 
 def _positive(text: str) -> int:
@@ -110,6 +117,7 @@ def _existing(text: str) -> Path:
 def _command(options: argparse.Namespace, epochs: int) -> str:
     """What makes the same file again."""
     values = {"seed": options.seed, "epochs": epochs}
+    values |= {"steps": options.steps} if options.steps else {}
     values |= {"learning-rate": options.learning_rate, "start": options.start}
     values |= {"device": options.device} if options.device != "cpu" else {}
     given = (f" --{option} {value}" for option, value in values.items() if value is not None)

@@ -26,6 +26,7 @@ from models.datasets import Dataset, npz_arrays
 from models.graph import Array
 from models.onnx_io import load, to_bytes, to_half, to_onnx
 from models.structure import per_channel
+from models.train.quantised import clipped, count_in_steps
 from models.train.recipes import Recipe, Rng
 
 LARGEST_FILE = 16e6  # bytes
@@ -56,6 +57,8 @@ def train(
     network = recipe.network()
     if start is not None:
         load_weights(network, start)
+    if recipe.steps:
+        count_in_steps(network, recipe.steps)
     network = network.to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     steppers = _steppers(recipe, network, epochs * -(-len(data.y) // recipe.batch))
     parts = {"network": network} | {f"{i}.{j}": part for i, pair in enumerate(steppers) for j, part in enumerate(pair)}
@@ -209,7 +212,7 @@ def _export(network: nn.Module, input_shape: tuple[int, ...], path: Path) -> Non
     with warnings.catch_warnings():  # the older exporter, which says that it is old, keeps the names of the modules
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.onnx.export(
-            network.eval(),
+            clipped(network).eval(),
             example,
             path,
             dynamo=False,

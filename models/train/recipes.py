@@ -45,7 +45,8 @@ class Recipe:
     `compose` makes other examples of a batch of augmented images and their labels, such as scenes of digits. `tests`
     are the datasets on which it is measured, by the function `measure` of outputs and labels; `spiking` says whether
     all of it can become spikes (if not, the file is kept as PyTorch writes it), and `metadata` goes into the file. A
-    gradient whose norm, over all weights, is above `largest_gradient` is shortened to it.
+    gradient whose norm, over all weights, is above `largest_gradient` is shortened to it. ReLUs count in `steps`, where
+    there are any (`models.train.quantised`).
     """
 
     network: Callable[[], nn.Module]
@@ -58,6 +59,7 @@ class Recipe:
     weight_decay: float = 0.0
     batch: int = 100
     largest_gradient: float = math.inf
+    steps: int = 0
     spiking: bool = True
     compose: Callable[[Array, Labels, Rng], tuple[Array, Labels]] = lambda images, labels, rng: (images, labels)
     loss: Callable[[Tensor, Tensor], Tensor] = functional.cross_entropy
@@ -140,10 +142,7 @@ _detector = partial(
 _unrectified = partial(_cifar, augment=crop, tests=("cifar10_crop",))
 _deep = partial(_cifar, augment=jitter_and_centre, tests=("cifar10_centred",), epochs=25)
 
-RECIPES = {
-    "mnist_convnet": _mnist(architectures.mnist_convnet, augment=partial(shift, largest=2)),
-    "mnist_mlp": _mnist(architectures.mnist_mlp, augment=partial(shift, largest=1)),
-    "digit_detector": _detector(architectures.digit_detector),
+_UNDECAYED = {
     # Cao 2015, tailored step by step; each line changes one thing.
     "cifar_cnn_untailored": _unrectified(
         partial(cifar_cnn, centred=True, activation=nn.Tanh, bias=True, pool=nn.MaxPool2d), spiking=False
@@ -152,11 +151,8 @@ RECIPES = {
     "cifar_cnn_relu": _cifar(partial(cifar_cnn, bias=True, pool=nn.MaxPool2d)),
     "cifar_cnn_nobias": _cifar(partial(cifar_cnn, pool=nn.MaxPool2d)),
     "cifar_cnn_tailored": _cifar(cifar_cnn),
-    # The tailored network once more, three times as long, on images with holes, since it overfits.
-    "cifar_cnn_cao": _cifar(cifar_cnn, augment=partial(punch, augment=crop_and_rectify, side=8), epochs=120),
-    # Sengupta 2019, VGG-16 at half its widths, and the same with batch norm, which the importer folds.
-    "cifar_vgg16": _deep(partial(vgg16, share=0.5)),
-    "cifar_vgg16_bn": _deep(partial(vgg16, batch_norm=True, share=0.5)),
+    # Sengupta 2019; batch norm is folded by the importer.
+    "cifar_vgg16_half": _deep(partial(vgg16, share=0.5)),
     **{f"cifar_resnet{depth}": _deep(partial(resnet, depth)) for depth in (8, 14, 20, 32)},
     "cifar_resnet20_bn": _deep(partial(resnet, 20, batch_norm=True)),
 }
@@ -175,9 +171,15 @@ _by_sgd = partial(
     _decayed, epochs=90, optimizers=sgd, learning_rate=0.1, weight_decay=5e-4, largest_gradient=1.0
 )  # as networks with batch norm were trained by He 2016
 
-RECIPES |= {
-    **{f"{name}_decay": _decayed(RECIPES[name], 280, side=8) for name in _STEPS},
-    **{f"cifar_resnet{depth}_decay": _decayed(RECIPES[f"cifar_resnet{depth}"], n) for depth, n in _RESNETS.items()},
-    "cifar_resnet20_bn_decay": _by_sgd(RECIPES["cifar_resnet20_bn"]),
+RECIPES = {
+    "mnist_convnet": _mnist(architectures.mnist_convnet, augment=partial(shift, largest=2)),
+    "mnist_mlp": _mnist(architectures.mnist_mlp, augment=partial(shift, largest=1)),
+    "digit_detector": _detector(architectures.digit_detector),
+    **{name: _decayed(_UNDECAYED[name], 280, side=8) for name in _STEPS},
+    "cifar_vgg16": _decayed(_deep(vgg16), 30, side=8, batch=500),
+    **{f"cifar_resnet{depth}": _decayed(_UNDECAYED[f"cifar_resnet{depth}"], n) for depth, n in _RESNETS.items()},
+    "cifar_resnet20_bn": _by_sgd(_UNDECAYED["cifar_resnet20_bn"]),
     "cifar_resnet56_bn": _by_sgd(_deep(partial(resnet, 56, batch_norm=True)), epochs=40),
+    # Trained less and without weight decay, to see what it does to a conversion.
+    **{f"{name}_no_decay": recipe for name, recipe in _UNDECAYED.items()},
 }

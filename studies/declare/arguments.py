@@ -1,4 +1,4 @@
-"""Keys with a point, such as `neuron.tau_m`: arguments of a model; values with a unit as text, such as "5 ms".
+"""Keys with a point, such as `neuron.tau_m` or `v_th.conv1`: what a model takes or a layer has; values such as "5 ms".
 
 A TOML table cannot hold `neuron = "lif"` beside `neuron.tau_m`, so `neuron.model = "lif"` says the same there. What an
 argument may be is known by the model, and checked where that is made (`studies.run.settings`).
@@ -18,6 +18,7 @@ FAMILIES: Mapping[str, str] = {
     "neuron": "an argument of the neuron model",
     "synapse": "an argument of the synapse model",
     "delay": "the delay of what a layer receives",
+    "v_th": "the threshold of a layer",
 }
 _AMOUNT = re.compile(r"\s*([-+]?(?:inf|(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?))\s*((?:/\s*)?)([A-Za-z].*?)\s*")
 Argument = str | float | int | bool
@@ -51,6 +52,8 @@ def check_argument(name: str, value: Any) -> None:
         raise StudyError(
             f"{name} is {value!r}; {what} is a number, a number with a unit as text, such as '5 ms', or a text"
         )
+    if name.startswith("v_th.") and not (isinstance(value, int | float) and 0 < value < math.inf):
+        raise StudyError(f"{name} is {value!r}; it must be a number above 0")
 
 
 def amount(value: Any) -> tuple[float, str] | None:

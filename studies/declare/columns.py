@@ -3,7 +3,8 @@
 Their names and units, as axes show them, are in `studies.tables.labels`; what they mean is said where they are
 measured, in `studies.measure`. A metrics.csv of classes without `unanswered_share` is of an earlier version, which
 counted an image without an answer as wrong, not as chance would; it is read, drawn and quoted as it is. So is one
-without `latency_ms`, by which the output's window, and with it `time_ms`, begins later than the image.
+without `latency_ms`, by which the output's window, and with it `time_ms`, begins later than the image, and one of boxes
+without the ends of intervals.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ LAYER_COLUMNS = (
 )  # fmt: skip
 DETECTION_COLUMNS = (
     "time_ms", "map_50", "ann_map_50", "fidelity_map_50", "spikes_per_image", "synops_per_image", "energy_nj",
-    "ann_energy_nj", "time_to_99_ms", "time_to_99_9_ms", "latency_ms",
+    "ann_energy_nj", "time_to_99_ms", "time_to_99_9_ms", "latency_ms", "map_50_low", "map_50_high",
+    "fidelity_map_50_low", "fidelity_map_50_high",
 )  # fmt: skip
 DRAWN_IMAGES = 6  # the first ones, of which boxes are kept
 BOX_COLUMNS = ("time_ms", "source", "image", "class", "score", "x0", "y0", "x1", "y1")
@@ -32,6 +34,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
 }
 SHARES = (
     "accuracy", "ann_accuracy", "agreement", "unanswered_share", "map_50", "ann_map_50", "fidelity_map_50",
+    "map_50_low", "map_50_high", "fidelity_map_50_low", "fidelity_map_50_high",
     "silent_share", "subthreshold_share", "saturated_share",
 )  # fmt: skip
 

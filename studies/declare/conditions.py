@@ -70,8 +70,8 @@ class Condition:
         the study. "signed" sends negative spikes too, for leaky ReLU, PReLU and linear layers (Kim 2020); "balanced"
         does so without the imbalance of its thresholds, and so with slope 1 below zero.
     tau_m_ms, refractory_ms, reset, v_th, v_min, v_init : float, str
-        Of "if", "lif" and the signed neurons. The potential is never below `v_min` (Cao 2015, with 0). What other
-        models take is in `arguments`.
+        Of "if", "lif" and the signed neurons. The potential is never below `v_min` (Cao 2015, with 0); `v_th.conv1` is
+        the threshold of the layer conv1 alone. What other models take is in `arguments`.
     normalization : str
         A scheme of `conversion.normalize`, or "spike" (Spike-Norm). That simulates the calibration images as the
         condition says, with its neurons, input code and seed, once per layer.
@@ -121,7 +121,7 @@ class Condition:
     network_seed : int
         Of all that is drawn once for a network; by default as `seed`.
     arguments : tuple of (str, value)
-        The keys with a point: `neuron.tau_m`, `synapse.tau_s`, `delay.fc1`.
+        The keys with a point: `neuron.tau_m`, `synapse.tau_s`, `delay.fc1`, `v_th.fc1`.
     memory_gb : float
         What a batch of images may take; it sets the size of the batches, and so how the random numbers are dealt.
     """

@@ -50,6 +50,8 @@ def check_together(c: Condition) -> None:
             f"normalization is 'spike' and neuron {c.neuron!r}; Spike-Norm looks at the positive input of neurons that "
             "are 'if' or 'lif'"
         )
+    if any(name.startswith("v_th.") for name, _ in c.arguments):
+        _check_thresholds(c)
     if c.matching != "none":
         _check_matching(c)
     if c.encoder == "burst" and c.dt_ms > 1:
@@ -57,6 +59,17 @@ def check_together(c: Condition) -> None:
     if c.encoder in ("poisson", "on_off") and c.max_rate_hz is not None and c.max_rate_hz * c.dt_ms > 1000 * (1 + 1e-9):
         highest = f"a Poisson input spikes once a step at most, {1000 / c.dt_ms:g} Hz"
         raise StudyError(f"max_rate_hz is {c.max_rate_hz:g}; with dt_ms = {c.dt_ms:g} {highest}")
+
+
+def _check_thresholds(c: Condition) -> None:
+    """Thresholds of layers are those of neurons with a key for it, and nothing else finds them."""
+    name, value = next((name, value) for name, value in c.arguments if name.startswith("v_th."))
+    if c.v_th is None:
+        raise StudyError(f"{name} is {value:g}; the neurons of {c.neuron!r} take no v_th; use 'if', 'lif' or 'signed'")
+    if c.normalization == "spike":
+        raise StudyError(f"{name} is {value:g}; Spike-Norm finds the thresholds; use another normalization")
+    if c.matching != "none":
+        raise StudyError(f"{name} is {value:g}; matching is {c.matching!r}, for one threshold of all; leave one out")
 
 
 def _check_matching(c: Condition) -> None:
@@ -69,6 +82,9 @@ def _check_matching(c: Condition) -> None:
         raise StudyError(
             f"matching is {c.matching!r}; Spike-Norm moves the thresholds that it rests on; use another normalization"
         )
+    if "neuron.leak" in dict(c.arguments):
+        leak = dict(c.arguments)["neuron.leak"]
+        raise StudyError(f"neuron.leak is {leak!r}; matching is {c.matching!r}, which sets that current; leave one out")
     _check_model(f"matching {c.matching!r}", c, current_offset="none", residual_ms=0)
 
 

@@ -12,7 +12,7 @@ from studies.run.experiment import (
 from studies.run.files import Job, model_path
 from studies.run.from_dict import sweep
 from studies.run.neurons import made_neuron
-from studies.run.noise import say_shot_noise
+from studies.run.noise import say_shot_noise, shot_noise_of
 from studies.run.runner import run_study
 from studies.run.settings import encoder_of, simulation_of
 
@@ -29,6 +29,7 @@ __all__ = [
     "run_study",
     "say_accuracies",
     "say_shot_noise",
+    "shot_noise_of",
     "simulate_condition",
     "simulation_of",
     "sweep",

@@ -58,12 +58,14 @@ from studies.run.files import (
 from studies.run.neurons import made_neuron
 from studies.run.settings import (
     calibration_of,
+    check_thresholds,
     curve_of,
     encoder_of,
     network_seed_of,
     output_of,
     rheobase,
     simulation_of,
+    threshold_of,
 )
 
 MATCHED_IMAGES = 50  # of those to calibrate on; more change little
@@ -112,6 +114,7 @@ def check_job(job: Job) -> None:
     graph, c = network(job), job.condition
     neuron, encoder, (images, labels) = made_neuron(job), encoder_of(c), test_images(job)
     plan = make_plan(reduce_network(graph, c), signed=neuron.is_signed, signed_input=bool(np.any(images < 0)))
+    check_thresholds(c, plan)
     check_encoder(encoder, neuron, plan, c.dt_ms * ms)
     members_of(plan, output_of(c))
     for name, some in ((c.dataset, images), (c.calibration_dataset or c.dataset, calibration_images(job))):
@@ -271,7 +274,7 @@ def _detected(prepared: Prepared, recording: Recording, c: Condition) -> dict[st
 
 def _equivalent_thresholds(prepared: Prepared, c: Condition) -> Mapping[str, float]:
     found = equivalent_thresholds(prepared.reduced, prepared.normalised)
-    return {name: (1.0 if c.v_th is None else c.v_th) * v_th for name, v_th in found.items()}
+    return {name: threshold_of(c, name) * v_th for name, v_th in found.items()}
 
 
 def population_activations(prepared: Prepared, names: Sequence[str]) -> Iterator[tuple[str, Array]]:

@@ -13,7 +13,7 @@ from conversion.brian import max_rate
 from conversion.delays import Delays
 from conversion.normalize import FICurve, fi_curve, match_fi
 from conversion.options import Output
-from conversion.plan import ConversionError
+from conversion.plan import ConversionError, Plan
 from conversion.settings import Simulation
 from conversion.variability import Variability
 from models.encoders import Burst, ConstantCurrent, Encoder, OnOff, Phase, Poisson
@@ -43,6 +43,7 @@ def simulation_of(job: Job) -> Simulation:
         connectivity=c.connectivity,
         half_threshold_offset=c.current_offset == "half",
         network_seed=network_seed_of(c),
+        thresholds={name: v_th / _common_v_th(c) for name, v_th in arguments_of(c, "v_th").items()},
         delays=delays_of(c),
         variability=variability_of(job),
         memory_limit=c.memory_gb * 1e9,
@@ -74,6 +75,32 @@ def delays_of(c: Condition) -> Delays:
             raise StudyError(f"delay.{name} is {dict(c.arguments)[f'delay.{name}']!r}; it must have a unit such as ms")
     every = quantity("delay", c.delay, ms)
     return Delays(of_layers or every, sd=quantity("delay_sd", c.delay_sd, ms), jitter=quantity("jitter", c.jitter, ms))
+
+
+def threshold_of(c: Condition, layer: str) -> float:
+    """The threshold of the neurons of a layer, in units of the (normalised) activation."""
+    return float(arguments_of(c, "v_th").get(layer, _common_v_th(c)))
+
+
+def check_thresholds(c: Condition, plan: Plan) -> None:
+    """Raise unless the layers with a threshold of their own have neurons that spike.
+
+    Raises
+    ------
+    StudyError
+    """
+    spiking = [
+        p.name for p in plan.populations if p.role == "neuron" and (c.readout != "potential" or p != plan.output)
+    ]
+    for name in arguments_of(c, "v_th"):
+        if name not in spiking:
+            raise StudyError(
+                f"v_th.{name} is of no layer whose neurons spike; those are {', '.join(spiking) or 'none'}"
+            )
+
+
+def _common_v_th(c: Condition) -> float:
+    return 1.0 if c.v_th is None else c.v_th
 
 
 def variability_of(job: Job) -> Variability:
@@ -137,9 +164,12 @@ def rheobase(job: Job) -> float:
     Without a leak it is 0, with one the drive times tau_m reaches v_th (Gerstner et al., Neuronal Dynamics, section
     1.3); of other equations it is measured. A current offset and the background of `matching` take their parts of it.
     """
-    if job.condition.matching == "calibrated":  # every layer has a background of its own
+    c = job.condition
+    if c.matching == "calibrated":  # every layer has a background of its own
         return math.nan
-    c, neuron = job.condition, matched_neuron(job)
+    neuron = matched_neuron(job)
+    if "tau_m" in neuron.parameters and arguments_of(c, "v_th"):
+        return math.nan
     rate = float(max_rate(encoder_of(c), c.dt_ms * ms))
     offset = _v_th(neuron) / (2e-3 * c.duration_ms) if c.current_offset == "half" else 0.0
     missing = _onset(neuron, rate, c.dt_ms * ms) - offset - neuron.background

@@ -44,7 +44,7 @@ def functions(source: Source) -> Mapping[str, Callable[..., Any]]:
     the condition, with the value to keep, as `where` of a figure does. `time_ms` is "end" where it is not given;
     "reached" is the time from which the result stays at 99 % of the ANN's. An error says which call it is.
     """
-    calls = (accuracy, loss, value, number, median, each, span, within, images, header, reading)
+    calls = (accuracy, loss, precision, value, number, median, each, span, within, images, header, reading)
     return {call.__name__: _naming(partial(call, source), call.__name__) for call in calls} | {
         "weights": _naming(weights, "weights")
     }
@@ -64,6 +64,15 @@ def loss(source: Source, digits: int = 1, **where: Any) -> str:
     ends = paired_interval(ours, ann, agreement, images(source, **where))
     points, low, high = (_decimals(100 * share, digits) for share in (ann - ours, *ends))
     return f"{points} points ({low} to {high})"
+
+
+def precision(source: Source, column: str = "map_50", digits: int = 1, **where: Any) -> str:
+    """A mAP, or the fidelity, in % with its 95 % interval over images (bootstrap), at most over seeds."""
+    rows = select_condition(source, "metrics", **where)
+    low, high = rows[f"{column}_low"].min(), rows[f"{column}_high"].max()
+    return (
+        f"{show_mean(rows[column], digits, ' %')} ({_decimals(100 * low, digits)} to {_decimals(100 * high, digits)})"
+    )
 
 
 def value(
@@ -146,6 +155,9 @@ def reading(source: Source, **where: Any) -> str:
     rows = _rows(source, "metrics", **where)
     many = rows["seed"].nunique()
     over_seeds = f"± over {many} seeds (Student's t); " if many > 1 else ""
+    if "map_50_low" in rows:
+        of = f"brackets over the {images(source, **where):,} images (bootstrap)"
+        return f"Intervals are 95 %: {over_seeds}{of}."
     if "accuracy" not in rows:
         return (
             f"Intervals are 95 %: {over_seeds}a mAP has none over images."

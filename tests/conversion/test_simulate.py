@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from brian2 import Hz, ms, mV
+from brian2 import Hz, NeuronGroup, ms, mV
 
 from conversion.plan.populations import ConversionError
 from conversion.recording import Probe
@@ -358,3 +359,24 @@ def test_negative_activity_between_layers_is_refused():
     leaky = dense("fc1", "", 5, 7, activation=Activation(0.1))
     with pytest.raises(ConversionError, match=r"'fc1' can be negative .* 'fc2' reads it"):
         run(sequential((7,), leaky, dense("fc2", "", 2, 5)), np.zeros((5, 1, 7), bool))
+
+
+def test_nothing_of_a_large_network_is_left_behind(monkeypatch):
+    """Its objects hold each other, so that without the collector, switched off here, they stay."""
+    graph = networks()["conv, flatten, dense"]
+
+    def groups() -> int:
+        return sum(isinstance(each, NeuronGroup) for each in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    try:
+        before = groups()
+        monkeypatch.setattr("conversion.simulate.FEW_WEIGHTS", 0)
+        run(graph, input_spikes(graph))
+        assert groups() == before
+        monkeypatch.undo()
+        run(graph, input_spikes(graph))
+        assert groups() > before
+    finally:
+        gc.enable()

@@ -29,7 +29,7 @@ SIZES = {  # layers with weights, from the papers
     },
 }  # fmt: skip
 TANH = {
-    f"cifar_cnn_{step}{how}" for step in ("abs", "untailored") for how in ("", "_decay")
+    f"cifar_cnn_{step}{how}" for step in ("abs", "untailored") for how in ("", "_no_decay")
 }  # the first steps of Cao 2015's tailoring: ANNs only
 MEASURES = ("accuracy", "map_50")
 CLASSIFIERS = [name for name, entry in ENTRIES.items() if "accuracy" in entry]
@@ -53,10 +53,11 @@ def test_the_file_is_the_one_that_was_entered(name: str) -> None:
 
 @pytest.mark.parametrize("name", ENTRIES)
 def test_the_entry_says_how_to_make_it_again(name: str) -> None:
-    entry = ENTRIES[name]
-    anew = f"python -m models.train {name} --seed {entry['seed']} --epochs {entry['epochs']}"
+    entry, (network, _, steps) = ENTRIES[name], name.partition("_steps")
+    anew = f"python -m models.train {network} --seed {entry['seed']} --epochs {entry['epochs']}"
+    anew += f" --steps {steps}" if steps else ""
     assert entry["command"].startswith(f"{anew} --") if "start" in entry else entry["command"] == anew
-    assert ("start" in entry) == (f"--start models/weights/{name}.onnx" in entry["command"])
+    assert ("start" in entry) == (f"--start models/weights/{network}.onnx" in entry["command"])
     (measured,) = (entry[measure] for measure in MEASURES if measure in entry)
     assert measured.keys() <= set(NAMES)
 

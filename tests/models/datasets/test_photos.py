@@ -81,3 +81,32 @@ def test_what_is_no_photographs_with_boxes(tmp_path: Path, arrays, damage, words
 def test_a_file_that_is_nowhere(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"voc2007_test14\.npz is not in .*; name its directory with --data"):
         load_dataset("voc2007_test14", tmp_path)
+
+
+def test_photographs_of_some_parts_with_boxes_that_are_padded(tmp_path: Path, arrays) -> None:
+    boxes = np.full((3, 2, 6), -1, np.float32)
+    boxes[0], boxes[2, 0] = GT[:2], GT[2]
+    kept = {name: arrays[name] for name in ("blob", "offset")} | {"boxes": boxes, "split": np.array([1, 2, 0])}
+    np.savez(tmp_path / "bccd.npz", **kept)
+    test, train = (load_dataset(name, tmp_path, (3, 20, 20)) for name in ("bccd", "bccd_train"))
+    assert (test.x.shape, train.x.shape) == ((1, 3, 20, 20), (2, 3, 20, 20))
+    np.testing.assert_allclose(train.x[1], 0.2)
+    assert [len(of_image) for of_image in unpad_boxes(test.y)] == [0]
+    for got, wanted in zip(unpad_boxes(train.y), (GT[:2], GT[2:]), strict=True):
+        np.testing.assert_array_equal(got, wanted)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        ({"boxes": np.zeros((2, 1, 6))}, r"boxes has shape \(2, 1, 6\) for 3 photographs"),
+        ({"boxes": np.zeros((3, 1, 5))}, r"boxes has shape \(3, 1, 5\)"),
+        ({"boxes": np.full((3, 1, 6), np.nan)}, "boxes is not all finite numbers"),
+        ({"split": np.zeros(2)}, "has no split, a number for each of its 3 photographs"),
+        ({"split": np.zeros(3)}, "no photograph has a split of 2"),
+    ],
+)
+def test_what_is_no_part_of_photographs(tmp_path: Path, arrays, damage, words) -> None:
+    np.savez(tmp_path / "bccd.npz", **{"split": np.full(3, 2), **arrays, **damage})
+    with pytest.raises(DatasetError, match=words):
+        load_dataset("bccd", tmp_path)

@@ -11,7 +11,7 @@ import pytest
 from models.datasets.files import DatasetError
 from models.datasets.loading import find_file
 from models.detection import average_precision
-from models.detection.average_precision import mean_average_precision
+from models.detection.average_precision import _evaluate, _resampled, map_interval, mean_average_precision
 from models.detection.boxes import overlaps, unpad_boxes
 from models.detection.yolo import detect
 from models.onnx_io.running import predict
@@ -65,6 +65,48 @@ def test_difficult_objects_neither_count_nor_harm() -> None:
 def test_classes_that_no_image_shows_do_not_count() -> None:
     found = boxes((0, LEFT, 0.5), (7, RIGHT, 0.9))
     assert mean_average_precision([found], [boxes((0, LEFT, 0))]) == pytest.approx(1)
+
+
+def scattered(rng: np.random.Generator, images: int = 12) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Boxes of three classes, one of them rare, some found, some moved, some invented, some difficult."""
+    found, truth = [], []
+    for image in range(images):
+        corners = rng.uniform(0, 0.6, (4, 2))
+        classes = rng.integers(0, 2 + (image == 3), 4)
+        there = np.column_stack([classes, corners, corners + 0.3, rng.random(4) < 0.2])
+        moved = there.copy()
+        moved[:, 1:5] += rng.normal(0, 0.06, (4, 1))
+        moved[:, 5] = rng.random(4)
+        found.append(moved[rng.random(4) < 0.8])
+        truth.append(there[rng.random(4) < 0.8])
+    return found, truth
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_draw_has_the_map_of_images_that_are_there_so_often(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    found, truth = scattered(rng)
+    times = np.vstack([np.ones(12, int), rng.multinomial(12, np.full(12, 1 / 12), 20)])
+    expected = []
+    for each in times:
+        images = np.repeat(np.arange(12), each)
+        expected.append(mean_average_precision([found[i] for i in images], [truth[i] for i in images]))
+    np.testing.assert_allclose(_resampled(_evaluate(found, truth), times), expected, atol=1e-9)
+
+
+def test_an_interval_has_the_quantiles_of_the_draws() -> None:
+    """Of n images half are found: the share of the found ones among those drawn is binomial, and so is its mAP."""
+    truth = [boxes((0, LEFT, 0))] * 100
+    found = [boxes((0, LEFT, 0.5))] * 50 + [boxes()] * 50
+    low, high = map_interval(found, truth)
+    assert (low, high) == (pytest.approx(0.40, abs=0.015), pytest.approx(0.60, abs=0.015))
+    assert map_interval(found, truth) == (low, high)
+    assert map_interval(found[:1], truth[:1]) == (pytest.approx(1), pytest.approx(1))
+
+
+def test_intervals_where_there_is_nothing() -> None:
+    assert map_interval([boxes()], [boxes((0, LEFT, 0))]) == (0, 0)
+    assert all(map(math.isnan, map_interval([boxes((0, LEFT, 0.5))], [boxes()])))
 
 
 def test_nothing_found_is_zero_and_nothing_to_find_is_no_number() -> None:
@@ -124,7 +166,7 @@ def test_yolo_lite_finds_what_others_measured_with_eleven_levels(
 ) -> None:
     monkeypatch.setattr(average_precision, "LEVELS", 11)
     photographs = real_data(dataset)
-    raw = predict(yolo_lite(weights()), photographs.x)
+    raw = predict(yolo_lite(weights())[0], photographs.x)
     found = mean_average_precision(detect(raw, VOC), unpad_boxes(photographs.y))
     assert 100 * found == pytest.approx(measured, abs=0.1)
 

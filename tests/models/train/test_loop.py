@@ -119,8 +119,8 @@ def test_every_optimizer_goes_on_to_the_bit(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_step_is_no_longer_than_the_largest_gradient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nesterov's first step is 1.9 times the learning rate times the gradient, here of norm 1e-3 over all weights."""
-    recipe = replace(RECIPE, optimizers=sgd, largest_gradient=1e-3)
+    """Nesterov's first step is 1.9 times the learning rate times the gradient, here of norm 0.1 over all weights."""
+    recipe = replace(RECIPE, optimizers=sgd, largest_gradient=0.1)
     module = recipe.network()
     ((optimizer, _),) = steppers = loop._steppers(recipe, module, 10)
     rate, momentum = (optimizer.param_groups[0][key] for key in ("lr", "momentum"))
@@ -128,7 +128,7 @@ def test_a_step_is_no_longer_than_the_largest_gradient(tmp_path: Path, monkeypat
     data = some(n=50)
     loop._step(recipe, module, steppers, torch.from_numpy(data.x), torch.from_numpy(data.y))
     moved = [(weight - old).square().sum().item() for weight, old in zip(module.parameters(), before, strict=True)]
-    assert np.sqrt(sum(moved)) == pytest.approx(rate * (1 + momentum) * 1e-3, rel=1e-3)
+    assert np.sqrt(sum(moved)) == pytest.approx(rate * (1 + momentum) * 0.1, rel=1e-3)
 
 
 def test_a_batch_is_as_large_as_the_recipe_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,6 +323,17 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         command_line.main(["tiny", "--checkpoint-dir", str(tmp_path / "c"), *arguments])
 
     return run
+
+
+def test_steps_are_in_the_name_and_the_command_and_the_file_clips(tmp_path: Path, command) -> None:
+    command("--epochs", "1")
+    command("--epochs", "1", "--steps", "4", "--start", str(tmp_path / "tiny.onnx"))
+    entry = json.loads((tmp_path / "weights.json").read_text())["tiny_steps4"]
+    wanted = f"python -m models.train tiny --seed 0 --epochs 1 --steps 4 --start {tmp_path / 'tiny.onnx'}"
+    assert entry["command"] == wanted
+    assert entry["start"]["command"] == "python -m models.train tiny --seed 0 --epochs 1"
+    assert np.all(np.isfinite(load(tmp_path / "tiny_steps4.onnx")["conv"].activation.ceiling))
+    assert entry["accuracy"]["digits8"] > 0.3
 
 
 def test_the_entry_describes_the_file(tmp_path: Path, command) -> None:

@@ -65,4 +65,4 @@ def test_the_optimizers_of_a_recipe_have_its_decay_for_every_weight(name: str) -
     groups = [group for optimizer in optimizers for group in optimizer.param_groups]
     assert {group["weight_decay"] for group in groups} == {recipe.weight_decay}
     assert sum(w.numel() for group in groups for w in group["params"]) == sum(w.numel() for w in network.parameters())
-    assert (recipe.weight_decay > 0) == (name.endswith("_decay") or name == "cifar_resnet56_bn")
+    assert (recipe.weight_decay > 0) == (name.startswith("cifar") and not name.endswith("_no_decay"))

@@ -47,9 +47,36 @@ def test_a_number_and_its_unit(value, expected) -> None:
 
 
 def test_tables_of_models_become_keys() -> None:
-    section = {"neuron": {"model": "lif", "tau_m": "5 ms"}, "delay": {"model": "1 ms"}, "images": 3, "v_th": {"a": 1}}
-    flat = {"neuron": "lif", "neuron.tau_m": "5 ms", "delay.model": "1 ms", "images": 3, "v_th": {"a": 1}}
+    section = {"neuron": {"model": "lif", "tau_m": "5 ms"}, "delay": {"model": "1 ms"}, "images": 3, "v_min": {"a": 1}}
+    flat = {"neuron": "lif", "neuron.tau_m": "5 ms", "delay.model": "1 ms", "images": 3, "v_min": {"a": 1}}
     assert flatten(section) == flat
+
+
+def test_thresholds_of_layers_are_keys_beside_the_common_one() -> None:
+    fixed = {"model": "m.onnx", "dataset": "digits8", "images": 5, "v_th": {"conv1": 2}}
+    declared = study(fixed=fixed, grid={"v_th": {"fc": [1, 8.0]}, "v_min": [0.0]})
+    assert declared.columns == ("v_th.fc [1]", "v_min", "seed")
+    assert declared.conditions[1].arguments == (("v_th.conv1", 2), ("v_th.fc", 8.0))
+
+
+@pytest.mark.parametrize("value", [0, -1, float("inf"), "half"])
+def test_a_threshold_of_a_layer_is_above_zero(value) -> None:
+    with pytest.raises(StudyError, match=rf"v_th.conv1 is {value!r}; it must be a number above 0"):
+        study(fixed=CONTENT["fixed"] | {"v_th": {"conv1": value}})
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"neuron": {"model": "mine.py:own"}}, "v_th.fc is 2; the neurons of 'mine.py:own' take no v_th"),
+        ({"neuron": "if", "normalization": "spike"}, "v_th.fc is 2; Spike-Norm finds the thresholds"),
+        ({"neuron": "if", "matching": "fi"}, "v_th.fc is 2; matching is 'fi', for one threshold of all"),
+    ],
+)
+def test_thresholds_of_layers_go_with_neurons_that_nothing_else_gives_thresholds(values, message) -> None:
+    fixed = {"model": "m.onnx", "dataset": "digits8", "images": 5, "v_th": {"fc": 2}, **values}
+    with pytest.raises(StudyError, match=message):
+        study(fixed=fixed, grid={})
 
 
 def test_arguments_are_of_the_condition_and_their_columns_have_units() -> None:

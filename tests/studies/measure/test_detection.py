@@ -80,6 +80,8 @@ def test_metrics_by_hand():
     np.testing.assert_allclose(table["map_50"], [0, 0.5, 0.5])
     np.testing.assert_allclose(table["ann_map_50"], [0.5] * 3)
     np.testing.assert_allclose(table["fidelity_map_50"], [0, 0.5, 1])
+    np.testing.assert_allclose(table["map_50_low"], table["map_50"])  # one image is always the one that is drawn
+    np.testing.assert_allclose(table["fidelity_map_50_high"], table["fidelity_map_50"])
     np.testing.assert_allclose(table["spikes_per_image"], [5] * 3)
     np.testing.assert_allclose(table["energy_nj"], [1000 * 0.9e-3 + 0.5] * 3)
     np.testing.assert_allclose(table["ann_energy_nj"], [3] * 3)
@@ -145,7 +147,7 @@ def test_the_spiking_yolo_lite_finds_what_is_in_the_photographs(real_data, tmp_p
     """dog.jpg shows a bicycle, a dog and a car, person.jpg a person and a dog (and a horse, which the ANN misses)."""
     real_data("photos")
     try:
-        graph = yolo_lite(find_file(YOLO_LITE))
+        graph, _ = yolo_lite(find_file(YOLO_LITE))
     except DatasetError as error:
         pytest.skip(str(error))
     model = to_onnx(graph)

@@ -99,6 +99,9 @@ PAIRS = [
     {"dead_share": 0.5, "network_seed": 1},
     {"neuron.tau_m_cv": 0.5},
     {"neuron.v_th_cv": 0.5},
+    {"v_th.fc": 0.5},
+    {"neuron": "if", "tau_m_ms": None},
+    {"neuron": "if", "tau_m_ms": None, "neuron.leak": "-50 Hz"},
     {"delay.input": "3 ms"},
     {"matching": "fi"},
     {"matching": "calibrated"},
@@ -144,6 +147,22 @@ def test_neutral_values_change_nothing(folder):
 def test_what_does_not_go_with_the_neuron_is_refused_before_anything_is_simulated(folder, values, message):
     with pytest.raises(ValueError, match=message) as error:
         check_reach(job(folder, **values))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"v_th.fd": 2}, "v_th.fd is of no layer whose neurons spike; those are fc"),
+        (
+            {"v_th.fc": 2, "readout": "potential", "readout_k": None},
+            "v_th.fc is of no layer whose neurons spike; those are none",
+        ),
+    ],
+)
+def test_thresholds_of_layers_without_one_are_refused(folder, values, message):
+    with pytest.raises(StudyError, match=message) as error:
+        check_job(job(folder, **values | {"model": "other.onnx"}))
     assert "\n" not in str(error.value)
 
 

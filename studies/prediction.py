@@ -1,0 +1,108 @@
+"""What shot noise predicts of a study's conditions, beside what they came to: the command `brianize predict`."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from studies.declare import Study, StudyError
+from studies.draw import PALETTE, drawing
+from studies.run import Job, shot_noise_of
+from studies.statistics import settling_time
+from studies.tables import read_table
+
+AGREED = 0.95  # of the images, with the ANN: sooner settled than an accuracy that is a point away
+TWIN = "_no_decay"
+PANELS = {
+    "agreed_ms": "time until 95 % of the answers are the ANN's (ms)",
+    "disagreement": "share of other answers at the end",
+}
+
+
+def predictions(study: Study, folder: Path, data_dir: Path | None = None) -> pd.DataFrame:
+    """A row for each condition of a study that has run.
+
+    Returns
+    -------
+    DataFrame
+        The columns that tell the condition; `model`; `noise_steps`, after which the shot noise of a layer is as small
+        as a typical activation (`models.shot_noise`), the median over layers, since a path that is all but dead has
+        thousands and does no harm; `noisiest_layer` and its `noisiest_steps`; `agreed_ms`, when the answers have
+        come to agree with `AGREED` of the ANN's, nan if they do not; `disagreement`, one minus that at the end of the
+        window; `loss`, the ANN's accuracy less the network's there.
+
+    Raises
+    ------
+    StudyError
+        If the tables are of other conditions than the study now declares, or of a detector.
+    """
+    metrics = read_table(folder, "metrics")
+    if "agreement" not in metrics:
+        raise StudyError(f"study {study.name!r} finds boxes; predictions are compared with answers")
+    measured = [_measured(rows) for _, rows in metrics.groupby(list(study.columns), sort=False, dropna=False)]
+    if len(measured) != len(study.conditions):
+        raise StudyError(
+            f"study {study.name!r} has {len(study.conditions)} conditions, but its tables {len(measured)}; run it again"
+        )
+    rows = []
+    for condition, known in zip(study.conditions, measured, strict=True):
+        noise = shot_noise_of(Job(condition, study.folder, data_dir))["steps"]
+        predicted = {"model": condition.model, "noise_steps": noise.median()}
+        predicted |= {"noisiest_layer": noise.idxmax(), "noisiest_steps": noise.max()}
+        rows.append({**known[list(study.columns)], **predicted, **known[["agreed_ms", "disagreement", "loss"]]})
+    return pd.DataFrame(rows)
+
+
+def rank_correlation(table: pd.DataFrame, column: str) -> float:
+    """Spearman's, of `noise_steps` with a column of `predictions`; not reached comes last, and nan is of no order."""
+    ranks = table[["noise_steps", column]].fillna(np.inf).rank()
+    return float(np.corrcoef(ranks.to_numpy().T)[0, 1]) if (ranks.nunique() > 1).all() else math.nan
+
+
+def draw_predictions(table: pd.DataFrame, window_ms: float) -> Figure:
+    """Prediction against measurement for each condition, hollow where a network was trained without weight decay.
+
+    Triangles at the end of the window have not come to agree in it; a share of 0 stands at half the smallest other.
+    """
+    with drawing(9, 4) as figure:
+        for axes, (column, label) in zip(figure.subplots(1, 2), PANELS.items(), strict=True):
+            _draw(axes, table, column, window_ms)
+            of = f"Spearman's rank correlation {rank_correlation(table, column):.2f}"
+            axes.set(xscale="log", yscale="log", xlabel="predicted: steps, median over layers", ylabel=label, title=of)
+        handles, labels = figure.axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def _measured(rows: pd.DataFrame) -> pd.Series:
+    times, agreement = rows["time_ms"].to_numpy(float), rows["agreement"].to_numpy()
+    last = rows.iloc[-1]
+    known = {
+        "agreed_ms": settling_time(times, agreement, AGREED),
+        "disagreement": 1 - last["agreement"],
+        "loss": last["ann_accuracy"] - last["accuracy"],
+    }
+    return pd.concat([last, pd.Series(known)])
+
+
+def _draw(axes: Axes, table: pd.DataFrame, column: str, window_ms: float) -> None:
+    encoders = table["encoder"] if "encoder" in table else pd.Series("", table.index)
+    lowest = table[column][table[column] > 0].min() / 2 if (table[column] > 0).any() else 1.0
+    for colour, (encoder, some) in zip(PALETTE, table.groupby(encoders, sort=False), strict=False):
+        for hollow, group in some.groupby(some["model"].str.endswith(TWIN)):
+            reached = group[column].notna()
+            label = ", ".join(filter(None, [encoder, "without weight decay" if hollow else "with weight decay"]))
+            style: dict[str, Any] = {
+                "edgecolors": [colour],
+                "facecolors": "none" if hollow else [colour],
+                "label": label,
+            }
+            axes.scatter(group["noise_steps"][reached], group[column][reached].replace(0, lowest), **style)
+            style["label"] = None
+            axes.scatter(group["noise_steps"][~reached], [window_ms] * int((~reached).sum()), marker="^", **style)
