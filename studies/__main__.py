@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.paths import RESULTS, ROOT, is_ours
+from studies.options import positive, setting
 
 if TYPE_CHECKING:
     from studies.declare import Study
@@ -63,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "list", "the studies that ship with the project", _list, common)
     run = _add(commands, "run", "run a study, or continue an interrupted one", _run, study)
     workers = run.add_mutually_exclusive_group()
-    workers.add_argument("--jobs", type=_positive, metavar="N", help="workers (default: all cores)")
+    workers.add_argument("--jobs", type=positive, metavar="N", help="workers (default: all cores)")
     workers.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster that computes, tcp://HOST:8786")
     run.add_argument("--data", type=Path, metavar="DIR", help="folder of the datasets")
     run.add_argument("--predictions", action="store_true", help="write predictions.csv too, a row per image")
@@ -92,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     look.add_argument("--data", type=Path, metavar="DIR", help="folder of the datasets")
     settings = look.add_argument_group("settings, as in the [fixed] section of a study")
     for name in SETTINGS:
-        settings.add_argument(f"--{name.replace('_', '-')}", type=_value, metavar="VALUE")
+        settings.add_argument(f"--{name.replace('_', '-')}", type=setting, metavar="VALUE")
     _add(commands, "tailor", "what keeps a network from spiking, and the same network without it", _hand_over, common)
     _add(commands, "train", "train a shipped network again", _hand_over, common)
     bench = _add(commands, "bench", "measure the engine's speed", _bench, common)
@@ -264,29 +265,6 @@ def _written_to(folder: Path) -> Iterator[None]:
             raise
         remedy = "name a folder that can be written by --results, and to go on from what is there, copy it first"
         raise OSError(f"{place}: {error.strerror}; {remedy}") from error
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
-    return int(text)
-
-
-def _value(text: str) -> int | float | str | list[float]:
-    """A setting as a study's file would hold it, numbers between commas as a list of them.
-
-    `studies.declare.conditions` says what is wrong with it.
-    """
-    for kind in (int, float, _numbers):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
-
-
-def _numbers(text: str) -> list[float]:
-    return [float(number) for number in text.split(",")]
 
 
 def _one_line(error: Exception) -> str:

@@ -46,15 +46,7 @@ from studies.measure import (
     output_scale,
     predictions,
 )
-from studies.run.files import (
-    Job,
-    calibration_images,
-    fit,
-    has_boxes,
-    model_path,
-    network,
-    test_images,
-)
+from studies.run.files import Job, calibration_images, fit, has_boxes, model_path, network, test_images
 from studies.run.neurons import made_neuron
 from studies.run.settings import (
     calibration_of,
@@ -136,11 +128,11 @@ def check_reach(job: Job) -> None:
     ConversionError
     """
     c, graph = job.condition, network(job)
+    reduced = reduce_network(graph, c)
     simulation = simulation_of(job)  # raises where an f-I curve cannot be matched
     vary(simulation.neuron, simulation.variability)
-    plan = make_plan(reduce_network(graph, c), signed=simulation.neuron.is_signed)
+    plan = make_plan(reduced, signed=simulation.neuron.is_signed)
     delay(plan, simulation.delays, simulation.dt, spikes_at_input=simulation.encoder.spikes_at_input)
-    reduced = reduce_network(graph, c)
     if c.normalization == "spike" or not has_ceilings(reduced):
         return
     normalised = _normalised(reduced, fit(calibration_images(job), graph.input_shape), job)

@@ -61,7 +61,8 @@ ARCHITECTURES: Mapping[str, str] = {"convnet": "ConvNet", "mlp": "fully connecte
 TRAINED: Mapping[str, str] = {"mnist": "MNIST", "cifar": "CIFAR-10"}
 DETAILS: Mapping[str, str] = {
     "bn": " with batch normalisation",
-    "decay": ", weight decay",
+    "half": " of half width",
+    "no_decay": ", no weight decay",
     "relu": " with ReLU",
     "abs": " with absolute values",
     "nobias": " without biases",
@@ -69,7 +70,8 @@ DETAILS: Mapping[str, str] = {
     "untailored": ", not tailored",
     "cao": " of Cao",
 }
-_SHIPPED = re.compile(rf"({'|'.join(TRAINED)})_([a-z]+)(\d*)((?:_(?:{'|'.join(DETAILS)}))*)")
+_DETAIL = rf"_({'|'.join(DETAILS)})"
+_SHIPPED = re.compile(rf"({'|'.join(TRAINED)})_([a-z]+)(\d*)((?:{_DETAIL})*)")
 
 
 def name_of(column: str, value: Any) -> str:
@@ -98,6 +100,6 @@ def _network(name: str) -> str:
     found = _SHIPPED.fullmatch(name)
     if found is None:
         return {"digit_detector": "digit detector"}.get(name, name)
-    dataset, kind, depth, more = found.groups()
+    dataset, kind, depth, more, _ = found.groups()
     called = ARCHITECTURES.get(kind, "ResNet") + (f"-{depth}" if depth else "")
-    return f"{called}{''.join(DETAILS[word] for word in more.split('_')[1:])} ({TRAINED[dataset]})"
+    return f"{called}{''.join(DETAILS[word] for word in re.findall(_DETAIL, more))} ({TRAINED[dataset]})"

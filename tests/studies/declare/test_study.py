@@ -11,6 +11,7 @@ import pytest
 from models.paths import STUDIES
 from studies.declare.errors import StudyError
 from studies.declare.study import Study, load_study, parse_study, study_names
+from studies.draw import PAGE
 from studies.draw.declared import draw_figures
 from studies.run.runner import run_study
 from studies.tables.summary import summary
@@ -234,7 +235,7 @@ def test_tables_figures_and_report_name_the_variant(study_file, tmp_path):
     assert dict(ends) == {"base": 20, "low threshold": 20, "both": 10}
     assert loaded.content()["variants"]["both"] == {"v_th": 0.5, "reset": "zero", "duration_ms": 10}
     assert list(summary(table)["variant"]) == ["base"] * 2 + ["low threshold"] * 2 + ["both"] * 2
-    drawn = draw_figures(loaded, folder, ("svg",))[0].read_text()
+    drawn = draw_figures(loaded, folder, PAGE._replace(endings=("svg",)))[0].read_text()
     assert "low threshold" in drawn
 
 
