@@ -18,6 +18,7 @@ NIR says v > v_threshold, ours and most simulators v >= v_threshold. A spike pas
 of ours in each step; as windows move along (`conversion.delays`), counts are the same. Within a step ours is: leak,
 threshold, reset, then input, and that of others leak, input, threshold, reset. For IF both give the same spikes, for
 LIF as if the threshold of the others was exp(dt / tau) of ours. Euler's leak 1 - dt / tau is not ours, exp(-dt / tau).
+Where there are delays, a layer's own window opens by them later, and in NIR its biases come before its first spikes.
 """
 
 from conversion.nir.files import load_nir, save_nir

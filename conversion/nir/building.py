@@ -51,10 +51,8 @@ def add_neurons(draft: Draft, network: nir.NIRGraph, chains: Sequence[Chain], fo
     node = network.nodes[target]
     spikes = bool(np.isfinite(found.v_th).all())
     unit = v_th / found.v_th if spikes else np.ones(1)
-    factor, constant = (
-        found.gain * unit,
-        found.current / draft.rate * (unit if unit.size == 1 else per_channel(unit, 3)),
-    )
+    factor = found.gain * unit
+    constant = found.current / draft.rate * per_channel(unit, max(1, found.current.ndim)).astype(np.float64)
     activation = RELU if spikes and node.metadata.get("activation") != "linear" else LINEAR
     name = str(node.metadata.get("layer", target))
     ways = [_way(draft, network, chain, found) for chain in chains]

@@ -88,7 +88,7 @@ def neuron_node(membrane: Membrane | None, shape: Shape, v_leak: NDArray, area: 
     """
 
     def each(value: ArrayLike) -> NDArray[np.float32]:
-        return np.ascontiguousarray(np.broadcast_to(np.float32(value), shape))
+        return np.ascontiguousarray(np.broadcast_to(np.asarray(value, np.float32), shape))
 
     if membrane is None:
         return nir.I(r=each(1 / area))
@@ -131,8 +131,8 @@ def _with_even_padding(layer: Conv2d) -> Conv2d:
         )
     more = np.abs(missing) // layer.dilation
     extra = [(int(n), 0) if m > 0 else (0, int(n)) for n, m in zip(more, missing, strict=True)]
-    even = tuple(map(int, np.maximum(before, after)))
-    return replace(layer, weight=np.pad(layer.weight, ((0, 0), (0, 0), *extra)), padding=(*even, *even))
+    top, left = map(int, np.maximum(before, after))
+    return replace(layer, weight=np.pad(layer.weight, ((0, 0), (0, 0), *extra)), padding=(top, left, top, left))
 
 
 def _pooling(layer: Pool2d, source: Shape, target: Shape) -> nir.AvgPool2d:
