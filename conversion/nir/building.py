@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -32,8 +33,10 @@ class Draft:
     notes: list[str] = field(default_factory=list)
 
     def add(self, layer: Layer) -> str:
-        """Add a layer under its name, or if that is taken, one like it."""
-        layer = replace(layer, name=free_name(layer.name, self.shapes))
+        """Add a layer under its name, or if that is taken or begins with a number, as PyTorch's do, one like it."""
+        name = re.sub(r"\W", "_", layer.name)
+        name = name if name[:1].isalpha() else f"{type(layer).__name__.lower()}_{name}"
+        layer = replace(layer, name=free_name(name, self.shapes))
         self.shapes[layer.name] = layer.output_shape(*(self.shapes[name] for name in layer.inputs))
         self.layers.append(layer)
         return layer.name

@@ -87,7 +87,10 @@ def linear(node, x):
 
 def windows(x, kernel, stride, padding, dilation):
     padded = np.pad(x, ((0, 0), (0, 0), *((int(p), int(p)) for p in padding)))
-    size = [int((n - d * (k - 1) - 1) // s + 1) for n, k, s, d in zip(padded.shape[2:], kernel, stride, dilation)]
+    size = [
+        int((n - d * (k - 1) - 1) // s + 1)
+        for n, k, s, d in zip(padded.shape[2:], kernel, stride, dilation, strict=False)
+    ]
     taps = [(i * dilation[0], j * dilation[1]) for i in range(kernel[0]) for j in range(kernel[1])]
     cut = [
         padded[:, :, y : y + size[0] * stride[0] : stride[0], x : x + size[1] * stride[1] : stride[1]] for y, x in taps

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from brian2 import Hz, ms, second
@@ -16,6 +18,7 @@ from tests.conversion.networks import weights
 from tests.conversion.nir.test_writing import DT, IF, LIF, NETWORKS, NEURONS, STEPS, input_spikes, told
 
 nir = pytest.importorskip("nir", reason="the package nir is not installed")
+
 
 from conversion.nir import from_nir, load_nir, save_nir, to_nir  # noqa: E402
 from tests.conversion.nir.equations import spike_counts  # noqa: E402
@@ -38,11 +41,15 @@ def through_a_file(network, path):
 def test_layers_come_back_as_they_were(name, tmp_path):
     graph = NETWORKS[name]
     found = from_nir(through_a_file(to_nir(graph, told(input_spikes(graph), IF)), tmp_path))
-    assert found.graph.input_shape == graph.input_shape and found.thresholds == {} and found.notes == ()
+    assert found.graph.input_shape == graph.input_shape
+    assert found.thresholds == {}
+    assert found.notes == ()
     for ours, back in zip(graph, found.graph, strict=True):
-        assert type(back) is type(ours) and found.graph.shapes[back.name] == graph.shapes[ours.name]
+        assert type(back) is type(ours)
+        assert found.graph.shapes[back.name] == graph.shapes[ours.name]
         if isinstance(ours, Dense | Conv2d):
-            assert back.name == ours.name and repr(back.activation) == repr(ours.activation)
+            assert back.name == ours.name
+            assert repr(back.activation) == repr(ours.activation)
             np.testing.assert_array_equal(back.weight, ours.weight)
             assert (back.bias is None) == (ours.bias is None)
             if ours.bias is not None:
@@ -89,7 +96,8 @@ def test_the_neuron_comes_back(tmp_path):
         assert {k: float(v) for k, v in found.neuron.parameters.items()} == pytest.approx(
             {k: float(v) for k, v in neuron.parameters.items()}, rel=1e-12
         )
-        assert float(found.dt) == float(simulation.dt) and float(found.max_rate) == 200
+        assert float(found.dt) == float(simulation.dt)
+        assert float(found.max_rate) == 200
 
 
 def graph_of(*nodes, edges=None, shape=None):
@@ -97,7 +105,7 @@ def graph_of(*nodes, edges=None, shape=None):
     names = ["in", *(f"n{i}" for i in range(len(nodes))), "out"]
     last = nodes[-1].output_type["output"]
     everything = [nir.Input(np.array(shape)), *nodes, nir.Output(np.array(last))]
-    edges = list(zip(names, names[1:], strict=False)) if edges is None else edges
+    edges = list(pairwise(names)) if edges is None else edges
     return nir.NIRGraph(dict(zip(names, everything, strict=True)), edges)
 
 

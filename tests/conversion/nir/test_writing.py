@@ -15,8 +15,8 @@ from conversion.plan import ConversionError
 from conversion.settings import Simulation
 from conversion.simulate import simulate
 from conversion.variability import Variability
-from models.encoders import Poisson, SpikeTrains
-from models.graph import INPUT, LINEAR, RELU, AvgPool2d, Conv2d, Flatten, Graph, GraphError, MaxPool2d, sequential
+from models.encoders import SpikeTrains
+from models.graph import INPUT, LINEAR, RELU, AvgPool2d, Conv2d, Graph, GraphError, MaxPool2d, sequential
 from models.neurons import (
     alpha_current,
     exponential_current,
@@ -140,7 +140,7 @@ def test_biases_that_differ_from_place_to_place():
     bias = weights(3, 3, 3, seed="map")
     graph = sequential((2, 5, 5), conv("conv1", "", 3, 2, 3, 3, bias=bias))
     check(graph, LIF)
-    with pytest.raises(ConversionError, match="constant current into 'conv1'.*use 'lif'"):
+    with pytest.raises(ConversionError, match=r"constant current into 'conv1'.*use 'lif'"):
         to_nir(graph, told(input_spikes(graph), IF))
     network = to_nir(graph, told(input_spikes(graph), IF), lossy=True)
     np.testing.assert_allclose(network.nodes["conv1"].bias, bias.mean(axis=(1, 2)) * 0.25)
@@ -167,7 +167,8 @@ def test_what_nir_cannot_say_is_refused_in_a_line_or_named_in_the_file(neuron, f
         to_nir(graph, simulation)
     assert "\n" not in str(error.value)
     network = to_nir(graph, simulation, lossy=True)
-    assert network.metadata["lost"] and network.metadata["lost"].split(" ")[0] in str(error.value)
+    assert network.metadata["lost"]
+    assert network.metadata["lost"].split(" ")[0] in str(error.value)
     assert isinstance(network.nodes["fc1_neurons"], nir.IF)
 
 
@@ -177,7 +178,8 @@ def test_max_pooling_is_refused_or_written_as_an_average():
     with pytest.raises(ConversionError, match="the max pooling 'pool1'"):
         to_nir(graph, simulation)
     network = to_nir(graph, simulation, lossy=True)
-    assert network.metadata["lost"] == "the max pooling 'pool1'" and isinstance(network.nodes["pool1"], nir.AvgPool2d)
+    assert network.metadata["lost"] == "the max pooling 'pool1'"
+    assert isinstance(network.nodes["pool1"], nir.AvgPool2d)
 
 
 @pytest.mark.parametrize(
