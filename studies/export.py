@@ -14,7 +14,7 @@ from studies.declare import StudyError
 from studies.look import conditions
 from studies.run import Job, check_job, prepare
 
-DEFAULTS: Mapping[str, Any] = {"normalization": "none"}
+DEFAULTS: Mapping[str, Any] = {"normalization": "none"}  # as of a study, where `look` compares all
 RESET: Mapping[str, Any] = {"reset": "zero"}  # the one that NIR has a word for
 
 
@@ -54,7 +54,8 @@ def export(
     network = to_nir(prepared.converted, prepared.simulation, lossy=lossy, spike=spike or "step")
     save_nir(network, target)
     said = network.metadata
-    lines = [f"{target}: {len(network.nodes)} nodes, dt = {said['dt']:g} s, {said['max_rate']:g} Hz for activation 1"]
+    stands = f"dt = {said['dt']:g} s, {said['max_rate']:g} Hz for activation 1"
+    lines = [f"{target}: {len(network.nodes)} nodes, normalised by {condition.normalization!r}, {stands}"]
     return lines + ([f"lost: {said['lost']}"] if "lost" in said else [])
 
 
