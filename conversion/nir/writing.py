@@ -96,23 +96,20 @@ def _membrane_at(population: Population, membrane: Membrane, simulation: Simulat
     return replace(membrane, v_th=v_th / gain, v_reset=membrane.v_reset / gain, background=background / gain)
 
 
-def _shifts(plan: Plan, simulation: Simulation) -> Mapping[str, tuple[float, float]]:
-    """In seconds, by how much delays put off each population, and how long its spikes take at least.
-
-    Paths of unequal delay meet in step, as ours do, so that the faster ones wait.
-    """
+def _shifts(plan: Plan, simulation: Simulation) -> Mapping[str, float]:
+    """In seconds, by how much delays put off each population; paths meet in step, as ours do, so that some wait."""
     mean, shifts = simulation.delays.mean, {INPUT: 0.0}
     own = {p.name: float(mean.get(p.name, 0.0) if isinstance(mean, Mapping) else mean) for p in plan.populations}
     if not simulation.encoder.spikes_at_input:
         own[INPUT] = 0.0
     for p in plan.populations[1:]:
         shifts[p.name] = max(shifts[q.source] + own[q.source] for q in plan.projections if q.target == p.name)
-    return {name: (shifts[name], own[name]) for name in shifts}
+    return shifts
 
 
 def _add_population(
     draft: Draft, graph: Graph, plan: Plan, population: Population, membrane: Membrane | None,
-    shifts: Mapping[str, tuple[float, float]],
+    shifts: Mapping[str, float],
 ) -> None:  # fmt: skip
     """Its synapses, then its neurons, and which currents both of them bring."""
     name = population.name
@@ -128,7 +125,7 @@ def _add_population(
         if bias is not None:
             missing -= per_channel(bias, len(population.shape))
             background = 0.0
-        late = shifts[name][0] - shifts[projection.source][0]
+        late = shifts[name] - shifts[projection.source]
         sources.append(_add_path(draft, plan, projection, late, scale, bias, sources))
     rounded = np.abs(missing) <= 1e-6 * np.abs(current).max()
     leak = _leak(draft, population, membrane, np.where(rounded, 0.0, missing))

@@ -35,7 +35,9 @@ def weighted(graph):
 
 
 def test_there_and_back(command, tmp_path):
-    status, out, err = command("tiny.onnx", *SMALL, "--normalization", "data", "--calibration", 30, "--to", tmp_path / "a.nir")
+    status, out, err = command(
+        "tiny.onnx", *SMALL, "--normalization", "data", "--calibration", 30, "--to", tmp_path / "a.nir"
+    )
     assert (status, err) == (0, "")
     assert "normalised by 'data', dt = 0.001 s, 1000 Hz for activation 1" in out
     status, out, err = command(tmp_path / "a.nir", "--to", tmp_path / "b.onnx")
