@@ -13,7 +13,6 @@ from conversion.nir.losses import Loss
 from conversion.nir.membrane import Membrane
 from conversion.plan import ConversionError
 from models.graph import Add, AvgPool2d, Concat, Conv2d, Dense, Graph, Layer, MaxPool2d, Pool2d, Shape, Upsample2d
-from models.structure import per_channel
 
 NO_NODE = {
     Concat: "a concatenation ('{}'); train it with a sum in its place",
@@ -70,9 +69,20 @@ def linear_node(
                 lost.append(Loss(what, "train it with a padding that counts"))
             return _pooling(layer, source, target)
         case Add():
-            gain = np.broadcast_to(per_channel(layer.gain, len(target)), target)
-            return None if np.all(gain == 1) else nir.Scale(_float32(gain))
+            gain = np.broadcast_to(np.asarray(layer.gain, np.float32), target[:1])
+            return None if np.all(gain == 1) else scaling_node(gain, target)
     raise ConversionError(f"NIR has no word for {NO_NODE[type(layer)].format(layer.name)}")
+
+
+def scaling_node(gain: NDArray[np.float32], shape: Shape) -> nir.NIRNode:
+    """A factor on every channel as weights, which all simulators read; hardly one reads NIR's Scale."""
+    weight = np.diag(gain)
+    if len(shape) == 1:
+        return nir.Linear(weight)
+    return nir.Conv2d(
+        input_shape=tuple(shape[1:]), weight=_float32(weight[:, :, None, None]), stride=1, padding=0, dilation=1,
+        groups=1, bias=np.zeros(len(gain), np.float32),
+    )  # fmt: skip
 
 
 def neuron_node(membrane: Membrane | None, shape: Shape, v_leak: NDArray, area: float, w_in: float) -> nir.NIRNode:

@@ -16,7 +16,7 @@ from conversion.brian import max_rate
 from conversion.delays import delay
 from conversion.nir.losses import Loss, losses_of, refuse
 from conversion.nir.membrane import Membrane, membrane_of
-from conversion.nir.nodes import linear_node, neuron_node, without_max_pooling
+from conversion.nir.nodes import linear_node, neuron_node, scaling_node, without_max_pooling
 from conversion.plan import ConversionError, Plan, Population, Projection, make_plan
 from conversion.settings import Simulation
 from models.graph import INPUT, Add, Conv2d, Dense, Graph
@@ -171,8 +171,8 @@ def _add_path(
         return place
     layer = projection.layer.name
     if isinstance(projection.layer, Add):
-        scale_node = nir.Scale(np.ones(target.shape, np.float32)) if node is None else node
-        return draft.add(f"{layer}_from_{source.name}", scale_node, place)
+        once_more = scaling_node(np.ones(target.shape[0], np.float32), target.shape)  # NIR has no edge twice
+        return draft.add(f"{layer}_from_{source.name}", node or once_more, place)
     assert node is not None
     return draft.add(layer, node, place, layer=layer)
 

@@ -81,7 +81,7 @@ def residual_network():
         conv("conv1", INPUT, 4, 2, 3, 3, padding=(1, 1, 1, 1)),
         conv("conv2", "conv1", 4, 4, 3, 3, padding=(1, 1, 1, 1)),
         conv("conv3", "conv2", 4, 4, 3, 3, padding=(1, 1, 1, 1), activation=LINEAR),
-        add("add", "conv3", "conv1", activation=RELU),
+        add("add", "conv3", "conv1", gain=0.75, activation=RELU),
     )
     return Graph((2, 6, 6), layers)
 
