@@ -1,4 +1,4 @@
-"""The command line, `brianize`: list studies, run one, draw and report it, look into a network, tailor it, train one.
+"""The command line, `brianize`: list studies, run, draw and report them, look into networks, export, tailor, train.
 
 What a command needs is imported when it runs, so that a list or a wrong argument takes no second.
 """
@@ -20,11 +20,12 @@ from studies.options import positive, setting
 if TYPE_CHECKING:
     from studies.declare import Study
 
-EXTRAS = {"torch": "train", "dask": "cluster", "distributed": "cluster"}
+EXTRAS = {"torch": "train", "dask": "cluster", "distributed": "cluster", "nir": "nir", "h5py": "nir"}
 SETTINGS = (
     "dataset", "images", "calibration", "normalization", "duration_ms", "max_rate_hz", "encoder", "neuron", "tau_m_ms",
     "reset", "v_th", "pooling", "readout", "seed", "scale", "mean", "std",
 )  # fmt: skip
+EXPORTED = ("percentile", "dt_ms")  # settings of `export` beside these
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,14 +92,25 @@ def _parser() -> argparse.ArgumentParser:
     look.add_argument("model", metavar="MODEL", help="a shipped network, or the path of an .onnx file")
     look.add_argument("--image", type=int, default=0, metavar="N", help="the test image to follow (default: 0)")
     look.add_argument("--data", type=Path, metavar="DIR", help="folder of the datasets")
-    settings = look.add_argument_group("settings, as in the [fixed] section of a study")
-    for name in SETTINGS:
-        settings.add_argument(f"--{name.replace('_', '-')}", type=setting, metavar="VALUE")
+    _add_settings(look, SETTINGS)
+    export = _add(commands, "export", "write a network for other simulators (NIR), or read theirs", _export, common)
+    export.add_argument("model", metavar="MODEL", help="a shipped network, or the path of an .onnx or a .nir file")
+    export.add_argument("--to", type=Path, required=True, metavar="FILE", help="a .nir file; of a .nir file, an .onnx")
+    export.add_argument("--lossy", action="store_true", help="write also what NIR cannot say in full, and say what")
+    export.add_argument("--spike", choices=("step", "dirac"), help="the value 1 for a step (default), or a pulse")
+    export.add_argument("--data", type=Path, metavar="DIR", help="folder of the datasets")
+    _add_settings(export, (*SETTINGS, *EXPORTED))
     _add(commands, "tailor", "what keeps a network from spiking, and the same network without it", _hand_over, common)
     _add(commands, "train", "train a shipped network again", _hand_over, common)
     bench = _add(commands, "bench", "measure the engine's speed", _bench, common)
     bench.add_argument("--networks", action="store_true", help="only the large networks: print, and write nothing")
     return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
+    settings = parser.add_argument_group("settings, as in the [fixed] section of a study")
+    for name in names:
+        settings.add_argument(f"--{name.replace('_', '-')}", type=setting, metavar="VALUE")
 
 
 def _add(
@@ -232,6 +244,14 @@ def _look(options: argparse.Namespace) -> None:
     with _written_to(folder):
         drawn = look(given, folder, image=options.image, data_dir=options.data)
     print(*drawn, sep="\n")
+
+
+def _export(options: argparse.Namespace) -> None:
+    from studies.export import export
+
+    given = {name: value for name in (*SETTINGS, *EXPORTED) if (value := getattr(options, name)) is not None}
+    how = {"lossy": options.lossy, "spike": options.spike, "data_dir": options.data}
+    print(*export(options.model, options.to, given, **how), sep="\n")
 
 
 def _bench(options: argparse.Namespace) -> None:

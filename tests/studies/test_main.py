@@ -464,6 +464,7 @@ def test_tailor_says_what_stands_in_the_way(cli, model: Path, capsys: pytest.Cap
     [
         ("torch", "train", ("train", "mnist_mlp")),
         ("distributed", "cluster", ("run", "--scheduler", "tcp://127.0.0.1:8786")),
+        ("nir", "nir", ("export", "mnist_mlp", "--to", "mine.nir")),
     ],
 )
 def test_what_is_not_installed_is_said(
@@ -472,7 +473,8 @@ def test_what_is_not_installed_is_said(
     for module in [
         name
         for name in sys.modules
-        if name in ("models.train.__main__", "studies.run.cluster", "studies.run.cluster.computing")
+        if name in ("models.train.__main__", "studies.run.cluster", "studies.run.cluster.computing", "studies.export")
+        or name.startswith("conversion.nir")
     ]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, missing, None)
