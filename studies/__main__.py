@@ -15,17 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from models.paths import RESULTS, ROOT, is_ours
-from studies.options import positive, setting
+from studies.options import EXPORTED, SETTINGS, add_settings, positive
 
 if TYPE_CHECKING:
     from studies.declare import Study
 
 EXTRAS = {"torch": "train", "dask": "cluster", "distributed": "cluster", "nir": "nir", "h5py": "nir"}
-SETTINGS = (
-    "dataset", "images", "calibration", "normalization", "duration_ms", "max_rate_hz", "encoder", "neuron", "tau_m_ms",
-    "reset", "v_th", "pooling", "readout", "seed", "scale", "mean", "std",
-)  # fmt: skip
-EXPORTED = ("percentile", "dt_ms")  # settings of `export` beside these
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -92,25 +87,19 @@ def _parser() -> argparse.ArgumentParser:
     look.add_argument("model", metavar="MODEL", help="a shipped network, or the path of an .onnx file")
     look.add_argument("--image", type=int, default=0, metavar="N", help="the test image to follow (default: 0)")
     look.add_argument("--data", type=Path, metavar="DIR", help="folder of the datasets")
-    _add_settings(look, SETTINGS)
+    add_settings(look, SETTINGS)
     export = _add(commands, "export", "write a network for other simulators (NIR), or read theirs", _export, common)
     export.add_argument("model", metavar="MODEL", help="a shipped network, or the path of an .onnx or a .nir file")
     export.add_argument("--to", type=Path, required=True, metavar="FILE", help="a .nir file; of a .nir file, an .onnx")
     export.add_argument("--lossy", action="store_true", help="write also what NIR cannot say in full, and say what")
     export.add_argument("--spike", choices=("step", "dirac"), help="the value 1 for a step (default), or a pulse")
     export.add_argument("--data", type=Path, metavar="DIR", help="folder of the datasets")
-    _add_settings(export, (*SETTINGS, *EXPORTED))
+    add_settings(export, (*SETTINGS, *EXPORTED))
     _add(commands, "tailor", "what keeps a network from spiking, and the same network without it", _hand_over, common)
     _add(commands, "train", "train a shipped network again", _hand_over, common)
     bench = _add(commands, "bench", "measure the engine's speed", _bench, common)
     bench.add_argument("--networks", action="store_true", help="only the large networks: print, and write nothing")
     return parser
-
-
-def _add_settings(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
-    settings = parser.add_argument_group("settings, as in the [fixed] section of a study")
-    for name in names:
-        settings.add_argument(f"--{name.replace('_', '-')}", type=setting, metavar="VALUE")
 
 
 def _add(

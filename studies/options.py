@@ -1,8 +1,22 @@
-"""What the text of an option of the command line says."""
+"""Options of the command line that are keys of a study, and what the text of one says."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+
+SETTINGS = (
+    "dataset", "images", "calibration", "normalization", "duration_ms", "max_rate_hz", "encoder", "neuron", "tau_m_ms",
+    "reset", "v_th", "pooling", "readout", "seed", "scale", "mean", "std",
+)  # fmt: skip
+EXPORTED = ("percentile", "dt_ms")  # settings of `export` beside these
+
+
+def add_settings(parser: argparse.ArgumentParser, names: Sequence[str]) -> None:
+    """An option for each of some keys of a study."""
+    settings = parser.add_argument_group("settings, as in the [fixed] section of a study")
+    for name in names:
+        settings.add_argument(f"--{name.replace('_', '-')}", type=setting, metavar="VALUE")
 
 
 def positive(text: str) -> int:
