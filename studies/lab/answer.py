@@ -128,7 +128,8 @@ def verdict(found: Answer, until_ms: float | None = None) -> str:
     after = f"After {recording.times[at] * 1e3:g} ms and {recording.spikes[at].sum():,.0f} spikes"
     label = "".join(f" The label is {label}." for label in found.prepared.labels)
     if unanswered(some)[0]:
-        reason = "none speaks more than the others" if some.any() else "no output neuron has spiked"
+        hint = " yet" if at < len(recording.times) - 1 else "; a lower threshold, a longer window or matching may help"
+        reason = "none speaks more than the others" if some.any() else f"no output neuron has spiked{hint}"
         return f"{after}: no answer, {reason}. The ANN says {ann}.{label}"
     said = " or ".join(map(str, np.flatnonzero(answers(some)[0])))
     return f"{after} the spiking network says {said}, the ANN {ann}.{label}"

@@ -73,7 +73,11 @@ def test_the_verdict_names_both_answers(found, digits, normalised):
 def test_a_network_that_is_silent_as_yet_has_no_answer(found):
     assert found.recording.output_counts[0].sum() == 0
     assert "After 1 ms" in verdict(found, 1.0)
-    assert "no answer, no output neuron has spiked" in verdict(found, 1.0)
+    assert "no answer, no output neuron has spiked yet" in verdict(found, 1.0)
+
+
+def test_a_network_that_dies_says_what_may_help():
+    assert "no output neuron has spiked; a lower threshold, a longer" in verdict(answer(SETTINGS | {"v_th": 50.0}))
 
 
 def test_a_drawing_has_no_label(digits):
