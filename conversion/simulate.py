@@ -16,6 +16,7 @@ from conversion.brian import (
     SpikingNetwork,
     build,
     check_encoder,
+    heap_frozen,
     make_recording,
     max_rate,
     run,
@@ -26,11 +27,10 @@ from conversion.plan import Plan, by_neuron, constant_currents, make_plan
 from conversion.recording import Recording
 from conversion.settings import Simulation
 from models.encoders import SpikeTrains
-from models.graph import Array, Conv2d, Dense, Graph
+from models.graph import Array, Graph
 
 LARGEST_BATCH = 250
 NEURONS_IN_CACHE = 400_000  # of all images of a batch; with more of them a step takes longer per image
-FEW_WEIGHTS = 4_000_000  # Brian2's objects hold each other, and Python may let many networks lie before it looks
 Silent = Mapping[str, NDArray[np.bool_]]
 
 
@@ -64,13 +64,13 @@ def simulate(
     batch_size = _batch_size(plan, len(images), simulation)
     parts = [slice(start, min(start + batch_size, len(images))) for start in range(0, len(images), batch_size)]
     batches = [partial(make_batch, graph, plan, simulation, rate, images, silent or {}, part) for part in parts]
-    network = build(plan, simulation, batch_size)
-    _check_silent(network, silent or {}, len(images))
-    run(network, batches, parts, progress)
-    recording = make_recording(network, rate)
-    if sum(layer.weight.size for layer in graph if isinstance(layer, Conv2d | Dense)) > FEW_WEIGHTS:
+    with heap_frozen():
+        network = build(plan, simulation, batch_size)
+        _check_silent(network, silent or {}, len(images))
+        run(network, batches, parts, progress)
+        recording = make_recording(network, rate)
         del network, batches
-        gc.collect()
+        gc.collect()  # Brian2's objects hold each other, and would stay until Python looks; of the old it knows by now
     return recording
 
 

@@ -1,7 +1,7 @@
 """Everything that is a Brian2 object: groups, input, projections, monitors, and the network they make."""
 
 from conversion.brian.by_hand import NetworkInHand
-from conversion.brian.code_generation import can_compile
+from conversion.brian.code_generation import can_compile, heap_frozen
 from conversion.brian.collect import make_recording
 from conversion.brian.encoding import check_encoder, max_rate
 from conversion.brian.network import SpikingNetwork, build, members_of
@@ -17,6 +17,7 @@ __all__ = [
     "can_compile",
     "check_encoder",
     "device_network",
+    "heap_frozen",
     "make_recording",
     "max_rate",
     "measure_rates",

@@ -36,17 +36,24 @@ def interrupts_raise() -> Iterator[None]:
         prefs.core.stop_on_keyboard_interrupt = chosen
 
 
+_frozen: list[None] = []  # as many as there are `heap_frozen` within each other
+
+
 @contextmanager
 def heap_frozen() -> Iterator[None]:
     """Spare Brian2 most of the garbage that it collects at the start of every run, ten times a small simulation's time.
 
-    What is there already is looked through no more, until afterwards.
+    What is there already is looked through no more, until afterwards. Within another, it changes nothing.
     """
-    gc.freeze()
+    _frozen.append(None)
     try:
+        if len(_frozen) == 1:
+            gc.freeze()
         yield
     finally:
-        gc.unfreeze()
+        _frozen.pop()
+        if not _frozen:
+            gc.unfreeze()
 
 
 def can_compile() -> bool:
