@@ -25,6 +25,7 @@ from studies import lab
 from studies.__main__ import main
 from tests.notebooks.pages import LESSONS, MISSING
 
+pytestmark = pytest.mark.slow  # a server and a browser, for a minute; .ci/run runs them
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SECONDS = 120  # for what takes a second on a machine with nothing else to do
 CHOICES = {
@@ -165,7 +166,6 @@ def test_the_lab_answers_sliders_choices_and_a_drawing(laboratory):
     shows(laboratory, expected(drawn, v_th=1.1, model=own))
 
 
-@pytest.mark.slow
 def test_two_settings_stand_side_by_side_and_a_refused_one_is_a_line(laboratory):
     sidebar(laboratory).get_by_role("button", name="Keep as B").click()
     laboratory.get_by_text(f"B. {expected()}").wait_for()
@@ -183,7 +183,6 @@ def test_two_settings_stand_side_by_side_and_a_refused_one_is_a_line(laboratory)
     shows(laboratory, lab.tried(lab.answer, settings, 0)[1])
 
 
-@pytest.mark.slow
 def test_a_study_is_copied_and_says_the_same_as_the_lab(laboratory, tmp_path):
     """The numbers of 100 images on the page are those that the command writes."""
     sidebar(laboratory).get_by_role("button", name="Keep as B").click()

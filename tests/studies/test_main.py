@@ -121,7 +121,7 @@ def test_results_are_beside_a_study_of_ones_own(study_file: Path, monkeypatch: p
 def test_results_of_shipped_studies_are_in_the_checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     folders = []
-    monkeypatch.setattr("studies.draw.draw_figures", lambda study, folder, endings: folders.append(folder) or [])
+    monkeypatch.setattr("studies.draw.draw_figures", lambda study, folder, *_: folders.append(folder) or [])
     for study in ("normalization", str(ROOT / "studies" / "leaks.toml")):
         assert main(["figures", study]) == 0
     assert folders == [ROOT / "results" / "normalization", ROOT / "results" / "leaks"]

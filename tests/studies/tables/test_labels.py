@@ -49,7 +49,7 @@ def test_arguments_are_called_as_papers_do_where_those_have_a_name(column: str, 
     ("column", "value", "name"),
     [
         ("model", "mnist_convnet", "ConvNet (MNIST)"),
-        ("model", "cifar_resnet20_bn_decay", "ResNet-20 with batch normalisation, weight decay (CIFAR-10)"),
+        ("model", "cifar_resnet20_bn_no_decay", "ResNet-20 with batch normalisation, no weight decay (CIFAR-10)"),
         ("model", "nets/mine.onnx", "nets/mine.onnx"),
         ("encoder", "on_off", "ON and OFF neurons"),
         ("v_min", -math.inf, "none"),
