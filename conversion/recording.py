@@ -229,7 +229,7 @@ def load_recording(path: str | Path) -> Recording:
         If the file is none; one line with its name.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:  # closed whatever it is
             return Recording(**{each.name: _loaded(arrays, each.name, each.type) for each in fields(Recording)})
     except (KeyError, TypeError, ValueError, OSError, EOFError, BadZipFile) as error:
         if isinstance(error, FileNotFoundError):
