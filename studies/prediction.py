@@ -95,7 +95,7 @@ def _draw(axes: Axes, table: pd.DataFrame, column: str, window_ms: float) -> Non
     encoders = table["encoder"] if "encoder" in table else pd.Series("", table.index)
     lowest = table[column][table[column] > 0].min() / 2 if (table[column] > 0).any() else 1.0
     for colour, (encoder, some) in zip(PALETTE, table.groupby(encoders, sort=False), strict=False):
-        for hollow, group in some.groupby(some["model"].str.endswith(TWIN)):
+        for hollow, group in some.groupby(some["model"].str.contains(TWIN)):
             reached = group[column].notna()
             label = ", ".join(filter(None, [encoder, "without weight decay" if hollow else "with weight decay"]))
             style: dict[str, Any] = {

@@ -48,7 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="brianize train", description=__doc__)
     parser.add_argument("name", choices=RECIPES)
     parser.add_argument("--epochs", type=_positive, help="instead of the recipe's")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the chance in training; another than 0 writes NAME_seed"
+    )
     parser.add_argument("--threads", type=_positive, default=2)
     kind = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--device", type=_device, default=kind, help=f"as PyTorch names it (default: {kind})")
@@ -79,8 +81,9 @@ def _train(recipe: Recipe, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _written(options: argparse.Namespace) -> str:
-    """What the network is called."""
-    return options.name if options.steps is None else f"{options.name}_steps{options.steps}"
+    """What the network is called: another seed or number of steps makes another network."""
+    seed = f"_seed{options.seed}" if options.seed else ""
+    return options.name + seed + ("" if options.steps is None else f"_steps{options.steps}")
 
 
 def _positive(text: str) -> int:

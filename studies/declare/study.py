@@ -86,7 +86,7 @@ class Study:
 
 
 def load_study(name_or_path: str | Path, quick: bool = False) -> Study:
-    """Read a study by the name of a file in studies/, or by path; `quick` applies its `[quick]` overrides.
+    """Read a study by the name of a file in studies/, or by path; `quick` has its `[quick]` in the place of what it names.
 
     Raises
     ------
@@ -135,6 +135,8 @@ def parse_study(content: Mapping[str, Any], name: str, folder: Path, quick: bool
     if quick:
         fixed, grid = _quick(fixed, grid, overrides)
     variants = _parse_variants(content.get("variants", []))
+    if quick:
+        variants = {of: _without(changes, overrides) for of, changes in variants.items()}
     _check_variants(fixed, variants, grid)
     grid = {key: tuple(values) for key, values in grid.items()}
     names = {key: column_of(key, values[0]) for key, values in grid.items() if takes_units(key)}
@@ -179,6 +181,10 @@ def _quick(fixed: Section, grid: Section, overrides: Section) -> tuple[Section, 
     lists = {k: v if isinstance(v, list) else [v] for k, v in overrides.items() if isinstance(v, list) or k in grid}
     values = {key: value for key, value in overrides.items() if key not in lists}
     return {key: value for key, value in {**fixed, **values}.items() if key not in lists}, {**grid, **lists}
+
+
+def _without(changes: Section, overrides: Section) -> Section:
+    return {key: value for key, value in changes.items() if key not in overrides}
 
 
 def _check_grid(key: str, values: Any) -> None:

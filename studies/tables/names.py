@@ -69,8 +69,10 @@ DETAILS: Mapping[str, str] = {
     "tailored": ", tailored",
     "untailored": ", not tailored",
     "cao": " of Cao",
+    "twin": ", twin",
 }
-_DETAIL = rf"_({'|'.join(DETAILS)})"
+NUMBERED: Mapping[str, str] = {"steps": ", trained for {} steps", "seed": ", seed {}"}
+_DETAIL = rf"_({'|'.join(DETAILS)}|(?:{'|'.join(NUMBERED)})\d+)"
 _SHIPPED = re.compile(rf"({'|'.join(TRAINED)})_([a-z]+)(\d*)((?:{_DETAIL})*)")
 
 
@@ -102,4 +104,9 @@ def _network(name: str) -> str:
         return {"digit_detector": "digit detector"}.get(name, name)
     dataset, kind, depth, more, _ = found.groups()
     called = ARCHITECTURES.get(kind, "ResNet") + (f"-{depth}" if depth else "")
-    return f"{called}{''.join(DETAILS[word] for word in re.findall(_DETAIL, more))} ({TRAINED[dataset]})"
+    return f"{called}{''.join(map(_detail, re.findall(_DETAIL, more)))} ({TRAINED[dataset]})"
+
+
+def _detail(word: str) -> str:
+    kind = word.rstrip("0123456789")
+    return NUMBERED[kind].format(word.removeprefix(kind)) if kind in NUMBERED else DETAILS[word]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 
 import numpy as np
 import onnx
@@ -53,7 +54,9 @@ def test_the_file_is_the_one_that_was_entered(name: str) -> None:
 
 @pytest.mark.parametrize("name", ENTRIES)
 def test_the_entry_says_how_to_make_it_again(name: str) -> None:
-    entry, (network, _, steps) = ENTRIES[name], name.partition("_steps")
+    entry = ENTRIES[name]
+    network, seed, steps = re.fullmatch(r"(\w+?)(?:_seed(\d+))?(?:_steps(\d+))?", name).groups()
+    assert seed is None or entry["seed"] == int(seed)
     anew = f"python -m models.train {network} --seed {entry['seed']} --epochs {entry['epochs']}"
     anew += f" --steps {steps}" if steps else ""
     assert entry["command"].startswith(f"{anew} --") if "start" in entry else entry["command"] == anew

@@ -78,7 +78,7 @@ def test_the_order_of_ranks_is_what_correlates_and_what_is_not_reached_comes_las
 
 
 def test_every_condition_is_drawn_hollow_without_decay_and_at_the_end_if_not_reached() -> None:
-    columns = {"encoder": ["a", "b", "b"], "model": ["x", "x_no_decay", "x"], "noise_steps": [1.0, 10, 100]}
+    columns = {"encoder": ["a", "b", "b"], "model": ["x", "x_no_decay_seed1", "x"], "noise_steps": [1.0, 10, 100]}
     table = pd.DataFrame(columns | {"agreed_ms": [5, np.nan, 8], "disagreement": [0.0, 0.2, 0.1]})
     axes = draw_predictions(table, 400).axes
     drawn = [sorted(map(tuple, np.vstack([dots.get_offsets() for dots in each.collections]))) for each in axes]

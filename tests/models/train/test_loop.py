@@ -338,12 +338,12 @@ def test_steps_are_in_the_name_and_the_command_and_the_file_clips(tmp_path: Path
 
 def test_the_entry_describes_the_file(tmp_path: Path, command) -> None:
     command("--seed", "3")
-    entry = json.loads((tmp_path / "weights.json").read_text())["tiny"]
-    assert entry["sha256"] == hashlib.sha256((tmp_path / "tiny.onnx").read_bytes()).hexdigest()
+    entry = json.loads((tmp_path / "weights.json").read_text())["tiny_seed3"]
+    assert entry["sha256"] == hashlib.sha256((tmp_path / "tiny_seed3.onnx").read_bytes()).hexdigest()
     assert entry["command"] == "python -m models.train tiny --seed 3 --epochs 3"
     assert (entry["dataset"], entry["images"], entry["epochs"], entry["seed"]) == ("digits8", 1000, 3, 3)
     data = load_dataset("digits8")
-    outputs = onnxruntime.InferenceSession(tmp_path / "tiny.onnx").run(None, {"input": data.x})[0]
+    outputs = onnxruntime.InferenceSession(tmp_path / "tiny_seed3.onnx").run(None, {"input": data.x})[0]
     assert entry["accuracy"] == {"digits8": pytest.approx(np.mean(outputs.argmax(axis=1) == data.y))}
     assert entry["accuracy"]["digits8"] > 0.6
 
@@ -352,7 +352,7 @@ def test_the_entry_names_what_a_training_started_from(tmp_path: Path, command) -
     command("--epochs", "1")
     first = json.loads((tmp_path / "weights.json").read_text())["tiny"]
     command("--epochs", "2", "--seed", "1", "--learning-rate", "0.01", "--start", str(tmp_path / "tiny.onnx"))
-    entry = json.loads((tmp_path / "weights.json").read_text())["tiny"]
+    entry = json.loads((tmp_path / "weights.json").read_text())["tiny_seed1"]
     assert entry["start"] == {name: first[name] for name in ("sha256", "command")}
     options = f"--seed 1 --epochs 2 --learning-rate 0.01 --start {tmp_path / 'tiny.onnx'}"
     assert entry["command"] == f"python -m models.train tiny {options}"

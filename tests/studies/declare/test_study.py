@@ -45,6 +45,13 @@ def test_quick_replaces_values_and_lists():
     assert [(c.images, c.normalization, c.seed) for c in quick.conditions] == [(4, "none", 0), (4, "data", 0)]
 
 
+def test_quick_replaces_the_values_of_variants_too():
+    variants = '[[variants]]\nname = "many"\nimages = 1000\n[[variants]]\nname = "late"\nevaluation_delay_ms = 5\n'
+    text = STUDY.replace("[quick]", f"{variants}[quick]")
+    assert {c.images for c in parsed(text).conditions} == {1000, 12}
+    assert {c.images for c in parsed(text, quick=True).conditions} == {4}
+
+
 def test_quick_keeps_the_columns_of_the_grid_and_may_add_to_it():
     quick = parsed(STUDY.replace("images = 4", 'normalization = "data"\nimages = [2, 3]'), quick=True)
     assert quick.columns == ("normalization", "images", "seed")

@@ -50,6 +50,8 @@ def test_arguments_are_called_as_papers_do_where_those_have_a_name(column: str, 
     [
         ("model", "mnist_convnet", "ConvNet (MNIST)"),
         ("model", "cifar_resnet20_bn_no_decay", "ResNet-20 with batch normalisation, no weight decay (CIFAR-10)"),
+        ("model", "cifar_resnet20_steps8", "ResNet-20, trained for 8 steps (CIFAR-10)"),
+        ("model", "cifar_resnet8_twin_no_decay_seed2", "ResNet-8, twin, no weight decay, seed 2 (CIFAR-10)"),
         ("model", "nets/mine.onnx", "nets/mine.onnx"),
         ("encoder", "on_off", "ON and OFF neurons"),
         ("v_min", -math.inf, "none"),
