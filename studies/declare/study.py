@@ -86,7 +86,7 @@ class Study:
 
 
 def load_study(name_or_path: str | Path, quick: bool = False) -> Study:
-    """Read a study by the name of a file in studies/, or by path; `quick` has its `[quick]` in the place of what it names.
+    """Read a study by the name of a file in studies/, or by path; its `[quick]`, if asked for, replaces what it names.
 
     Raises
     ------
