@@ -27,8 +27,10 @@ from models.onnx_io import load
 from studies.declare import Condition, Study, cells, unit_of_column
 from studies.progress import in_words
 from studies.run.files import Job, model_path
+from studies.run.settings import MATCHED_IMAGES
 
 Report = Callable[[float], object]
+MATCHINGS = 3  # simulations for each layer that is matched (conversion.normalize.calibrate_matching), about
 WAITING = -1.0  # in the place of a group that no worker has begun
 
 
@@ -177,8 +179,13 @@ def works_of(c: Condition, calibrated: Sequence[int], neurons: int) -> list[floa
         How many there are.
     """
     window = (c.duration_ms if c.calibration_ms is None else c.calibration_ms) / c.dt_ms
-    rounds = (c.normalization == "spike") + (c.bias_calibration == "mean")
-    calibrations = [size * (c.calibration or 0) * window for size in calibrated] * rounds
+    all_images = [size * (c.calibration or 0) * window for size in calibrated]
+    some_images = [size * MATCHED_IMAGES * window for size in calibrated for _ in range(MATCHINGS)]
+    calibrations = [
+        *(all_images if c.normalization == "spike" else []),
+        *(some_images if c.matching == "calibrated" else []),
+        *(all_images if c.bias_calibration == "mean" else []),
+    ]
     return calibrations + [neurons * c.images * ms / c.dt_ms for ms in (c.residual_ms, c.duration_ms) if ms]
 
 

@@ -49,6 +49,7 @@ from studies.measure import (
 from studies.run.files import Job, calibration_images, fit, has_boxes, model_path, network, test_images
 from studies.run.neurons import made_neuron
 from studies.run.settings import (
+    MATCHED_IMAGES,
     calibration_of,
     check_thresholds,
     curve_of,
@@ -60,7 +61,6 @@ from studies.run.settings import (
     threshold_of,
 )
 
-MATCHED_IMAGES = 50  # of those to calibrate on; more change little
 PREDICTIONS = "predictions"
 Rows = Mapping[str, Mapping[str, list[Any]]]
 

@@ -23,6 +23,7 @@ from studies.run.files import Job
 from studies.run.neurons import arguments_of, made_neuron, spreads_of, with_noise, with_synapse
 from studies.run.quantities import quantity
 
+MATCHED_IMAGES = 50  # of those to calibrate on; more change little
 RATE_CODES: Mapping[str, Callable[[Quantity], Encoder]] = {
     "poisson": Poisson,
     "on_off": OnOff,

@@ -96,6 +96,10 @@ def test_a_board_is_gone_afterwards_also_when_interrupted(
         ({"dt_ms": 0.5}, [250 * 12 * 40]),
         ({"residual_ms": 5}, [250 * 12 * 5, 250 * 12 * 20]),
         ({"bias_calibration": "mean"}, [192 * 30 * 20, 250 * 30 * 20, 250 * 12 * 20]),
+        (
+            {"neuron": "lif", "tau_m_ms": 5, "matching": "calibrated"},
+            [192 * 50 * 20] * 3 + [250 * 50 * 20] * 3 + [250 * 12 * 20],
+        ),
         ({"normalization": "spike", "calibration_ms": 7}, [192 * 30 * 7, 250 * 30 * 7, 250 * 12 * 20]),
         (
             {"normalization": "spike", "bias_calibration": "mean"},
