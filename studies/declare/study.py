@@ -183,7 +183,7 @@ def _quick(fixed: Section, grid: Section, overrides: Section) -> tuple[Section, 
     return {key: value for key, value in {**fixed, **values}.items() if key not in lists}, {**grid, **lists}
 
 
-def _without(changes: Section, overrides: Section) -> Section:
+def _without(changes: Mapping[str, Any], overrides: Section) -> Section:
     return {key: value for key, value in changes.items() if key not in overrides}
 
 
