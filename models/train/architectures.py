@@ -130,9 +130,10 @@ class Residual(nn.Module):
         )
         shortcut = _convolution("0", channels_in, channels, batch_norm, stride, kernel=1)
         self.shortcut = nn.Identity() if stride == 1 else stack(**shortcut)
+        self.junction = nn.Identity()  # of what is never negative
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.path(x) + self.shortcut(x)
+        return self.junction(self.path(x) + self.shortcut(x))
 
 
 def resnet(depth: int, batch_norm: bool = False) -> nn.Sequential:

@@ -10,7 +10,8 @@ with a theta for each layer that is trained too. The floor has the gradient 1 (s
     dh/dx     = 1 within 0 < x < theta, else 0
     dh/dtheta = 1 from theta on, (h(x) - x) / theta within, else 0.
 
-As spikes do the counting, an ONNX file has the clip alone.
+Where paths meet, neurons add the spikes of both, which therefore stand for the same: the junction counts too, and the
+paths before it have one theta. As spikes do the counting, an ONNX file has the clip alone.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import math
 
 import torch
 from torch import Tensor, nn
+
+from models.train.architectures import Residual
 
 SHARE = 0.999  # of the first batch's activations that the first theta lets through
 
@@ -44,12 +47,16 @@ class StepReLU(nn.Module):
 
 
 def count_in_steps(network: nn.Module, steps: int) -> nn.Module:
-    """The network with `StepReLU` in the place of every ReLU, of the same names."""
+    """The network with `StepReLU` in the place of every ReLU, of the same names, and at every junction."""
+    last: nn.Module = nn.Identity()
     for name, module in network.named_children():
         if isinstance(module, nn.ReLU):
-            setattr(network, name, StepReLU(steps))
+            setattr(network, name, last := StepReLU(steps))
         else:
             count_in_steps(module, steps)
+        if isinstance(module, Residual):
+            module.path.relu2 = last if isinstance(module.shortcut, nn.Identity) else module.shortcut.relu0
+            module.junction = last = StepReLU(steps)
     return network
 
 

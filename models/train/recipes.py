@@ -170,7 +170,7 @@ _RESNETS = {8: 130, 14: 90, 20: 65, 32: 45}  # epochs of each depth
 _by_sgd = partial(
     _decayed, epochs=90, optimizers=sgd, learning_rate=0.1, weight_decay=5e-4, largest_gradient=1.0
 )  # as networks with batch norm were trained by He 2016
-_TWIN = _decayed(_UNDECAYED["cifar_resnet8"], 10, weight_decay=0.1)  # as much in all as 0.02 in 50 epochs
+_TWIN = _decayed(_UNDECAYED["cifar_resnet8"], 5, weight_decay=0.2)  # as much in all as 0.02 in 50 epochs
 
 RECIPES = {
     "mnist_convnet": _mnist(architectures.mnist_convnet, augment=partial(shift, largest=2)),

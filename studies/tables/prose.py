@@ -12,6 +12,7 @@ from studies.tables.quoted import Source
 from studies.tables.templates import ProseError, fill
 
 ENDING = ".md.j2"
+ALL = "README"
 
 
 def render_pages(templates: Path = STUDIES, folder: Path = RESULTS) -> list[Path]:
@@ -42,13 +43,17 @@ def check_pages(templates: Path = STUDIES, folder: Path = RESULTS) -> None:
 
 
 def pages(templates: Path = STUDIES, folder: Path = RESULTS) -> Mapping[Path, str]:
-    """The text of every page, by where it belongs; README.md.j2 is the page of all results."""
-    return dict(_page(path, folder) for path in sorted(templates.glob(f"*{ENDING}")))
+    """The text of every page, by where it belongs; README.md.j2 is the page of all results.
+
+    A study that was not run has none yet.
+    """
+    found = {path.name.removesuffix(ENDING): path for path in sorted(templates.glob(f"*{ENDING}"))}
+    return dict(_page(path, folder) for name, path in found.items() if name == ALL or (folder / name).is_dir())
 
 
 def _page(template: Path, folder: Path) -> tuple[Path, str]:
     name = template.name.removesuffix(ENDING)
-    study = "" if name == "README" else name
+    study = "" if name == ALL else name
     text = fill(
         template.read_text(encoding="utf-8"), template.name, Source(folder, study), published=lambda: _published(folder)
     )

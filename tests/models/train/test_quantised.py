@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip insta
 
 from torch import nn  # noqa: E402
 
+from conversion.normalize.schemes import normalize  # noqa: E402
 from conversion.settings import Simulation  # noqa: E402
 from conversion.simulate import simulate  # noqa: E402
 from models.encoders import ConstantCurrent  # noqa: E402
@@ -70,12 +71,28 @@ def test_every_relu_is_replaced_and_its_theta_lets_nearly_all_of_the_first_batch
     network(images)
     relus = [module for module in network.modules() if isinstance(module, StepReLU)]
     assert not any(isinstance(module, nn.ReLU) for module in network.modules())
-    assert len(relus) == 2 + 2 * 3 + 2
+    assert len(relus) == 2 + 3 + 2 + 3  # of two that meet one; and of junctions
     assert float((first[first > 0] > relus[0].theta).float().mean()) == pytest.approx(0.001, abs=2e-4)
     assert all(0 < relu.theta.item() < np.inf for relu in relus)
     known = relus[0].theta.item()
     network(10 * images)
     assert relus[0].theta.item() == known
+
+
+def test_the_thresholds_of_a_residual_network_are_its_ceilings(tmp_path: Path) -> None:
+    """The converter refuses neurons that could be faster than a ceiling; here none is, and every scale is a theta."""
+    torch.manual_seed(0)
+    network = count_in_steps(resnet(8), 4).train()
+    network(torch.rand(16, 3, 32, 32))
+    to_file(network.eval(), (3, 32, 32), tmp_path / "x.onnx", spiking=True)
+    graph, images = load(tmp_path / "x.onnx"), np.random.default_rng(0).random((8, 3, 32, 32), np.float32)
+    normalised = normalize(graph, images, "percentile", 100.0, 10.0)
+    for layer in normalised:
+        if not layer.activation.is_linear:
+            np.testing.assert_allclose(layer.activation.ceiling, 1, rtol=1e-5)
+    settings = {"neuron": integrate_and_fire(reset="subtract"), "encoder": ConstantCurrent(1000 * Hz)}
+    recording = simulate(normalised, images[:1], Simulation(**settings, duration=10 * ms))
+    assert recording.spikes[-1].sum() > 0
 
 
 def test_a_file_has_the_clip_alone(tmp_path: Path) -> None:

@@ -38,6 +38,12 @@ def test_every_template_has_its_page_and_the_page_of_all_is_on_top(places):
     assert (places[1] / "some" / "README.md").read_text() == "It is 50.0 %.\n"
 
 
+def test_a_study_that_was_not_run_has_no_page_yet(places):
+    (places[0] / "later.md.j2").write_text('It will be {{ value("accuracy", v_th=2) }}.\n')
+    assert places[1] / "later" / "README.md" not in prose.render_pages(*places)
+    prose.check_pages(*places)
+
+
 def test_what_is_up_to_date_is_left_alone_and_what_is_not_is_named(places):
     prose.render_pages(*places)
     assert prose.render_pages(*places) == []
