@@ -16,6 +16,7 @@ ARGUMENTS: Mapping[str, str] = {
     "tau_w": "time constant of adaptation",
     "v_th": "threshold",
 }
+MODELS = ("neuron", "synapse")  # whose arguments are keys; others are of a layer, as v_th.conv1
 SPREAD = "_cv"
 
 
@@ -27,7 +28,8 @@ class _Labels(dict[str, str]):
         key = column if unit is None else column.removesuffix(f" [{unit}]")
         if not (is_argument(key) or key in self):
             raise KeyError(column)
-        name = self.get(key) or _of_argument(key.partition(".")[2])
+        of, _, name = key.partition(".")
+        name = self.get(key) or (_of_argument(name) if of in MODELS else f"{short_label(of)} of {name}")
         return name if unit in (None, "1") else f"{name} ({unit.replace('ms**0.5', '√ms')})"
 
 

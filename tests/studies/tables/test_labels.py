@@ -39,6 +39,8 @@ def test_shares_are_shown_in_percent(column: str) -> None:
         ("neuron.delta_T [mV]", "delta_T (mV)"),
         ("membrane_noise [1/ms**0.5]", "membrane noise (1/√ms)"),
         ("delay [ms]", "delay of a spike (ms)"),
+        ("v_th.conv1 [1]", "threshold of conv1"),
+        ("delay.conv1 [ms]", "delay of a spike of conv1 (ms)"),
     ],
 )
 def test_arguments_are_called_as_papers_do_where_those_have_a_name(column: str, label: str) -> None:
