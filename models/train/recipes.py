@@ -170,7 +170,6 @@ _RESNETS = {8: 130, 14: 90, 20: 65, 32: 45}  # epochs of each depth
 _by_sgd = partial(
     _decayed, epochs=90, optimizers=sgd, learning_rate=0.1, weight_decay=5e-4, largest_gradient=1.0
 )  # as networks with batch norm were trained by He 2016
-_TWIN = _decayed(_UNDECAYED["cifar_resnet8"], 5, weight_decay=0.2)  # as much in all as 0.02 in 50 epochs
 
 RECIPES = {
     "mnist_convnet": _mnist(architectures.mnist_convnet, augment=partial(shift, largest=2)),
@@ -181,8 +180,6 @@ RECIPES = {
     **{f"cifar_resnet{depth}": _decayed(_UNDECAYED[f"cifar_resnet{depth}"], n) for depth, n in _RESNETS.items()},
     "cifar_resnet20_bn": _by_sgd(_UNDECAYED["cifar_resnet20_bn"]),
     "cifar_resnet56_bn": _by_sgd(_deep(partial(resnet, 56, batch_norm=True)), epochs=40),
-    # Twins that differ in weight decay alone, of several seeds; and networks trained without it, and less.
-    "cifar_resnet8_twin": _TWIN,
-    "cifar_resnet8_twin_no_decay": replace(_TWIN, weight_decay=0.0),
+    # Trained less and without weight decay, to see what it does to a conversion.
     **{f"{name}_no_decay": recipe for name, recipe in _UNDECAYED.items()},
 }

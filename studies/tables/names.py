@@ -69,7 +69,6 @@ DETAILS: Mapping[str, str] = {
     "tailored": ", tailored",
     "untailored": ", not tailored",
     "cao": " of Cao",
-    "twin": ", twin",
 }
 NUMBERED: Mapping[str, str] = {"steps": ", trained for {} steps", "seed": ", seed {}"}
 _DETAIL = rf"_({'|'.join(DETAILS)}|(?:{'|'.join(NUMBERED)})\d+)"
