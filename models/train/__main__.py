@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("name", choices=RECIPES)
     parser.add_argument("--epochs", type=_positive, help="instead of the recipe's")
     parser.add_argument(
-        "--seed", type=int, default=0, help="of the chance in training; another than 0 writes NAME_seed"
+        "--seed", type=int, default=0, help="of the chance in training; another than 0 writes NAME_seedN"
     )
     parser.add_argument("--threads", type=_positive, default=2)
     kind = "cuda" if torch.cuda.is_available() else "cpu"

@@ -68,7 +68,6 @@ DETAILS: Mapping[str, str] = {
     "nobias": " without biases",
     "tailored": ", tailored",
     "untailored": ", not tailored",
-    "cao": " of Cao",
 }
 NUMBERED: Mapping[str, str] = {"steps": ", trained for {} steps", "seed": ", seed {}"}
 _DETAIL = rf"_({'|'.join(DETAILS)}|(?:{'|'.join(NUMBERED)})\d+)"
