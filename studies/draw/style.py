@@ -15,6 +15,7 @@ import numpy as np
 import seaborn as sns
 from cycler import cycler
 from matplotlib.figure import Figure as Canvas
+from PIL import Image
 
 from models.atomic import write_atomically
 from studies.declare import NORMALIZATIONS
@@ -97,8 +98,18 @@ def save(canvas: Canvas, folder: Path, name: str, endings: Sequence[str] = PAGE.
         drawn = io.BytesIO()
         with mpl.rc_context(THEME):
             canvas.savefig(drawn, format=ending, metadata={DATES[ending]: None})
-        write_atomically(paths[-1], drawn.getvalue())
+        write_atomically(paths[-1], indexed(drawn.getvalue()) if ending == "png" else drawn.getvalue())
     return paths
+
+
+def indexed(png: bytes) -> bytes:
+    """The same picture in 256 colours, which curves and bars do with: a third of the bytes."""
+    written = io.BytesIO()
+    with Image.open(io.BytesIO(png)) as image:
+        dpi = image.info.get("dpi")
+        few = image.convert("RGB").quantize(method=Image.Quantize.MAXCOVERAGE, kmeans=1, dither=Image.Dither.NONE)
+    few.save(written, "PNG", optimize=True, dpi=dpi)
+    return written.getvalue()
 
 
 @contextmanager
