@@ -66,7 +66,7 @@ def rank_correlation(table: pd.DataFrame, column: str) -> float:
 
 
 def draw_predictions(table: pd.DataFrame, window_ms: float) -> Figure:
-    """Prediction against measurement for each condition, hollow where a network was trained without weight decay.
+    """Prediction against measurement for each condition, hollow for those called NAME_no_decay.
 
     Triangles at the end of the window have not come to agree in it; a share of 0 stands at half the smallest other.
     """
@@ -97,7 +97,7 @@ def _draw(axes: Axes, table: pd.DataFrame, column: str, window_ms: float) -> Non
     for colour, (encoder, some) in zip(PALETTE, table.groupby(encoders, sort=False), strict=False):
         for hollow, group in some.groupby(some["model"].str.contains(TWIN)):
             reached = group[column].notna()
-            label = ", ".join(filter(None, [encoder, "without weight decay" if hollow else "with weight decay"]))
+            label = ", ".join(filter(None, [encoder, "trained without weight decay (NAME_no_decay)" if hollow else ""]))
             style: dict[str, Any] = {
                 "edgecolors": [colour],
                 "facecolors": "none" if hollow else [colour],

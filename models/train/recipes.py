@@ -170,6 +170,11 @@ _RESNETS = {8: 130, 14: 90, 20: 65, 32: 45}  # epochs of each depth
 _by_sgd = partial(
     _decayed, epochs=90, optimizers=sgd, learning_rate=0.1, weight_decay=5e-4, largest_gradient=1.0
 )  # as networks with batch norm were trained by He 2016
+_TWINS = {  # as much decay in all as 0.02 in 50 epochs
+    f"{name}_twin": _decayed(_UNDECAYED[name], 5, side=side, weight_decay=0.2)
+    for name, side in {"cifar_resnet8": 12, "cifar_cnn_tailored": 8}.items()
+}
+_LESS = ["cifar_cnn_tailored", "cifar_vgg16_half", *(f"cifar_resnet{depth}" for depth in _RESNETS), "cifar_resnet20_bn"]
 
 RECIPES = {
     "mnist_convnet": _mnist(architectures.mnist_convnet, augment=partial(shift, largest=2)),
@@ -180,6 +185,8 @@ RECIPES = {
     **{f"cifar_resnet{depth}": _decayed(_UNDECAYED[f"cifar_resnet{depth}"], n) for depth, n in _RESNETS.items()},
     "cifar_resnet20_bn": _by_sgd(_UNDECAYED["cifar_resnet20_bn"]),
     "cifar_resnet56_bn": _by_sgd(_deep(partial(resnet, 56, batch_norm=True)), epochs=40),
-    # Trained less and without weight decay, to see what it does to a conversion.
-    **{f"{name}_no_decay": recipe for name, recipe in _UNDECAYED.items()},
+    # Twins that differ in weight decay alone, of several seeds; and networks trained less, and without it.
+    **_TWINS,
+    **{f"{name}_no_decay": replace(recipe, weight_decay=0.0) for name, recipe in _TWINS.items()},
+    **{f"{name}_no_decay": _UNDECAYED[name] for name in _LESS},
 }

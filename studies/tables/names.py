@@ -68,6 +68,7 @@ DETAILS: Mapping[str, str] = {
     "nobias": " without biases",
     "tailored": ", tailored",
     "untailored": ", not tailored",
+    "twin": ", twin",
 }
 NUMBERED: Mapping[str, str] = {"steps": ", trained for {} steps", "seed": ", seed {}"}
 _DETAIL = rf"_({'|'.join(DETAILS)}|(?:{'|'.join(NUMBERED)})\d+)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -96,7 +97,17 @@ def test_every_recipe_is_that_of_a_shipped_network_and_every_network_has_one() -
     assert RECIPES.keys() == {re.sub(r"_(steps|seed)\d+", "", name) for name in shipped}
 
 
-@pytest.mark.parametrize("name", [name for name in RECIPES if f"{name}_no_decay" in RECIPES])
+TWINS = [name for name in RECIPES if f"{name}_no_decay" in RECIPES and name.endswith("_twin")]
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_twins_differ_in_weight_decay_alone(name: str) -> None:
+    with_decay, without = RECIPES[name], RECIPES[f"{name}_no_decay"]
+    assert with_decay.weight_decay > 0
+    assert replace(with_decay, weight_decay=0.0) == without
+
+
+@pytest.mark.parametrize("name", [name for name in RECIPES if f"{name}_no_decay" in RECIPES and name not in TWINS])
 def test_a_recipe_with_decay_is_that_without_it_but_for_its_regularisation(name: str) -> None:
     """The same network, images but for a hole, and tests, so that the two are comparable."""
     with_decay, without = RECIPES[name], RECIPES[f"{name}_no_decay"]
