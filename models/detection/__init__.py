@@ -5,7 +5,7 @@ last number says of a true box whether it is difficult (1) or not (0), and of a 
 that have different numbers of them are one array (N, M, 6), filled up with rows of the class `NO_BOX`.
 """
 
-from models.detection.average_precision import map_interval, mean_average_precision
+from models.detection.average_precision import map_and_interval, mean_average_precision
 from models.detection.boxes import COLUMNS, NO_BOX, pad_boxes, unpad_boxes
 from models.detection.yolo import Head, check_output, detect, metadata, read_head
 
@@ -15,7 +15,7 @@ __all__ = [
     "Head",
     "check_output",
     "detect",
-    "map_interval",
+    "map_and_interval",
     "mean_average_precision",
     "metadata",
     "pad_boxes",

@@ -39,14 +39,13 @@ def mean_average_precision(found: Sequence[Array], truth: Sequence[Array]) -> fl
     float
         In [0, 1]; NaN if there is nothing to find.
     """
-    evaluation = _evaluate(found, truth)
-    return evaluation if isinstance(evaluation, float) else float(evaluation.eval["precision"].mean())
+    return _map_of(_evaluate(found, truth))
 
 
-def map_interval(
+def map_and_interval(
     found: Sequence[Array], truth: Sequence[Array], draws: int = DRAWS, share: float = 0.95
-) -> tuple[float, float]:
-    """The interval of `mean_average_precision` over the choice of images, by the percentile bootstrap (Efron 1979).
+) -> tuple[float, float, float]:
+    """`mean_average_precision` with its interval over the choice of images, by the percentile bootstrap (Efron 1979).
 
     N images are drawn of the N with replacement, again and again; the random numbers are always the same. A class that
     is in none of the drawn images does not count there.
@@ -54,16 +53,20 @@ def map_interval(
     Returns
     -------
     tuple of float
-        Both ends; NaN if there is nothing to find.
+        The mAP and both ends; NaN if there is nothing to find.
     """
     evaluation = _evaluate(found, truth)
     if isinstance(evaluation, float):
-        return evaluation, evaluation
+        return evaluation, evaluation, evaluation
     count = len(truth)
     drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), draws).astype(np.int32)
     outside = 50 * (1 - share)
     low, high = np.nanpercentile(_resampled(evaluation, drawn), [outside, 100 - outside])
-    return float(low), float(high)
+    return _map_of(evaluation), float(low), float(high)
+
+
+def _map_of(evaluation: COCOeval | float) -> float:
+    return evaluation if isinstance(evaluation, float) else float(evaluation.eval["precision"].mean())
 
 
 def _resampled(evaluation: COCOeval, times: NDArray[np.int32]) -> NDArray[np.float64]:
@@ -79,11 +82,10 @@ def _average_precision(images: Sequence[dict], times: NDArray[np.int32]) -> NDAr
     right = np.concatenate([image["dtMatches"][0] for image in images])[order] > 0
     owner = np.concatenate([np.full(len(image["dtScores"]), image["image_id"]) for image in images])[order].astype(int)
     there = times[:, [image["image_id"] for image in images]] @ [len(image["gtIds"]) for image in images]
-    so_far = np.cumsum(times[:, owner], axis=1)
-    hits = np.cumsum(times[:, owner] * right, axis=1)
-    precision = hits / np.maximum(so_far, 1)
-    best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    best = np.column_stack([best, np.zeros(len(times))])  # beyond the last box no recall is reached
+    owned = np.eye(times.shape[1])[owner]  # (boxes, images)
+    so_far, hits = (times @ np.cumsum(some, axis=0)[right].T for some in (owned, owned * right[:, None]))
+    best = np.maximum.accumulate((hits / np.maximum(so_far, 1))[:, ::-1], axis=1)[:, ::-1]
+    best = np.column_stack([best, np.zeros(len(times))])  # beyond the last right box no recall is reached
     recall = hits / np.maximum(there, 1)[:, None]
     levels = np.linspace(0, 1, LEVELS)
     at = np.stack([np.searchsorted(row, levels, side="left") for row in recall])

@@ -42,12 +42,20 @@ def suppress(found: Array, overlap: float) -> Array:
     A box goes if its intersection over union with a better one of its class, which itself stays, is above `overlap`.
     """
     found = found[np.argsort(-found[:, 5], kind="stable")]
-    copies = (overlaps(found[:, 1:5], found[:, 1:5]) > overlap) & (found[:, None, 0] == found[None, :, 0])
     stays = np.ones(len(found), bool)
-    for i in range(len(found)):
+    for number in np.unique(found[:, 0]):
+        of_class = np.flatnonzero(found[:, 0] == number)
+        stays[of_class] = _best(found[of_class, 1:5], overlap)
+    return found[stays]
+
+
+def _best(corners: Array, overlap: float) -> NDArray[np.bool_]:
+    """Which of the boxes of one class, best first, are no copies of a better one that stays."""
+    copies, stays = overlaps(corners, corners) > overlap, np.ones(len(corners), bool)
+    for i in range(len(corners)):
         if stays[i]:
             stays[i + 1 :] &= ~copies[i, i + 1 :]
-    return found[stays]
+    return stays
 
 
 def _area(corners: Array) -> Array:

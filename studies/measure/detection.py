@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from conversion.recording import Recording
-from models.detection import Head, detect, map_interval, mean_average_precision, unpad_boxes
+from models.detection import Head, detect, map_and_interval, mean_average_precision, unpad_boxes
 from models.graph import Array, Graph
 from models.onnx_io import predict
 from studies.declare import BOX_COLUMNS, DETECTION_COLUMNS, DRAWN_IMAGES, StudyError
@@ -85,19 +85,17 @@ def measure_boxes(
     DataFrame
         Columns `DETECTION_COLUMNS`. `fidelity_map_50` is the mAP@0.5 with the ANN's boxes of a score above 0.3 as the
         truth; `map_50_low`, `map_50_high` and those of the fidelity are the ends of its 95 % interval over images
-        (`models.detection.map_interval`); costs and times are those of `measure_answers`, with mAP in the place of
+        (`models.detection.map_and_interval`); costs and times are those of `measure_answers`, with mAP in the place of
         accuracy.
     """
     truth, expected = unpad_boxes(boxes), as_truth(ann_found)
-    map_50 = np.array([mean_average_precision(each, truth) for each in found])
     ann_map_50 = mean_average_precision(ann_found, truth)
     table = costs(recording, ann_energy_nj, input_energy_nj)
-    table["map_50"], table["ann_map_50"] = map_50, ann_map_50
-    table["fidelity_map_50"] = [mean_average_precision(each, expected) for each in found]
+    table["ann_map_50"] = ann_map_50
     for column, wanted in (("map_50", truth), ("fidelity_map_50", expected)):
-        ends = [map_interval(each, wanted) for each in found]
-        table[f"{column}_low"], table[f"{column}_high"] = np.transpose(ends)
-    table = table.assign(**settling_times(table["time_ms"].to_numpy(), map_50, ann_map_50))
+        values = np.transpose([map_and_interval(each, wanted) for each in found])
+        table[column], table[f"{column}_low"], table[f"{column}_high"] = values
+    table = table.assign(**settling_times(table["time_ms"].to_numpy(), table["map_50"].to_numpy(), ann_map_50))
     return table[list(DETECTION_COLUMNS)]
 
 

@@ -11,7 +11,7 @@ import pytest
 from models.datasets.files import DatasetError
 from models.datasets.loading import find_file
 from models.detection import average_precision
-from models.detection.average_precision import _evaluate, _resampled, map_interval, mean_average_precision
+from models.detection.average_precision import _evaluate, _resampled, map_and_interval, mean_average_precision
 from models.detection.boxes import overlaps, unpad_boxes
 from models.detection.yolo import detect
 from models.onnx_io.running import predict
@@ -98,15 +98,16 @@ def test_an_interval_has_the_quantiles_of_the_draws() -> None:
     """Of n images half are found: the share of the found ones among those drawn is binomial, and so is its mAP."""
     truth = [boxes((0, LEFT, 0))] * 100
     found = [boxes((0, LEFT, 0.5))] * 50 + [boxes()] * 50
-    low, high = map_interval(found, truth)
+    value, low, high = map_and_interval(found, truth)
+    assert value == pytest.approx(mean_average_precision(found, truth))
     assert (low, high) == (pytest.approx(0.40, abs=0.015), pytest.approx(0.60, abs=0.015))
-    assert map_interval(found, truth) == (low, high)
-    assert map_interval(found[:1], truth[:1]) == (pytest.approx(1), pytest.approx(1))
+    assert map_and_interval(found, truth) == (value, low, high)
+    assert map_and_interval(found[:1], truth[:1]) == (pytest.approx(1),) * 3
 
 
 def test_intervals_where_there_is_nothing() -> None:
-    assert map_interval([boxes()], [boxes((0, LEFT, 0))]) == (0, 0)
-    assert all(map(math.isnan, map_interval([boxes((0, LEFT, 0.5))], [boxes()])))
+    assert map_and_interval([boxes()], [boxes((0, LEFT, 0))]) == (0, 0, 0)
+    assert all(map(math.isnan, map_and_interval([boxes((0, LEFT, 0.5))], [boxes()])))
 
 
 def test_nothing_found_is_zero_and_nothing_to_find_is_no_number() -> None:
