@@ -203,13 +203,14 @@ def _tolerance(options: argparse.Namespace) -> None:
 def _predict(options: argparse.Namespace) -> None:
     study, folder = _study(options)
     from studies.draw import save
-    from studies.prediction import draw_predictions, predictions
+    from studies.prediction import correlations, draw_predictions, predictions
     from studies.tables import check_owner, write_table
 
     check_owner(folder, study.identity(folder))
     with _written_to(folder):
         table = predictions(study, folder, options.data)
         write_table(folder, "predictions", [table])
+        write_table(folder, "correlations", [correlations(table)])
         drawn = save(draw_predictions(table, max(c.duration_ms for c in study.conditions)), folder, "predictions")
     print(table.to_string(index=False), *drawn, sep="\n")
 

@@ -20,7 +20,7 @@ from studies.tables import read_table
 AGREED = 0.95  # of the images, with the ANN: sooner settled than an accuracy that is a point away
 TWIN = "_no_decay"
 PANELS = {
-    "agreed_ms": "time until 95 % of the answers are the ANN's (ms)",
+    "agreed_ms": "95 % of the ANN's answers from (ms)",
     "disagreement": "share of other answers at the end",
 }
 
@@ -65,16 +65,26 @@ def rank_correlation(table: pd.DataFrame, column: str) -> float:
     return float(np.corrcoef(ranks.to_numpy().T)[0, 1]) if (ranks.nunique() > 1).all() else math.nan
 
 
+def correlations(table: pd.DataFrame) -> pd.DataFrame:
+    """`rank_correlation` with each measurement, a row for each input code: codes differ in what they cost by far."""
+    groups = table.groupby(_encoders(table), sort=False)
+    rows = [{"encoder": of} | {column: rank_correlation(some, column) for column in PANELS} for of, some in groups]
+    return pd.DataFrame(rows)
+
+
 def draw_predictions(table: pd.DataFrame, window_ms: float) -> Figure:
     """Prediction against measurement for each condition, hollow for those called NAME_no_decay.
 
     Triangles at the end of the window have not come to agree in it; a share of 0 stands at half the smallest other.
     """
-    with drawing(9, 4) as figure:
+    known = correlations(table)
+    with drawing(9, 4.4) as figure:
         for axes, (column, label) in zip(figure.subplots(1, 2), PANELS.items(), strict=True):
             _draw(axes, table, column, window_ms)
-            of = f"Spearman's rank correlation {rank_correlation(table, column):.2f}"
-            axes.set(xscale="log", yscale="log", xlabel="predicted: steps, median over layers", ylabel=label, title=of)
+            found = [" ".join([of, f"{rho:.2f}"]).strip() for of, rho in known[["encoder", column]].to_numpy()]
+            title = "Spearman's rank correlation: " + ", ".join(found)
+            axes.set_title(title, fontsize="medium")
+            axes.set(xscale="log", yscale="log", xlabel="predicted: steps, median over layers", ylabel=label)
         handles, labels = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
     return figure
@@ -91,10 +101,13 @@ def _measured(rows: pd.DataFrame) -> pd.Series:
     return pd.concat([last, pd.Series(known)])
 
 
+def _encoders(table: pd.DataFrame) -> pd.Series:
+    return table["encoder"] if "encoder" in table else pd.Series("", table.index, name="encoder")
+
+
 def _draw(axes: Axes, table: pd.DataFrame, column: str, window_ms: float) -> None:
-    encoders = table["encoder"] if "encoder" in table else pd.Series("", table.index)
     lowest = table[column][table[column] > 0].min() / 2 if (table[column] > 0).any() else 1.0
-    for colour, (encoder, some) in zip(PALETTE, table.groupby(encoders, sort=False), strict=False):
+    for colour, (encoder, some) in zip(PALETTE, table.groupby(_encoders(table), sort=False), strict=False):
         for hollow, group in some.groupby(some["model"].str.contains(TWIN)):
             reached = group[column].notna()
             label = ", ".join(filter(None, [encoder, "trained without weight decay (NAME_no_decay)" if hollow else ""]))

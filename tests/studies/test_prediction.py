@@ -12,7 +12,7 @@ from models.shot_noise import shot_noise
 from studies.__main__ import main
 from studies.declare.errors import StudyError
 from studies.declare.study import load_study
-from studies.prediction import draw_predictions, predictions, rank_correlation
+from studies.prediction import correlations, draw_predictions, predictions, rank_correlation
 from studies.run.runner import run_study
 
 TIMES = [5, 10, 15, 20]
@@ -77,6 +77,13 @@ def test_the_order_of_ranks_is_what_correlates_and_what_is_not_reached_comes_las
     assert np.isnan(rank_correlation(table, "b"))
 
 
+def test_each_input_code_has_an_order_of_its_own() -> None:
+    columns = {"encoder": ["a", "a", "b", "b"], "noise_steps": [1, 10, 1, 10]}
+    found = correlations(pd.DataFrame(columns | {"agreed_ms": [5, 6, 60, 50], "disagreement": [0.1, 0.2, 0.3, 0.4]}))
+    assert found["encoder"].to_list() == ["a", "b"]
+    np.testing.assert_allclose(found[["agreed_ms", "disagreement"]], [[1, 1], [-1, 1]])
+
+
 def test_every_condition_is_drawn_hollow_without_decay_and_at_the_end_if_not_reached() -> None:
     columns = {"encoder": ["a", "b", "b"], "model": ["x", "x_no_decay_seed1", "x"], "noise_steps": [1.0, 10, 100]}
     table = pd.DataFrame(columns | {"agreed_ms": [5, np.nan, 8], "disagreement": [0.0, 0.2, 0.1]})
@@ -93,3 +100,4 @@ def test_the_command_leaves_a_table_and_a_figure(study_file, tmp_path) -> None:
     assert main(["predict", str(study_file), "--quick", "--results", str(tmp_path / "results")]) == 0
     assert len(pd.read_csv(folder / "predictions.csv")) == len(study.conditions)
     assert (folder / "predictions.png").is_file()
+    assert pd.read_csv(folder / "correlations.csv").shape == (1, 3)
