@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from matplotlib.figure import Figure
 
 from studies.declare import Study, StudyError
 from studies.draw import PALETTE, drawing
+from studies.progress import shown
 from studies.run import Job, shot_noise_of
 from studies.statistics import settling_time
 from studies.tables import read_table
@@ -50,19 +50,20 @@ def predictions(study: Study, folder: Path, data_dir: Path | None = None) -> pd.
         raise StudyError(
             f"study {study.name!r} has {len(study.conditions)} conditions, but its tables {len(measured)}; run it again"
         )
-    rows = []
-    for condition, known in zip(study.conditions, measured, strict=True):
-        noise = shot_noise_of(Job(condition, study.folder, data_dir))["steps"]
-        predicted = {"model": condition.model, "noise_steps": noise.median()}
-        predicted |= {"noisiest_layer": noise.idxmax(), "noisiest_steps": noise.max()}
-        rows.append({**known[list(study.columns)], **predicted, **known[["agreed_ms", "disagreement", "loss"]]})
+    rows: list[dict[str, Any]] = []
+    with shown(lambda: f"{len(rows)} of {len(measured)} conditions predicted"):
+        for condition, known in zip(study.conditions, measured, strict=True):
+            noise = shot_noise_of(Job(condition, study.folder, data_dir))["steps"]
+            predicted = {"model": condition.model, "noise_steps": noise.median()}
+            predicted |= {"noisiest_layer": noise.idxmax(), "noisiest_steps": noise.max()}
+            rows.append({**known[list(study.columns)], **predicted, **known[["agreed_ms", "disagreement", "loss"]]})
     return pd.DataFrame(rows)
 
 
 def rank_correlation(table: pd.DataFrame, column: str) -> float:
     """Spearman's, of `noise_steps` with a column of `predictions`; not reached comes last, and nan is of no order."""
     ranks = table[["noise_steps", column]].fillna(np.inf).rank()
-    return float(np.corrcoef(ranks.to_numpy().T)[0, 1]) if (ranks.nunique() > 1).all() else math.nan
+    return float(ranks["noise_steps"].corr(ranks[column]))
 
 
 def correlations(table: pd.DataFrame) -> pd.DataFrame:
